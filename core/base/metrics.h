@@ -1,0 +1,47 @@
+/* core/base/metrics.h: counters, gauges and histograms in Prometheus' text
+ * exposition format (version 0.0.4).
+ *
+ * A family is registered once at start-up; samples are found by their label
+ * values. All functions may be called on any thread. */
+#ifndef ES_BASE_METRICS_H
+#define ES_BASE_METRICS_H
+
+#include <stddef.h>
+
+#include "core/base/buf.h"
+
+enum es_metric_type { ES_COUNTER, ES_GAUGE, ES_HISTOGRAM };
+
+struct es_metrics;
+struct es_metric; /* a family; lives as long as its registry */
+
+#define ES_METRIC_LABELS_MAX 12
+
+/* NULL without memory. */
+struct es_metrics *es_metrics_new(void);
+void es_metrics_free(struct es_metrics *m); /* NULL is fine */
+
+/* `labels` (count names) are in the order in which values are given later.
+ * `buckets`: upper bounds for histograms, ascending; otherwise NULL, 0. All
+ * texts are borrowed for the life of the registry. The same name again gives
+ * the same family. NULL without memory; every function below accepts NULL. */
+struct es_metric *es_metrics_family(struct es_metrics *m, enum es_metric_type type, const char *name,
+                                    const char *help, const char *const *labels, size_t label_count,
+                                    const double *buckets, size_t bucket_count);
+
+void es_metric_add(struct es_metric *f, const char *const *values, double delta); /* counter, gauge */
+void es_metric_set(struct es_metric *f, const char *const *values, double value); /* gauge */
+void es_metric_observe(struct es_metric *f, const char *const *values, double value);
+
+/* Forgets all samples whose label `label` (by position) has this value. */
+void es_metric_forget(struct es_metric *f, const char *const *values, size_t count); /* first `count` labels match */
+
+/* Everything, families sorted by name, samples sorted by labels. `collect`
+ * hooks run first (see below). */
+void es_metrics_write(struct es_metrics *m, struct es_buf *out);
+
+/* Runs `fn` before each write, to refresh gauges that are cheaper to read on
+ * demand (queue depth, process memory). 0 or ES_E_NOMEM. */
+int es_metrics_on_collect(struct es_metrics *m, void (*fn)(void *ctx), void *ctx);
+
+#endif

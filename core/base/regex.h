@@ -1,0 +1,35 @@
+/* core/base/regex.h: regular expressions as Go's regexp package (RE2) reads
+ * them, run by PCRE2 with limits.
+ *
+ * The syntax accepted is RE2's: what PCRE2 has beyond it (look-around, back
+ * references, possessive quantifiers, recursion, conditionals, callouts) is
+ * refused at compile time with RE2's wording of the reason, and what the two
+ * read differently (\z, \C, \Q..\E, (?P<name>..), (?i) flags, [[:word:]], \pN,
+ * $ without m, . and \n, case folding) gets RE2's meaning. UTF-8 throughout.
+ * Source: https://github.com/google/re2/wiki/Syntax */
+#ifndef ES_BASE_REGEX_H
+#define ES_BASE_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+
+struct es_regex;
+
+/* ES_E_CONFIG with a text like Go's: error parsing regexp: missing closing ]: `[` */
+int es_regex_new(struct es_regex **ret, const char *pattern, struct es_error *err);
+void es_regex_free(struct es_regex *re);
+
+/* Unanchored search. 1 found, 0 not, ES_E_TOO_LARGE when the match limit was
+ * hit (err set). Thread-safe on one es_regex. */
+int es_regex_search(const struct es_regex *re, const char *text, size_t len, struct es_error *err);
+
+/* Go's ReplaceAllString: $1, ${1}, $name, ${name}, $$; an unknown group is
+ * empty; $1x names the group "1x". Empty matches advance by one character and
+ * none is taken right behind a match. Appends to out. 0 or an error. */
+int es_regex_replace_all(const struct es_regex *re, const char *text, size_t len, const char *replacement,
+                         struct es_buf *out, struct es_error *err);
+
+#endif

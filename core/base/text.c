@@ -1,0 +1,134 @@
+#include "core/base/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/mem.h"
+
+bool es_streq(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool es_strieq(const char *a, const char *b)
+{
+    return strcasecmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool es_str_empty(const char *s)
+{
+    return !s || !*s;
+}
+
+bool es_str_starts(const char *s, const char *prefix)
+{
+    return s && strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool es_str_ends(const char *s, const char *suffix)
+{
+    size_t a = s ? strlen(s) : 0, b = strlen(suffix);
+    return a >= b && memcmp(s + a - b, suffix, b) == 0;
+}
+
+char *es_strf(const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *text = n < 0 ? NULL : es_mem_alloc((size_t)n + 1);
+    if (text)
+        vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return text;
+}
+
+size_t es_utf8_decode(const char *s, size_t len, uint32_t *rune)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *p = (const unsigned char *)s;
+
+    if (!len)
+        return 0;
+    if (p[0] < 0x80) {
+        *rune = p[0];
+        return 1;
+    }
+    size_t n = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : p[0] >= 0xC0 ? 2 : 0;
+    if (!n || n > len || p[0] > 0xF4)
+        return 0;
+    uint32_t r = p[0] & (0xFFu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+        r = r << 6 | (p[i] & 0x3Fu);
+    }
+    if (r < least[n] || r > 0x10FFFF || (r >= 0xD800 && r <= 0xDFFF))
+        return 0;
+    *rune = r;
+    return n;
+}
+
+size_t es_utf8_encode(uint32_t r, char out[4])
+{
+    if (r > 0x10FFFF || (r >= 0xD800 && r <= 0xDFFF))
+        r = 0xFFFD;
+    if (r < 0x80) {
+        out[0] = (char)r;
+        return 1;
+    }
+    size_t n = r < 0x800 ? 2 : r < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, r >>= 6)
+        out[i] = (char)(0x80 | (r & 0x3F));
+    out[0] = (char)(((0xF00u >> n) & 0xF0u) | r);
+    return n;
+}
+
+bool es_utf8_valid(const char *s, size_t len)
+{
+    uint32_t rune;
+    for (size_t i = 0; i < len;) {
+        size_t n = es_utf8_decode(s + i, len - i, &rune);
+        if (!n)
+            return false;
+        i += n;
+    }
+    return true;
+}
+
+int es_parse_i64(const char *s, int64_t *ret)
+{
+    char *end;
+
+    if (es_str_empty(s) || !((*s >= '0' && *s <= '9') || *s == '-'))
+        return -1;
+    errno = 0;
+    long long v = strtoll(s, &end, 10);
+    if (errno || *end || end == s)
+        return -1;
+    *ret = v;
+    return 0;
+}
+
+static bool all_digits(const char *s)
+{
+    return s && *s && strspn(s, "0123456789") == strlen(s);
+}
+
+int es_rv_compare(const char *a, const char *b)
+{
+    if (es_streq(a, b))
+        return 0;
+    if (!all_digits(a) || !all_digits(b))
+        return -1;
+    a += strspn(a, "0");
+    b += strspn(b, "0");
+    size_t la = strlen(a), lb = strlen(b);
+    return la != lb ? (la < lb ? -1 : 1) : strcmp(a, b);
+}

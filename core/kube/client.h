@@ -1,0 +1,83 @@
+/* core/kube/client.h: requests to the API server. Objects are JSON.
+ *
+ * Every function blocks and may be called on any thread. Failures: NOT_FOUND
+ * (404), EXISTS and CONFLICT (409), GONE (410), INVALID (400, 422), DENIED (403,
+ * and 401 after one retry with a fresh credential), TOO_LARGE (413), RETRY
+ * (408, 429, 5xx, lost connections; Retry-After in retry_after_ms), CANCELLED.
+ * The text is the message of the API server's Status. */
+#ifndef ES_KUBE_CLIENT_H
+#define ES_KUBE_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/http/http.h"
+#include "core/kube/config.h"
+#include "core/kube/kind.h"
+
+struct es_kube;
+
+struct es_kube_opts {
+    int64_t timeout_ms;    /* of a request; 0: 30 s */
+    double qps;            /* client-side throttle; 0: none */
+    int burst;
+    const char *user_agent;
+};
+
+/* `http` must outlive the client; the config is consumed even on failure. */
+int es_kube_new(struct es_kube **ret, struct es_http *http, struct es_kube_config *take_config,
+                const struct es_kube_opts *opts, struct es_error *err);
+void es_kube_free(struct es_kube *k);
+struct es_kube_config *es_kube_config_of(struct es_kube *k); /* borrowed */
+
+enum es_patch_type { ES_PATCH_MERGE, ES_PATCH_APPLY, ES_PATCH_JSON };
+
+int es_kube_get(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
+                struct es_error *err);
+
+/* `ret` may be NULL when the answer is of no interest: it is not parsed then.
+ * `manager`: the field manager, or NULL. */
+int es_kube_create(struct es_kube *k, const struct es_kind *kind, const char *ns, const json_t *obj,
+                   const char *manager, json_t **ret, struct es_error *err);
+int es_kube_update(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                   const char *subresource, const json_t *obj, const char *manager, json_t **ret,
+                   struct es_error *err);
+int es_kube_patch(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                  const char *subresource, enum es_patch_type type, const json_t *patch, const char *manager,
+                  json_t **ret, struct es_error *err);
+
+/* uid: precondition, or NULL. NOT_FOUND is reported like any failure. */
+int es_kube_delete(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
+                   struct es_error *err);
+
+/* POST to a subresource, e.g. serviceaccounts/NAME/token. */
+int es_kube_create_sub(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                       const char *subresource, const json_t *obj, json_t **ret, struct es_error *err);
+
+/* Calls `each` for every object, page by page (500). `each` returns 0 to go
+ * on; another value ends the list and is returned. Pages of an expired
+ * continue token start over: `restart` (may be NULL) says so, and what was
+ * handed over before is void. */
+struct es_kube_list_opts {
+    const char *label_selector, *field_selector; /* or NULL */
+    bool metadata_only;                          /* PartialObjectMetadata */
+    int page;                                    /* 0: 500 */
+};
+int es_kube_list(struct es_kube *k, const struct es_kind *kind, const char *ns, const struct es_kube_list_opts *opts,
+                 int (*each)(void *ctx, json_t *obj), void (*restart)(void *ctx), void *ctx,
+                 char **ret_resource_version, struct es_error *err);
+
+/* Opens a watch stream (path and credential handled here); used by watch.c. */
+int es_kube_watch_open(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *query,
+                       const struct es_http_stream_opts *opts, struct es_http_stream **ret, struct es_error *err);
+
+/* GET of an absolute path ("/version", "/readyz"); the answer's JSON or, for
+ * other content types, a JSON string. */
+int es_kube_get_path(struct es_kube *k, const char *path, json_t **ret, struct es_error *err);
+
+/* Everything fails with ES_E_CANCELLED from now on. Any thread. */
+void es_kube_stop(struct es_kube *k);
+
+#endif

@@ -1,0 +1,79 @@
+/* core/plugin/registry.h: finds, loads and vets plugins, and knows their
+ * providers.
+ *
+ * Loading happens once, on the main thread, before any other thread exists.
+ * Plugins stay mapped for the life of the process: exit handlers of their
+ * libraries outlive them. After loading, everything here is constant and may
+ * be read on any thread. */
+#ifndef ES_PLUGIN_REGISTRY_H
+#define ES_PLUGIN_REGISTRY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/plugin/services.h"
+#include "esp/plugin.h"
+
+struct es_registry;
+
+/* One entry of `plugins:` in the configuration. */
+struct es_plugin_entry {
+    const char *name;     /* "fake" (looked up in the plugin path) or a path with a slash */
+    bool optional;        /* a refusal is a warning, readiness reports it */
+    const json_t *config; /* the plugin's own block, or NULL */
+    const char *origin;   /* "esod.yaml:12" or "--plugin", for errors; may be NULL */
+};
+
+/* A provider: one store component of a loaded plugin. */
+struct es_provider {
+    const char *name;   /* the key under spec.provider */
+    const char *schema; /* JSON Schema of its block */
+    uint64_t caps;      /* ESP_CAP_* */
+    const struct esp_component *component;
+    const struct es_plugin *plugin;
+};
+
+struct es_plugin {
+    const char *name, *version, *path;
+    uint16_t abi_major, abi_minor;
+    const struct esp_plugin *data;
+    const struct es_provider *providers;
+    size_t provider_count;
+};
+
+/* A plugin that was optional and refused. */
+struct es_plugin_refusal {
+    const char *name, *reason;
+};
+
+/* `services` is copied; what it points to must outlive the registry. */
+int es_registry_new(struct es_registry **ret, const struct es_services *services, struct es_error *err);
+
+/* Runs after all instances are closed. The code stays mapped. */
+void es_registry_free(struct es_registry *r);
+
+/* Loads one plugin. The refusals (ES_E_CONFIG), each one sentence that names
+ * file, versions and reason: no such file (every place that was looked at), not
+ * a shared object (the loader's own reason), no esp_plugin_entry_v1 symbol (and
+ * which other major's symbol it has), the plugin's veto, another major,
+ * needs_minor above ours, a struct that is too short, no component, a name that is
+ * empty or taken by another plugin's provider, a schema that is no acceptable JSON
+ * Schema object, a promised but missing operation, an unknown component kind,
+ * config given but no configure, configure's own error. An optional entry's
+ * refusal is remembered, and 0 returned. */
+int es_registry_load(struct es_registry *r, const char *const *path, const struct es_plugin_entry *entry,
+                     struct es_error *err);
+
+/* Loads every *.so found in the directories, by name; a file that is found twice
+ * counts once. For commands that run without a configuration file. */
+int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err);
+
+const struct es_provider *es_registry_provider(const struct es_registry *r, const char *name); /* or NULL */
+size_t es_registry_plugins(const struct es_registry *r, const struct es_plugin *const **ret);
+size_t es_registry_refusals(const struct es_registry *r, const struct es_plugin_refusal **ret);
+const struct es_services *es_registry_services(const struct es_registry *r);
+
+#endif
