@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -42,9 +43,9 @@ bool es_obj_bool_(const json_t *obj, ...)
 {
     va_list path;
     va_start(path, obj);
-    bool yes = json_is_true(walk(obj, path));
+    const json_t *at = walk(obj, path);
     va_end(path);
-    return yes;
+    return json_is_true(at);
 }
 
 int64_t es_obj_int_(const json_t *obj, ...)
@@ -311,6 +312,22 @@ static void put_string(struct writer *w, const char *text, size_t len)
     put(w, "\"", 1);
 }
 
+/* The fewest digits that read back as the same number: 0.1 stays 0.1. */
+static size_t format_real(const json_t *value, char *out, size_t size)
+{
+    size_t len = 0;
+
+    for (size_t digits = 15; digits <= 17; digits++) {
+        len = json_dumpb(value, out, size - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        if (len == 0 || len >= size)
+            return 0;
+        out[len] = '\0';
+        if (strtod(out, NULL) == json_real_value(value))
+            break;
+    }
+    return len;
+}
+
 static void put_number(struct writer *w, const json_t *value)
 {
     char text[64];
@@ -319,8 +336,8 @@ static void put_number(struct writer *w, const json_t *value)
     if (json_is_integer(value))
         len = (size_t)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else
-        len = json_dumpb(value, text, sizeof text, JSON_ENCODE_ANY);
-    if (len == 0 || len > sizeof text)
+        len = format_real(value, text, sizeof text);
+    if (len == 0)
         w->failed = true;
     else
         put(w, text, len);
