@@ -1,0 +1,94 @@
+/* core/cluster/cache.h: what is known about one watched resource.
+ *
+ * Per object it keeps the key and a compact text: the object without what
+ * nobody reads, or a digest of it. Targets keep no secret value. Readers get a
+ * parsed copy of their own; there is no sharing of trees between threads.
+ *
+ * Writers put the API server's answer in at once, so that a pass that follows
+ * sees what the one before has written, even when the watch lags behind. */
+#ifndef ES_CLUSTER_CACHE_H
+#define ES_CLUSTER_CACHE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/kube/kind.h"
+#include "core/kube/watch.h"
+
+struct es_cache;
+
+/* Collects the index terms of an object, e.g. "store:SecretStore/ns/name". */
+struct es_terms;
+void es_terms_add(struct es_terms *t, const char *term);
+
+struct es_cache_opts {
+    const struct es_kind *kind;
+    const char *label_selector; /* or NULL */
+
+    /* Turns an object into what is kept, in place; it may also replace it.
+     * Without one managedFields are dropped and the rest kept. 0 keeps, 1 leaves
+     * the object out (as if it were gone), or ES_E_NOMEM. */
+    int (*digest)(json_t **object);
+
+    /* Terms under which es_cache_each finds the object; called with what is
+     * kept. May be NULL. At most ES_TERMS_MAX. */
+    void (*index)(const json_t *kept, struct es_terms *terms);
+
+    /* What makes a change worth a pass. Changes that leave the mark alone are
+     * stored silently. Called with what is kept; NULL: resourceVersion. */
+    uint64_t (*mark)(const json_t *kept);
+
+    /* A change was stored; runs without locks on whichever thread brought it.
+     * `kept` is the new state, or the last known one when gone. */
+    void (*changed)(void *ctx, const char *ns, const char *name, bool gone, const json_t *kept);
+    void *ctx;
+};
+
+#define ES_TERMS_MAX 64
+
+int es_cache_new(struct es_cache **ret, const struct es_cache_opts *opts, struct es_error *err);
+void es_cache_free(struct es_cache *c);
+const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c);
+
+/* Feeding: the sink of a watch. */
+struct es_watch_sink es_cache_sink(struct es_cache *c);
+
+/* A write's answer. Ignored when the cache knows something newer. The mark's
+ * change is notified as if the watch had brought it, unless the caller expects
+ * it (`expected`). `object` is borrowed. */
+void es_cache_put(struct es_cache *c, const json_t *object, bool expected);
+
+/* The object was deleted by us, or found missing. */
+void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const char *uid);
+
+/* A parsed copy of what is kept, or ES_E_NOT_FOUND. The error's text is that of
+ * client-go's cached reader: SecretStore.external-secrets.io "x" not found. */
+int es_cache_get(struct es_cache *c, const char *ns, const char *name, json_t **ret, struct es_error *err);
+
+/* The resourceVersion of what is kept, without parsing it; false: none. */
+#define ES_RV_MAX 64
+bool es_cache_rv(struct es_cache *c, const char *ns, const char *name, char out[ES_RV_MAX]);
+
+/* A number that a reader attaches to one version of an object, e.g. the hash
+ * of what it was checked against. Gone (0) with the next version. */
+void es_cache_note(struct es_cache *c, const char *ns, const char *name, const char *rv, uint64_t note);
+uint64_t es_cache_noted(struct es_cache *c, const char *ns, const char *name, const char *rv);
+
+/* Calls `fn` with the key of each object that has this term. The keys are
+ * copied first: fn may do anything. 0 or ES_E_NOMEM. */
+int es_cache_each(struct es_cache *c, const char *term, void (*fn)(void *ctx, const char *ns, const char *name),
+                  void *ctx);
+
+/* The same for all objects. */
+int es_cache_each_all(struct es_cache *c, void (*fn)(void *ctx, const char *ns, const char *name), void *ctx);
+
+size_t es_cache_count(struct es_cache *c);
+bool es_cache_synced(struct es_cache *c);
+
+/* Why the watch is not healthy, copied to err->text; false when it is. */
+bool es_cache_trouble(struct es_cache *c, struct es_error *err);
+
+#endif

@@ -1,0 +1,74 @@
+/* core/cluster/cluster.h: the world as controllers see it.
+ *
+ * Behind it stands a real API server (kube_house.h) or a folder of manifests
+ * (local_house.h). All functions block and may be called on any thread. Codes
+ * and texts are those of core/kube/client.h. */
+#ifndef ES_CLUSTER_CLUSTER_H
+#define ES_CLUSTER_CLUSTER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/base/values.h"
+#include "core/cluster/cache.h"
+#include "core/kube/kind.h"
+
+struct es_cluster;
+struct es_event;
+
+/* What a house implements. `ret` may always be NULL. */
+struct es_house {
+    int (*get)(void *self, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
+               struct es_error *err);
+    int (*create)(void *self, const struct es_kind *kind, const char *ns, const json_t *obj, const char *manager,
+                  json_t **ret, struct es_error *err);
+    int (*update)(void *self, const struct es_kind *kind, const char *ns, const char *name, const json_t *obj,
+                  const char *manager, json_t **ret, struct es_error *err);
+    int (*patch)(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *subresource,
+                 const json_t *merge_patch, const char *manager, json_t **ret, struct es_error *err);
+    int (*remove)(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
+                  struct es_error *err);
+    int (*sa_token)(void *self, const char *ns, const char *name, const json_t *token_request, json_t **ret,
+                    struct es_error *err);
+    /* Begins to feed the cache, forever. */
+    int (*watch)(void *self, struct es_cache *cache, struct es_error *err);
+    /* No call returns anything but ES_E_CANCELLED from now on. */
+    void (*stop)(void *self);
+    void (*free)(void *self);
+};
+
+/* `self` is consumed even on failure. */
+int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *take_self, struct es_error *err);
+void es_cluster_stop(struct es_cluster *c); /* see es_house.stop */
+void es_cluster_free(struct es_cluster *c); /* ends the watches, frees the caches */
+
+/* Creates a cache and begins to feed it. One per kind. */
+int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, struct es_cache **ret,
+                     struct es_error *err);
+bool es_cluster_synced(struct es_cluster *c); /* every cache has its first full list */
+
+/* The first watch that is in trouble, as a sentence; false when all is well. */
+bool es_cluster_trouble(struct es_cluster *c, struct es_error *err);
+
+/* Live, never from a cache. */
+int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
+                   struct es_error *err);
+
+/* Writes: an answer goes into the kind's cache before they return. */
+int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,
+                      const char *manager, json_t **ret, struct es_error *err);
+int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
+                      const json_t *obj, const char *manager, json_t **ret, struct es_error *err);
+int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
+                     const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
+                     struct es_error *err);
+int es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
+                      const char *uid, struct es_error *err);
+
+/* TokenRequest (authentication.k8s.io/v1): the token's bytes. */
+int es_cluster_sa_token(struct es_cluster *c, const char *ns, const char *name, const char *const *audiences,
+                        size_t audience_count, int64_t ttl_s, struct es_blob *ret, struct es_error *err);
+
+#endif
