@@ -203,8 +203,7 @@ static json_t *event_object(const struct item *i, const char *event_name, const 
     return json_pack("{s:s,s:s,s:{s:s,s:s},s:o,s:s,s:s,s:{s:s},s:s,s:s,s:i,s:s,s:s}", "apiVersion", "v1", "kind",
                      "Event", "metadata", "name", event_name, "namespace", event_ns, "involvedObject", about,
                      "reason", i->reason, "message", i->message, "source", "component", i->component,
-                     "firstTimestamp", es_time_format(first_ms, first), "lastTimestamp",
-                     es_time_format(i->unix_ms, last), "count", count, "type",
+                     "firstTimestamp", when, "lastTimestamp", when, "count", 1, "type",
                      i->type == ES_EVENT_WARNING ? "Warning" : "Normal", "reportingComponent", i->component);
 }
 
