@@ -1,0 +1,78 @@
+/* core/controller/controller.h: what the controllers share.
+ *
+ * A controller is one function that looks at one object and makes the world
+ * agree with it. It is called by a worker, never twice at once for the same
+ * object, and says when it wants to be called again. */
+#ifndef ES_CONTROLLER_CONTROLLER_H
+#define ES_CONTROLLER_CONTROLLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/base/metrics.h"
+#include "core/cluster/cluster.h"
+#include "core/cluster/events.h"
+#include "core/plugin/pool.h"
+#include "core/plugin/registry.h"
+
+struct es_store_table;
+
+enum es_controller_id { ES_EXTERNAL_SECRET, ES_SECRET_STORE, ES_CLUSTER_SECRET_STORE, ES_CONTROLLERS };
+
+struct es_settings {
+    const char *controller_class;      /* "default" */
+    const char *ns;                    /* restricted to this namespace, or NULL */
+    int64_t store_requeue_ms;          /* when a store has no refreshInterval */
+    bool flood_gate;                   /* only stores that are Ready are asked */
+    bool secret_stores, cluster_stores; /* which store controllers run */
+    bool generic_targets;
+    int64_t pass_timeout_ms; /* of the provider calls of one pass; 0: 5 min */
+};
+
+/* Everything a controller may use. Constant once the engine runs. */
+struct es_env {
+    struct es_settings settings;
+    const struct es_clock *clock;
+    struct es_cluster *cluster;
+    struct es_events *events;
+    struct es_registry *registry;
+    struct es_pool *pool;
+    struct es_metrics *metrics;
+    struct es_store_table *store_table;
+    const bool *cancelled; /* set when passes in flight have to end */
+
+    /* Filled by es_controllers_watch. */
+    struct es_cache *external_secrets, *secret_stores, *cluster_secret_stores, *targets, *namespaces;
+    struct es_controller_metrics *counters;
+
+    /* Asks for a pass at once. Any thread. */
+    void (*enqueue)(void *ctx, enum es_controller_id id, const char *ns, const char *name);
+    void *enqueue_ctx;
+};
+
+/* What a pass wants next. Errors from a pass are backed off by the engine. */
+struct es_outcome {
+    int64_t after_ms; /* < 0: not again by itself; 0: at once */
+    bool calm;        /* the next pass is housekeeping: behind everything urgent */
+};
+
+struct es_controller {
+    const char *name;   /* label value: "externalsecret" */
+    const char *logger; /* "controllers.ExternalSecret" */
+    const struct es_kind *kind;
+    int (*reconcile)(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
+                     struct es_error *err);
+};
+
+extern const struct es_controller es_controllers[ES_CONTROLLERS];
+
+/* Creates what the controllers share and starts the watches; from here on
+ * `enqueue` is called. The env's other fields are set before. */
+int es_controllers_watch(struct es_env *env, struct es_error *err);
+
+/* After the workers have ended and before the cluster is freed. */
+void es_controllers_stop(struct es_env *env);
+
+#endif

@@ -1,0 +1,363 @@
+#include "core/engine/queue.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/error.h"
+#include "core/base/map.h"
+
+#define NOT_IN_HEAP SIZE_MAX
+
+struct item {
+    int64_t due_ms;
+    uint64_t serial; /* first in, first out among equals */
+    size_t place;    /* in its lane's heap */
+    int kind, failures;
+    enum es_lane lane;
+    bool running, again; /* again: due at `due_ms` once the worker is done */
+    char id[];           /* one character for the kind, then the key */
+};
+
+struct heap {
+    struct item **items;
+    size_t count, cap;
+};
+
+struct es_queue {
+    const struct es_clock *clock;
+    int64_t backoff_base_ms, backoff_max_ms;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t wake;
+    struct es_map map; /* id -> item */
+    struct heap lanes[ES_LANES];
+    uint64_t serial, added, retried;
+    size_t running;
+    bool stopped;
+};
+
+static int64_t now_ms(const struct es_queue *q)
+{
+    return q->clock->mono_ms(q->clock->ctx);
+}
+
+/* ---- a binary heap by due time ---- */
+
+static bool before(const struct item *a, const struct item *b)
+{
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->serial < b->serial;
+}
+
+static void put(struct heap *h, size_t place, struct item *i)
+{
+    h->items[place] = i;
+    i->place = place;
+}
+
+static void sift(struct heap *h, size_t place)
+{
+    struct item *i = h->items[place];
+
+    while (place && before(i, h->items[(place - 1) / 2])) {
+        put(h, place, h->items[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+    for (;;) {
+        size_t child = 2 * place + 1;
+        if (child >= h->count)
+            break;
+        if (child + 1 < h->count && before(h->items[child + 1], h->items[child]))
+            child++;
+        if (!before(h->items[child], i))
+            break;
+        put(h, place, h->items[child]);
+        place = child;
+    }
+    put(h, place, i);
+}
+
+static int heap_add(struct heap *h, struct item *i)
+{
+    if (h->count == h->cap) {
+        size_t cap = h->cap ? h->cap * 2 : 64;
+        struct item **items = realloc(h->items, cap * sizeof(struct item *));
+        if (!items)
+            return ES_E_NOMEM;
+        h->items = items;
+        h->cap = cap;
+    }
+    put(h, h->count++, i);
+    sift(h, i->place);
+    return 0;
+}
+
+static void heap_remove(struct heap *h, struct item *i)
+{
+    size_t place = i->place;
+    struct item *last = h->items[--h->count];
+
+    i->place = NOT_IN_HEAP;
+    if (last != i) {
+        put(h, place, last);
+        sift(h, place);
+    }
+}
+
+/* ---- life ---- */
+
+struct es_queue *es_queue_new(const struct es_queue_opts *opts)
+{
+    static const struct es_queue_opts none;
+    struct es_queue *q = calloc(1, sizeof *q);
+    pthread_condattr_t attr;
+
+    if (!q)
+        return NULL;
+    if (!opts)
+        opts = &none;
+    q->clock = opts->clock ? opts->clock : &es_system_clock;
+    q->backoff_base_ms = opts->backoff_base_ms ? opts->backoff_base_ms : 1000;
+    q->backoff_max_ms = opts->backoff_max_ms ? opts->backoff_max_ms : 7 * 60 * 1000;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    return q;
+}
+
+void es_queue_free(struct es_queue *q)
+{
+    struct item *i;
+
+    if (!q)
+        return;
+    for (size_t pos = 0; (i = es_map_next(&q->map, &pos));)
+        free(i);
+    es_map_fini(&q->map);
+    for (int lane = 0; lane < ES_LANES; lane++)
+        free(q->lanes[lane].items);
+    pthread_cond_destroy(&q->wake);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
+}
+
+void es_queue_stop(struct es_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->stopped = true;
+    pthread_cond_broadcast(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* ---- adding ---- */
+
+static void forget_locked(struct es_queue *q, struct item *i)
+{
+    es_map_remove(&q->map, i->id);
+    free(i);
+}
+
+static struct item *find_or_add_locked(struct es_queue *q, int kind, const char *key)
+{
+    char id[768];
+    int n = snprintf(id, sizeof id, "%c%s", 'A' + kind, key);
+    if (n < 0 || n >= (int)sizeof id)
+        return NULL;
+    struct item *i = es_map_get(&q->map, id);
+    if (i)
+        return i;
+    i = calloc(1, sizeof *i + (size_t)n + 1);
+    if (!i)
+        return NULL;
+    memcpy(i->id, id, (size_t)n + 1);
+    i->kind = kind;
+    i->place = NOT_IN_HEAP;
+    if (es_map_put(&q->map, i->id, i, NULL) < 0) {
+        free(i);
+        return NULL;
+    }
+    return i;
+}
+
+static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, enum es_lane lane)
+{
+    i->due_ms = due_ms;
+    i->lane = lane;
+    i->serial = q->serial++;
+    if (heap_add(&q->lanes[lane], i) < 0)
+        return ES_E_NOMEM;
+    pthread_cond_signal(&q->wake);
+    return 0;
+}
+
+int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms, enum es_lane lane)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&q->lock);
+    int64_t due = now_ms(q) + delay_ms;
+    struct item *i = q->stopped ? NULL : find_or_add_locked(q, kind, key);
+    if (!i) {
+        rc = q->stopped ? 0 : ES_E_NOMEM;
+        goto out;
+    }
+    q->added++;
+    if (i->running) {
+        if (!i->again || due < i->due_ms)
+            i->due_ms = due;
+        i->lane = i->again && i->lane < lane ? i->lane : lane;
+        i->again = true;
+    } else if (i->place == NOT_IN_HEAP) {
+        rc = schedule_locked(q, i, due, lane);
+        if (rc < 0)
+            forget_locked(q, i);
+    } else if (due < i->due_ms || lane < i->lane) {
+        heap_remove(&q->lanes[i->lane], i);
+        rc = schedule_locked(q, i, due < i->due_ms ? due : i->due_ms, lane < i->lane ? lane : i->lane);
+    }
+out:
+    pthread_mutex_unlock(&q->lock);
+    return rc;
+}
+
+/* ---- working ---- */
+
+static struct item *due_item_locked(const struct es_queue *q, int64_t now)
+{
+    for (int lane = 0; lane < ES_LANES; lane++)
+        if (q->lanes[lane].count && q->lanes[lane].items[0]->due_ms <= now)
+            return q->lanes[lane].items[0];
+    return NULL;
+}
+
+static void wait_locked(struct es_queue *q, int64_t now)
+{
+    int64_t next = INT64_MAX;
+
+    for (int lane = 0; lane < ES_LANES; lane++)
+        if (q->lanes[lane].count && q->lanes[lane].items[0]->due_ms < next)
+            next = q->lanes[lane].items[0]->due_ms;
+    if (next == INT64_MAX) {
+        pthread_cond_wait(&q->wake, &q->lock);
+        return;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t delay = next - now;
+    until.tv_sec += (time_t)(delay / 1000);
+    until.tv_nsec += delay % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&q->wake, &q->lock, &until);
+}
+
+bool es_queue_take(struct es_queue *q, struct es_work *ret)
+{
+    struct item *i = NULL;
+
+    pthread_mutex_lock(&q->lock);
+    while (!q->stopped) {
+        int64_t now = now_ms(q);
+        i = due_item_locked(q, now);
+        if (i) {
+            heap_remove(&q->lanes[i->lane], i);
+            i->running = true;
+            i->again = false;
+            q->running++;
+            *ret = (struct es_work){
+                .kind = i->kind, .key = i->id + 1, .failures = i->failures, .waited_ms = now - i->due_ms, .item = i};
+            break;
+        }
+        wait_locked(q, now);
+    }
+    /* This taker may have been the only one that waits for the next due time. */
+    if (q->lanes[ES_LANE_URGENT].count || q->lanes[ES_LANE_CALM].count)
+        pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+    return i != NULL;
+}
+
+static void finish_locked(struct es_queue *q, struct item *i, int64_t delay_ms, enum es_lane lane)
+{
+    int64_t due = now_ms(q) + delay_ms;
+
+    i->running = false;
+    q->running--;
+    if (i->again) {
+        /* What was asked for meanwhile comes first. */
+        i->again = false;
+        if (delay_ms >= 0 && due < i->due_ms)
+            i->due_ms = due;
+        schedule_locked(q, i, i->due_ms, i->lane);
+    } else if (delay_ms >= 0 && !q->stopped) {
+        schedule_locked(q, i, due, lane);
+    } else {
+        forget_locked(q, i);
+    }
+}
+
+void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, enum es_lane lane)
+{
+    struct item *i = work->item;
+
+    pthread_mutex_lock(&q->lock);
+    i->failures = 0;
+    finish_locked(q, i, delay_ms, lane);
+    pthread_mutex_unlock(&q->lock);
+}
+
+int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms)
+{
+    struct item *i = work->item;
+
+    pthread_mutex_lock(&q->lock);
+    int64_t delay = q->backoff_base_ms;
+    for (int n = 0; n < i->failures && delay < q->backoff_max_ms; n++)
+        delay *= 2;
+    if (delay > q->backoff_max_ms)
+        delay = q->backoff_max_ms;
+    /* Jitter only shortens: seven minutes is a promise. */
+    delay -= (int64_t)(q->clock->random(q->clock->ctx) % (uint64_t)(delay / 10 + 1));
+    if (delay < at_least_ms)
+        delay = at_least_ms;
+    if (i->failures < 30)
+        i->failures++;
+    q->retried++;
+    finish_locked(q, i, delay, ES_LANE_URGENT);
+    pthread_mutex_unlock(&q->lock);
+    return delay;
+}
+
+bool es_queue_busy(struct es_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    const struct heap *h = &q->lanes[ES_LANE_URGENT];
+    bool busy = h->count && h->items[0]->due_ms <= now_ms(q);
+    pthread_mutex_unlock(&q->lock);
+    return busy;
+}
+
+void es_queue_stats(struct es_queue *q, struct es_queue_stats *ret)
+{
+    pthread_mutex_lock(&q->lock);
+    int64_t now = now_ms(q);
+    *ret = (struct es_queue_stats){.running = q->running, .added = q->added, .retried = q->retried};
+    for (int lane = 0; lane < ES_LANES; lane++)
+        for (size_t i = 0; i < q->lanes[lane].count; i++) {
+            int64_t waited = now - q->lanes[lane].items[i]->due_ms;
+            if (waited < 0) {
+                ret->delayed++;
+                continue;
+            }
+            ret->waiting++;
+            if (waited > ret->oldest_ms)
+                ret->oldest_ms = waited;
+        }
+    pthread_mutex_unlock(&q->lock);
+}

@@ -1,0 +1,67 @@
+/* core/engine/queue.h: which object is to be looked at, and when.
+ *
+ * One entry per key however often it is added: the earliest due time wins. A
+ * key is handed to one worker at a time; what is added meanwhile makes it due
+ * again when that worker is done. Two lanes: calm work waits while urgent work
+ * is due. Thread-safe. */
+#ifndef ES_ENGINE_QUEUE_H
+#define ES_ENGINE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/clock.h"
+
+struct es_queue;
+
+enum es_lane { ES_LANE_URGENT, ES_LANE_CALM, ES_LANES };
+
+struct es_queue_opts {
+    const struct es_clock *clock; /* NULL: the system's */
+    int64_t backoff_base_ms;      /* 0: 1 s */
+    int64_t backoff_max_ms;       /* 0: 7 min */
+};
+
+/* NULL without memory. */
+struct es_queue *es_queue_new(const struct es_queue_opts *opts);
+void es_queue_free(struct es_queue *q); /* no worker may be inside; NULL is fine */
+
+/* `kind` is a small number of the caller's. delay_ms 0: at once. 0 or ES_E_NOMEM. */
+int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms, enum es_lane lane);
+
+struct es_work {
+    int kind;
+    const char *key; /* valid until es_queue_done */
+    int failures;    /* in a row, before this one */
+    int64_t waited_ms; /* from being due to being taken */
+    void *item;
+};
+
+/* Blocks until something is due. False once the queue was stopped. */
+bool es_queue_take(struct es_queue *q, struct es_work *ret);
+
+/* Ends the work. delay_ms < 0: not again by itself. A success resets the
+ * backoff. */
+void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, enum es_lane lane);
+
+/* Ends the work in failure: exponential backoff with jitter (a tenth), or at least
+ * `at_least_ms`. Returns the delay. */
+int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms);
+
+/* Wakes every taker with false; later adds are forgotten. */
+void es_queue_stop(struct es_queue *q);
+
+/* Is urgent work due and waiting? */
+bool es_queue_busy(struct es_queue *q);
+
+struct es_queue_stats {
+    size_t waiting;  /* due now */
+    size_t delayed;  /* due later */
+    size_t running;
+    uint64_t added, retried;
+    int64_t oldest_ms; /* how long the first due entry has waited */
+};
+void es_queue_stats(struct es_queue *q, struct es_queue_stats *ret);
+
+#endif
