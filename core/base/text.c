@@ -1,6 +1,8 @@
 #include "core/base/text.h"
 
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +116,62 @@ int es_parse_i64(const char *s, int64_t *ret)
         return -1;
     *ret = v;
     return 0;
+}
+
+/* Writes the shortest digits as "-d.ddde+xx". Every decimal of 15 (6) digits
+ * survives the way through a double (float), so only longer ones are tried
+ * one by one; subnormal numbers carry fewer and start at one. */
+static void shortest_exponential(double v, int bits, char *out, size_t size)
+{
+    bool single = bits == 32;
+    int last = single ? 8 : 16;
+    int first = single ? 5 : 14;
+
+    if (fabs(v) < (single ? (double)FLT_MIN : DBL_MIN))
+        first = 0;
+    for (int places = first; places <= last; places++) {
+        snprintf(out, size, "%.*e", places, v);
+        if (single ? strtof(out, NULL) == (float)v : strtod(out, NULL) == v)
+            return;
+    }
+}
+
+char *es_float_format(double v, int bits, int exponent_from, char out[ES_FLOAT_TEXT_MAX])
+{
+    char raw[40], digits[20];
+    size_t n = 0;
+
+    if (bits == 32)
+        v = (double)(float)v;
+    const char *word = isnan(v)   ? "NaN"
+                       : isinf(v) ? (v > 0 ? "+Inf" : "-Inf")
+                       : v == 0   ? (signbit(v) ? "-0" : "0")
+                                  : NULL;
+    if (word) {
+        snprintf(out, ES_FLOAT_TEXT_MAX, "%s", word);
+        return out;
+    }
+    shortest_exponential(v, bits, raw, sizeof raw);
+    char *e = strchr(raw, 'e');
+    int exponent = (int)strtol(e + 1, NULL, 10);
+    for (const char *p = raw; p < e; p++)
+        if (*p >= '0' && *p <= '9')
+            digits[n++] = *p;
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    digits[n] = '\0';
+    const char *sign = v < 0 ? "-" : "";
+    int point = exponent + 1; /* digits before the decimal point */
+    if (exponent < -4 || exponent >= exponent_from)
+        snprintf(out, ES_FLOAT_TEXT_MAX, "%s%c%s%se%c%02d", sign, digits[0], n > 1 ? "." : "", digits + 1,
+                 exponent < 0 ? '-' : '+', abs(exponent));
+    else if (point <= 0)
+        snprintf(out, ES_FLOAT_TEXT_MAX, "%s0.%.*s%s", sign, -point, "0000", digits);
+    else if ((size_t)point >= n)
+        snprintf(out, ES_FLOAT_TEXT_MAX, "%s%s%.*s", sign, digits, point - (int)n, "00000000000000000000000");
+    else
+        snprintf(out, ES_FLOAT_TEXT_MAX, "%s%.*s.%s", sign, point, digits, digits + point);
+    return out;
 }
 
 static bool all_digits(const char *s)

@@ -27,6 +27,14 @@ bool es_utf8_valid(const char *s, size_t len);
 /* Whole-string decimal. Returns 0, or -1 for anything else (range included). */
 int es_parse_i64(const char *s, int64_t *ret);
 
+#define ES_FLOAT_TEXT_MAX 48
+
+/* Go's strconv.FormatFloat(v, 'g', -1, bits): the fewest digits that read back
+ * as the same number. `bits` is 64 or 32. Below 1e-4 and from 10^exponent_from
+ * on with an exponent; Go's 'g' is 6 there, its %v and JSON are 21.
+ * "+Inf", "-Inf", "NaN". Returns `out`. */
+char *es_float_format(double v, int bits, int exponent_from, char out[ES_FLOAT_TEXT_MAX]);
+
 /* Orders resourceVersions. The API promises since Kubernetes 1.35 that those
  * of one resource are decimal numbers which grow. <0, 0, >0; texts that are
  * no numbers compare equal only to themselves, otherwise as older (-1). */
