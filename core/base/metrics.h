@@ -29,15 +29,19 @@ struct es_metric *es_metrics_family(struct es_metrics *m, enum es_metric_type ty
                                     const char *help, const char *const *labels, size_t label_count,
                                     const double *buckets, size_t bucket_count);
 
+/* `values`: one per label; NULL counts as "", and may stand for the whole array
+ * of a family without labels. A call that does not fit the family's type does
+ * nothing, as does one without memory. */
 void es_metric_add(struct es_metric *f, const char *const *values, double delta); /* counter, gauge */
 void es_metric_set(struct es_metric *f, const char *const *values, double value); /* gauge */
 void es_metric_observe(struct es_metric *f, const char *const *values, double value);
 
-/* Forgets all samples whose label `label` (by position) has this value. */
-void es_metric_forget(struct es_metric *f, const char *const *values, size_t count); /* first `count` labels match */
+/* Forgets all samples whose first `count` labels have these values. At once
+ * when that is all labels, otherwise by a walk over the family. */
+void es_metric_forget(struct es_metric *f, const char *const *values, size_t count);
 
-/* Everything, families sorted by name, samples sorted by labels. `collect`
- * hooks run first (see below). */
+/* Everything, families sorted by name, samples sorted by labels; families
+ * without samples are left out. The hooks below run first, under no lock. */
 void es_metrics_write(struct es_metrics *m, struct es_buf *out);
 
 /* Runs `fn` before each write, to refresh gauges that are cheaper to read on

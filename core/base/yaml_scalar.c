@@ -267,8 +267,10 @@ json_t *es_scalar_json(const struct es_scalar *s, const char **ret_why)
         return NULL;
     }
     /* 3.0 and 1e3 are whole numbers once they have been through JSON text. */
-    if (s->real == trunc(s->real) && fabs(s->real) < 9223372036854775808.0)
-        return json_integer((json_int_t)s->real);
+    char text[ES_FLOAT_TEXT_MAX];
+    int64_t whole;
+    if (es_parse_i64(es_float_format(s->real, 64, 21, text), &whole) == 0)
+        return json_integer(whole);
     return json_real(s->real);
 }
 
