@@ -1,0 +1,92 @@
+"""Fixtures. ESOD_BUILD names the build to test (default: build/release)."""
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "servers")]
+
+import controlplane  # noqa: E402
+import harness  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def esod_bin():
+    path = harness.build_dir() / "bin" / "esod"
+    if not path.exists():
+        pytest.exit(f"{path} is not built; ESOD_BUILD names the build folder", returncode=2)
+    return path
+
+
+@pytest.fixture(scope="session")
+def crds(esod_bin, tmp_path_factory):
+    """The file with what `esod crds` prints."""
+    path = tmp_path_factory.mktemp("crds") / "crds.yaml"
+    p = subprocess.run([str(esod_bin), "crds"], capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0, f"esod crds: {p.stderr}"
+    path.write_text(p.stdout)
+    return path
+
+
+@pytest.fixture(scope="session")
+def control_plane(crds):
+    plane = controlplane.ControlPlane(controlplane.temporary_state())
+    plane.start(crds=crds, owner_pid=os.getpid(), hours=2, remove=True)
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(control_plane):
+    return control_plane.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def cluster(control_plane):
+    return harness.Cluster(control_plane.kubeconfig, control_plane.conf["tools"]["kubectl"])
+
+
+@pytest.fixture
+def make_operator(esod_bin, kubeconfig, tmp_path):
+    """make_operator(**config) gives an Operator that is not started yet; all end with the test."""
+    made = []
+
+    def make(kubeconfig=kubeconfig, **options):
+        folder = tmp_path / f"operator-{len(made)}"
+        folder.mkdir()
+        made.append(harness.Operator(esod_bin, kubeconfig, folder, **options))
+        return made[-1]
+
+    yield make
+    wrong = []
+    for operator in made:
+        try:
+            operator.finish()
+        except AssertionError as e:
+            wrong.append(str(e))
+        print(f"---- {operator.log_path}\n{operator.tail(60)}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def operator(make_operator):
+    """An operator that is up."""
+    return make_operator().start()
+
+
+@pytest.fixture
+def space(cluster):
+    """A fresh namespace, with helpers for what is in it."""
+    made = harness.Space(cluster, f"e2e-{secrets.token_hex(4)}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def namespace(space):
+    return space.name
