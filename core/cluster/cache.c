@@ -12,7 +12,8 @@
 
 /* An object takes one allocation: the key, its terms and the text follow. */
 struct entry {
-    uint64_t mark, note;
+    struct es_marks marks;
+    uint64_t note;
     uint32_t epoch; /* of the last full list that had it */
     uint32_t term_count;
     size_t text_len;
@@ -202,9 +203,22 @@ const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c)
 
 /* ---- storing ---- */
 
-static uint64_t mark_of(const struct es_cache *c, const json_t *kept, const char *rv)
+static struct es_marks marks_of(const struct es_cache *c, const json_t *kept, const char *rv)
 {
-    return c->opts.mark ? c->opts.mark(kept) : es_hash64(rv, strlen(rv));
+    struct es_marks m = {0};
+    if (c->opts.marks)
+        c->opts.marks(kept, &m);
+    else
+        m.spec = es_hash64(rv, strlen(rv));
+    return m;
+}
+
+static unsigned difference(const struct entry *old, const struct entry *new)
+{
+    if (!old)
+        return ES_CHANGED_SPEC | ES_CHANGED_STATE;
+    return (old->marks.spec != new->marks.spec ? ES_CHANGED_SPEC : 0) |
+           (old->marks.state != new->marks.state ? ES_CHANGED_STATE : 0);
 }
 
 /* Drops what nobody reads from `object`, in place. */
@@ -238,14 +252,12 @@ static bool is_stale_locked(const struct es_cache *c, const struct entry *old, c
     return !from_watch && c->seen_rv && es_rv_compare(rv, c->seen_rv) <= 0;
 }
 
-enum stored { STORED_SILENTLY, STORED_CHANGED, NOT_STORED };
-
-static enum stored store(struct es_cache *c, const char *key, const char *rv, const json_t *kept, bool from_watch)
+/* Returns what changed. */
+static unsigned store(struct es_cache *c, const char *key, const char *rv, const json_t *kept, bool from_watch)
 {
     struct es_terms terms = {0};
     size_t len = 0;
-    uint64_t mark = mark_of(c, kept, rv);
-    enum stored result = NOT_STORED;
+    unsigned result = 0;
 
     if (c->opts.index)
         c->opts.index(kept, &terms);
@@ -253,12 +265,12 @@ static enum stored store(struct es_cache *c, const char *key, const char *rv, co
     struct entry *e = text ? entry_new(key, rv, text, len, &terms) : NULL;
     es_mem_free(text);
     if (!e)
-        return NOT_STORED; /* the next full list brings it again */
-    e->mark = mark;
+        return 0; /* the next full list brings it again */
+    e->marks = marks_of(c, kept, rv);
 
     pthread_mutex_lock(&c->lock);
     struct entry *old = es_map_get(&c->map, key);
-    bool changed = !old || old->mark != mark;
+    unsigned changed = difference(old, e);
     e->epoch = c->epoch;
     if (old && es_streq(old->rv, rv))
         e->note = old->note; /* the watch repeats what a write's answer said */
@@ -266,7 +278,7 @@ static enum stored store(struct es_cache *c, const char *key, const char *rv, co
         if (old)
             old->epoch = c->epoch;
     } else if (link_entry_locked(c, e) == 0) {
-        result = changed ? STORED_CHANGED : STORED_SILENTLY;
+        result = changed;
         e = NULL;
     }
     if (from_watch)
@@ -277,13 +289,13 @@ static enum stored store(struct es_cache *c, const char *key, const char *rv, co
     return result;
 }
 
-static void notify(struct es_cache *c, const char *key, bool gone, const json_t *kept)
+static void notify(struct es_cache *c, const char *key, unsigned what, const json_t *kept)
 {
     char ns[256];
-    if (!c->opts.changed)
+    if (!c->opts.changed || !(what & ~ES_CHANGED_OWN))
         return;
     const char *name = es_key_split(key, ns);
-    c->opts.changed(c->opts.ctx, ns, name, gone, kept);
+    c->opts.changed(c->opts.ctx, ns, name, what, kept);
 }
 
 /* Takes the entry out, if `rv` (may be NULL) is not older than it. */
@@ -306,7 +318,7 @@ static struct entry *take_entry(struct es_cache *c, const char *key, const char 
 static void announce_gone(struct es_cache *c, struct entry *e)
 {
     json_t *last = json_loadb(e->text, e->text_len, JSON_ALLOW_NUL, NULL);
-    notify(c, e->key, true, last);
+    notify(c, e->key, ES_CHANGED_GONE, last);
     json_decref(last);
     entry_free(e);
 }
@@ -327,8 +339,8 @@ static void on_event(void *ctx, enum es_watch_event event, json_t *object)
         struct entry *e = take_entry(c, key, rv);
         if (e)
             announce_gone(c, e);
-    } else if (rc == 0 && store(c, key, rv, kept, true) == STORED_CHANGED) {
-        notify(c, key, false, kept);
+    } else if (rc == 0) {
+        notify(c, key, store(c, key, rv, kept, true), kept);
     }
 out:
     json_decref(kept);
@@ -389,16 +401,19 @@ struct es_watch_sink es_cache_sink(struct es_cache *c)
         .restart = on_restart, .event = on_event, .synced = on_synced, .trouble = on_trouble, .ctx = c};
 }
 
-void es_cache_put(struct es_cache *c, const json_t *object, bool expected)
+void es_cache_put(struct es_cache *c, const json_t *object, bool silent)
 {
     char *key = es_obj_key(object);
     /* Digests work in place and may take members out of the metadata. */
-    json_t *kept = json_copy((json_t *)object);
+    json_t *kept = json_copy((json_t *)(uintptr_t)object);
     json_t *metadata = json_copy(json_object_get(object, "metadata"));
 
-    if (key && kept && metadata && json_object_set(kept, "metadata", metadata) == 0 && digest(c, &kept) == 0 &&
-        store(c, key, es_obj_str(object, "metadata", "resourceVersion"), kept, false) == STORED_CHANGED && !expected)
-        notify(c, key, false, kept);
+    if (key && kept && metadata && json_object_set(kept, "metadata", metadata) == 0 && digest(c, &kept) == 0) {
+        const char *rv = es_obj_str(object, "metadata", "resourceVersion");
+        unsigned what = store(c, key, rv, kept, false);
+        if (!silent)
+            notify(c, key, what | ES_CHANGED_OWN, kept);
+    }
     json_decref(metadata);
     json_decref(kept);
     es_mem_free(key);

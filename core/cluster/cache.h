@@ -24,6 +24,15 @@ struct es_cache;
 struct es_terms;
 void es_terms_add(struct es_terms *t, const char *term);
 
+struct es_marks {
+    uint64_t spec, state;
+};
+
+#define ES_CHANGED_SPEC 1u
+#define ES_CHANGED_STATE 2u
+#define ES_CHANGED_GONE 4u
+#define ES_CHANGED_OWN 8u /* told by the answer to a write of ours, not by the watch */
+
 struct es_cache_opts {
     const struct es_kind *kind;
     const char *label_selector; /* or NULL */
@@ -37,13 +46,16 @@ struct es_cache_opts {
      * kept. May be NULL. At most ES_TERMS_MAX. */
     void (*index)(const json_t *kept, struct es_terms *terms);
 
-    /* What makes a change worth a pass. Changes that leave the mark alone are
-     * stored silently. Called with what is kept; NULL: resourceVersion. */
-    uint64_t (*mark)(const json_t *kept);
+    /* Two numbers that stand for what a pass depends on: the part that people
+     * write and the part that controllers write. Changes that leave both alone are
+     * stored silently. Called with what is kept; NULL: the resourceVersion is
+     * the first. */
+    void (*marks)(const json_t *kept, struct es_marks *ret);
 
-    /* A change was stored; runs without locks on whichever thread brought it.
-     * `kept` is the new state, or the last known one when gone. */
-    void (*changed)(void *ctx, const char *ns, const char *name, bool gone, const json_t *kept);
+    /* A change was stored; `what` is a set of ES_CHANGED_*. Runs without locks on
+     * whichever thread brought it. `kept` is the new state, or the last known one
+     * when gone. */
+    void (*changed)(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept);
     void *ctx;
 };
 
@@ -56,10 +68,9 @@ const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c);
 /* Feeding: the sink of a watch. */
 struct es_watch_sink es_cache_sink(struct es_cache *c);
 
-/* A write's answer. Ignored when the cache knows something newer. The mark's
- * change is notified as if the watch had brought it, unless the caller expects
- * it (`expected`). `object` is borrowed. */
-void es_cache_put(struct es_cache *c, const json_t *object, bool expected);
+/* A write's answer. Ignored when the cache knows something newer. A change of
+ * the marks is told with ES_CHANGED_OWN unless `silent`. `object` is borrowed. */
+void es_cache_put(struct es_cache *c, const json_t *object, bool silent);
 
 /* The object was deleted by us, or found missing. */
 void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const char *uid);

@@ -13,7 +13,7 @@
 struct es_cluster {
     const struct es_house *house;
     void *self;
-    /* Filled before the engine's threads start, constant from then on. */
+    /* Filled before es_cluster_start, constant from then on. */
     struct es_cache *caches[CACHES_MAX];
     size_t cache_count;
 };
@@ -57,10 +57,17 @@ int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, str
     int rc = es_cache_new(&cache, opts, err);
     if (rc < 0)
         return rc;
-    /* Known to the cluster before the watch calls back: it may write at once. */
     c->caches[c->cache_count++] = cache;
     *ret = cache;
-    return c->house->watch(c->self, cache, err);
+    return 0;
+}
+
+int es_cluster_start(struct es_cluster *c, struct es_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->cache_count; i++)
+        rc = c->house->watch(c->self, c->caches[i], err);
+    return rc;
 }
 
 bool es_cluster_synced(struct es_cluster *c)
@@ -96,11 +103,11 @@ int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char 
 }
 
 /* Puts a write's answer into the cache and hands it to the caller, if it asked. */
-static int settle(struct es_cluster *c, const struct es_kind *kind, json_t *answer, bool expected, json_t **ret)
+static int settle(struct es_cluster *c, const struct es_kind *kind, json_t *answer, bool silent, json_t **ret)
 {
     struct es_cache *cache = cache_of(c, kind);
     if (cache && answer)
-        es_cache_put(cache, answer, expected);
+        es_cache_put(cache, answer, silent);
     if (ret)
         *ret = answer;
     else
@@ -138,7 +145,7 @@ int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const cha
     int rc = c->house->patch(c->self, kind, ns, name, subresource, merge_patch, manager,
                              wanted(c, kind, &answer, ret), err);
     /* A patch is no compare-and-swap: the answer may hold somebody's edit that
-     * the watch has not told us of. If it shows, it must not pass for ours. */
+     * the watch has not told us of yet. It must not pass unnoticed. */
     return rc < 0 ? rc : settle(c, kind, answer, false, ret);
 }
 

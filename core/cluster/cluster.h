@@ -32,7 +32,7 @@ struct es_house {
                   struct es_error *err);
     int (*sa_token)(void *self, const char *ns, const char *name, const json_t *token_request, json_t **ret,
                     struct es_error *err);
-    /* Begins to feed the cache, forever. */
+    /* Begins to feed the cache, until stop. */
     int (*watch)(void *self, struct es_cache *cache, struct es_error *err);
     /* No call returns anything but ES_E_CANCELLED from now on. */
     void (*stop)(void *self);
@@ -44,9 +44,12 @@ int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *
 void es_cluster_stop(struct es_cluster *c); /* see es_house.stop */
 void es_cluster_free(struct es_cluster *c); /* ends the watches, frees the caches */
 
-/* Creates a cache and begins to feed it. One per kind. */
+/* Creates the cache of a kind, one per kind. Fed from es_cluster_start on. */
 int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, struct es_cache **ret,
                      struct es_error *err);
+
+/* Begins to feed all caches; their callbacks run from here on. */
+int es_cluster_start(struct es_cluster *c, struct es_error *err);
 bool es_cluster_synced(struct es_cluster *c); /* every cache has its first full list */
 
 /* The first watch that is in trouble, as a sentence; false when all is well. */

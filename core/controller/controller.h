@@ -43,9 +43,8 @@ struct es_env {
     struct es_store_table *store_table;
     const bool *cancelled; /* set when passes in flight have to end */
 
-    /* Filled by es_controllers_watch. */
+    /* Filled by es_controllers_init. */
     struct es_cache *external_secrets, *secret_stores, *cluster_secret_stores, *targets, *namespaces;
-    struct es_controller_metrics *counters;
 
     /* Asks for a pass at once. Any thread. */
     void (*enqueue)(void *ctx, enum es_controller_id id, const char *ns, const char *name);
@@ -68,11 +67,18 @@ struct es_controller {
 
 extern const struct es_controller es_controllers[ES_CONTROLLERS];
 
-/* Creates what the controllers share and starts the watches; from here on
- * `enqueue` is called. The env's other fields are set before. */
-int es_controllers_watch(struct es_env *env, struct es_error *err);
+int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
+                                 struct es_error *err);
+int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
+                              struct es_error *err);
+int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
+                                      struct es_error *err);
 
-/* After the workers have ended and before the cluster is freed. */
-void es_controllers_stop(struct es_env *env);
+/* Creates what the controllers share, the caches included; `enqueue` is called
+ * from es_cluster_start on. The env's other fields are set before. */
+int es_controllers_init(struct es_env *env, struct es_error *err);
+
+/* After the workers have ended and the cluster has stopped. */
+void es_controllers_fini(struct es_env *env);
 
 #endif

@@ -32,6 +32,7 @@ struct es_provider {
     const char *name;   /* the key under spec.provider */
     const char *schema; /* JSON Schema of its block */
     uint64_t caps;      /* ESP_CAP_* */
+    int32_t maintenance; /* ESP_MAINTAINED, ... */
     const struct esp_component *component;
     const struct es_plugin *plugin;
 };
@@ -67,8 +68,15 @@ void es_registry_free(struct es_registry *r);
 int es_registry_load(struct es_registry *r, const char *const *path, const struct es_plugin_entry *entry,
                      struct es_error *err);
 
-/* Loads every *.so found in the directories, by name; a file that is found twice
- * counts once. For commands that run without a configuration file. */
+/* The same for a plugin that is part of the program and has no file: vetting,
+ * names, configuration. For tests. */
+int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const struct es_plugin_entry *entry,
+                    struct es_error *err);
+
+/* Loads every *.so found in the directories, in the order of their names; of two files
+ * with one name the first directory's counts, as it does for es_registry_load.
+ * What cannot be loaded becomes a refusal, not an error. For commands that run
+ * without a configuration file. */
 int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err);
 
 const struct es_provider *es_registry_provider(const struct es_registry *r, const char *name); /* or NULL */

@@ -1,0 +1,541 @@
+/* The ExternalSecret controller: from the object to its Secret.
+ *
+ * One pass, top to bottom, in the order of the specification (externalsecret,
+ * section 3). What has its own idea stands in files of its own: when to refresh
+ * (refresh.c), how values are read (fetch.c) and shaped (core/secret), templates
+ * (template.c), status (status.c). */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/map.h"
+#include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/controller/controller.h"
+#include "core/controller/fetch.h"
+#include "core/controller/refresh.h"
+#include "core/controller/status.h"
+#include "core/controller/template.h"
+#include "core/kube/obj.h"
+#include "core/secret/hash.h"
+#include "core/secret/target.h"
+
+#define COMPONENT "external-secrets"
+#define CONFLICT_PAUSE_MS 50
+
+/* What one pass knows. */
+struct pass {
+    struct es_env *env;
+    const char *ns, *name;
+    json_t *es;           /* the ExternalSecret as cached */
+    json_t *known_target; /* digest of the target Secret, NULL: not managed or not there */
+    const char *target_name;
+    const struct es_creation_policy *policy;
+    const char *deletion_policy;
+    int64_t started_unix_ms;
+    char version[ES_SYNCED_VERSION_MAX]; /* what syncedResourceVersion will be */
+    char manager[ES_FIELD_MANAGER_MAX];
+    bool synced; /* this pass has asked the provider */
+    struct es_outcome *out;
+};
+
+/* The object to work on from here on; what was read from it follows. */
+static void adopt(struct pass *p, json_t *take_es)
+{
+    json_decref(p->es);
+    p->es = take_es;
+    p->target_name = es_target_name(p->es);
+    p->policy = es_creation_policy_of(p->es);
+    p->deletion_policy = es_obj_str(p->es, "spec", "target", "deletionPolicy");
+    if (!*p->deletion_policy)
+        p->deletion_policy = "Retain";
+}
+
+static void say(struct pass *p, enum es_event_type type, const char *reason, const char *message)
+{
+    es_event_record(p->env->events, &es_kind_external_secret, p->es, type, reason, COMPONENT, message);
+}
+
+/* ---- status ---- */
+
+/* Ready=True, or one of its shades: the pass is done, the interval starts. */
+static int finish(struct pass *p, const char *reason, const char *message, const char *binding, struct es_error *err)
+{
+    char now[ES_TIME_TEXT_MAX];
+    struct es_condition ready = {.status = "True", .reason = reason, .message = message};
+    json_t *status = json_pack("{s:s,s:s,s:o}", "refreshTime", es_time_format(p->started_unix_ms, now),
+                               "syncedResourceVersion", p->version, "conditions",
+                               es_status_conditions(p->es, &ready, p->started_unix_ms));
+    if (status && binding)
+        json_object_set_new(status, "binding", json_pack("{s:s}", "name", binding));
+    int rc = es_status_patch(p->env, &es_kind_external_secret, p->es, status, err);
+    if (rc == ES_E_CONFLICT) {
+        p->out->after_ms = CONFLICT_PAUSE_MS;
+        return 0;
+    }
+    p->out->after_ms = es_refresh_after_sync_ms(p->es);
+    return rc;
+}
+
+/* Ready=False with the reference's text and the cause behind it. */
+static int report(struct pass *p, const char *message, struct es_error *err)
+{
+    struct es_condition ready = {
+        .status = "False", .reason = "SecretSyncedError", .message = message, .cause = err->text};
+    struct es_error status_err = ES_ERROR_INIT;
+
+    say(p, ES_EVENT_WARNING, "UpdateFailed", err->text);
+    json_t *status = json_pack("{s:o}", "conditions", es_status_conditions(p->es, &ready, p->started_unix_ms));
+    if (es_status_patch(p->env, &es_kind_external_secret, p->es, status, &status_err) < 0)
+        es_log(ES_WARN, "controllers.ExternalSecret", "the status could not be written", ES_F_STR("namespace", p->ns),
+               ES_F_STR("name", p->name), ES_F_STR("error", status_err.text));
+    return err->code;
+}
+
+/* The same for failures that only an edit can end. */
+static int report_and_wait(struct pass *p, const char *message, struct es_error *err)
+{
+    report(p, message, err);
+    p->out->after_ms = es_refresh_after_sync_ms(p->es);
+    return 0;
+}
+
+/* ---- finalizer and deletion ---- */
+
+static json_t *finalizers_patch(const json_t *es, bool present)
+{
+    json_t *list = json_array();
+    json_t *have;
+    size_t i;
+
+    json_array_foreach(es_obj_at(es, "metadata", "finalizers"), i, have)
+        if (!es_streq(json_string_value(have), ES_FINALIZER))
+            json_array_append(list, have);
+    if (present)
+        json_array_append_new(list, json_string(ES_FINALIZER));
+    return json_pack("{s:{s:o,s:s,s:s}}", "metadata", "finalizers", list, "resourceVersion",
+                     es_obj_str(es, "metadata", "resourceVersion"), "uid", es_obj_str(es, "metadata", "uid"));
+}
+
+/* Adds or removes ours among the finalizers. The list is sent whole, so it is
+ * guarded by the resourceVersion: somebody else's must not get lost. */
+static int set_finalizer(struct pass *p, bool present, struct es_error *err)
+{
+    int rc = ES_E_CONFLICT;
+
+    for (int attempt = 0; attempt < 3 && rc == ES_E_CONFLICT; attempt++) {
+        if (attempt) {
+            json_t *live = NULL;
+            rc = es_cluster_get(p->env->cluster, &es_kind_external_secret, p->ns, p->name, &live, err);
+            if (rc < 0)
+                break;
+            adopt(p, live);
+            if (es_obj_has_finalizer(p->es, ES_FINALIZER) == present)
+                return 0;
+        }
+        json_t *answer = NULL;
+        json_t *patch = finalizers_patch(p->es, present);
+        rc = patch ? es_cluster_patch(p->env->cluster, &es_kind_external_secret, p->ns, p->name, NULL, patch, NULL,
+                                      &answer, err)
+                   : es_error_nomem(err);
+        json_decref(patch);
+        if (rc == 0)
+            adopt(p, answer);
+    }
+    return rc == ES_E_NOT_FOUND ? 0 : rc;
+}
+
+/* With deletionPolicy=Delete the target goes as well, if it is ours. */
+static int delete_target_of_deleted(struct pass *p, struct es_error *err)
+{
+    json_t *secret = NULL;
+    int rc = es_cluster_get(p->env->cluster, &es_kind_secret, p->ns, p->target_name, &secret, err);
+
+    if (rc == ES_E_NOT_FOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    const char *owner_uid = es_obj_str(es_obj_controller(secret), "uid");
+    if (es_streq(owner_uid, es_obj_str(p->es, "metadata", "uid")))
+        rc = es_cluster_remove(p->env->cluster, &es_kind_secret, p->ns, p->target_name,
+                               es_obj_str(secret, "metadata", "uid"), err);
+    json_decref(secret);
+    return rc == ES_E_NOT_FOUND ? 0 : rc;
+}
+
+static int clean_up(struct pass *p, struct es_error *err)
+{
+    int rc = 0;
+
+    p->out->after_ms = -1;
+    if (!es_obj_has_finalizer(p->es, ES_FINALIZER))
+        return 0;
+    if (es_streq(p->deletion_policy, "Delete"))
+        rc = delete_target_of_deleted(p, err);
+    if (rc < 0)
+        return report(p, "could not delete secret", err);
+    return set_finalizer(p, false, err);
+}
+
+/* ---- writing the target ---- */
+
+struct orphans {
+    struct pass *p;
+    struct es_error *err;
+    int rc;
+};
+
+static void remove_orphan(void *ctx, const char *ns, const char *name)
+{
+    struct orphans *o = ctx;
+    struct pass *p = o->p;
+    json_t *known = NULL;
+
+    if (o->rc < 0 || es_streq(name, p->target_name) || es_cache_get(p->env->targets, ns, name, &known, NULL) < 0)
+        return;
+    o->rc = es_cluster_remove(p->env->cluster, &es_kind_secret, ns, name, es_obj_str(known, "metadata", "uid"), o->err);
+    json_decref(known);
+    if (o->rc == 0)
+        say(p, ES_EVENT_NORMAL, "Deleted", "secret deleted because it was orphaned");
+    else if (o->rc == ES_E_NOT_FOUND || o->rc == ES_E_CONFLICT)
+        o->rc = 0; /* gone already, or another one by that name */
+}
+
+/* A renamed target leaves the old Secret behind; its label says whose it was. */
+static int remove_orphans(struct pass *p, struct es_error *err)
+{
+    char owner[ES_SHA3_224_HEX_MAX], wanted[640];
+    struct orphans o = {.p = p, .err = err};
+
+    if (!p->policy->owns)
+        return 0;
+    if (es_owner_hash(owner, p->ns, p->name, err) < 0)
+        return err->code;
+    snprintf(wanted, sizeof wanted, "created-by:%s/%s", p->ns, owner);
+    if (es_cache_each(p->env->targets, wanted, remove_orphan, &o) < 0)
+        return es_error_nomem(err);
+    return o.rc;
+}
+
+/* Stands for all that decides how the target looks: kept with the version of
+ * the target that it led to, it says without a read that nothing is to be written. */
+static uint64_t inputs_of(const struct pass *p, const char *values_hash, const struct es_rendered_template *rendered)
+{
+    char hash[ES_SHA3_224_HEX_MAX] = "", text[512];
+    char *labels = rendered && rendered->labels ? es_json_text(rendered->labels, NULL) : NULL;
+    char *annotations = rendered && rendered->annotations ? es_json_text(rendered->annotations, NULL) : NULL;
+
+    if (rendered && es_hash_values(hash, &rendered->data, NULL) < 0)
+        hash[0] = '\0';
+    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%016llx%016llx", es_obj_str(p->es, "metadata", "uid"), p->version,
+                     values_hash, hash, labels ? (unsigned long long)es_hash64(labels, strlen(labels)) : 0ULL,
+                     annotations ? (unsigned long long)es_hash64(annotations, strlen(annotations)) : 0ULL);
+    es_mem_free(labels);
+    es_mem_free(annotations);
+    uint64_t inputs = es_hash64(text, n > 0 ? strlen(text) : 0);
+    return inputs ? inputs : 1;
+}
+
+static bool is_settled(const struct pass *p, uint64_t inputs)
+{
+    const char *rv = es_obj_str(p->known_target, "metadata", "resourceVersion");
+    return p->known_target && es_cache_noted(p->env->targets, p->ns, p->target_name, rv) == inputs;
+}
+
+/* The condition that goes with a failure to shape or write. */
+static int report_write(struct pass *p, enum es_target_fault fault, struct es_error *err)
+{
+    switch (fault) {
+    case ES_TARGET_OTHER_OWNER:
+        return report_and_wait(p, "target is owned by another ExternalSecret", err);
+    case ES_TARGET_FOREIGN_OWNER:
+        return report_and_wait(p, "failed to take ownership of target secret", err);
+    case ES_TARGET_IMMUTABLE:
+        return report_and_wait(p, "could not update secret, target is immutable", err);
+    default:
+        return report(p, "could not update secret", err);
+    }
+}
+
+struct write {
+    const struct es_values *values;
+    const struct es_rendered_template *rendered; /* NULL: no template */
+    uint64_t inputs;
+    enum es_target_fault fault;
+    bool missing; /* there is no target, and the policy does not create one */
+    bool wrote;
+};
+
+/* After a write or a comparison that found nothing to do: remember for what. */
+static void settle(struct pass *p, const struct write *w, const json_t *secret)
+{
+    es_cache_note(p->env->targets, p->ns, p->target_name, es_obj_str(secret, "metadata", "resourceVersion"), w->inputs);
+}
+
+static int create_target(struct pass *p, struct write *w, struct es_error *err)
+{
+    struct es_target_change change = {0};
+    json_t *answer = NULL;
+    int rc = es_target_shape(&change, p->es, NULL, w->values, w->rendered, &w->fault, err);
+
+    if (rc < 0)
+        return rc;
+    rc = es_cluster_create(p->env->cluster, &es_kind_secret, p->ns, change.object, p->manager, &answer, err);
+    if (rc == 0) {
+        settle(p, w, answer);
+        w->wrote = true;
+        say(p, ES_EVENT_NORMAL, "Created", "secret created");
+    }
+    json_decref(answer);
+    json_decref(change.object);
+    return rc;
+}
+
+static int update_target(struct pass *p, struct write *w, const json_t *existing, struct es_error *err)
+{
+    struct es_target_change change = {0};
+    json_t *answer = NULL;
+    int rc = es_target_shape(&change, p->es, existing, w->values, w->rendered, &w->fault, err);
+
+    if (rc < 0)
+        return es_error_wrap(err, "unable to %s secret %s: ", w->fault == ES_TARGET_IMMUTABLE ? "update" : "mutate",
+                             p->target_name);
+    if (!change.differs) {
+        settle(p, w, existing);
+    } else {
+        rc = es_cluster_update(p->env->cluster, &es_kind_secret, p->ns, p->target_name, change.object, p->manager,
+                               &answer, err);
+        if (rc == 0) {
+            settle(p, w, answer);
+            w->wrote = true;
+            say(p, ES_EVENT_NORMAL, "Updated", "secret updated");
+        } else if (rc != ES_E_CONFLICT) {
+            es_error_wrap(err, "unable to update secret %s: ", p->target_name);
+        }
+    }
+    json_decref(answer);
+    json_decref(change.object);
+    return rc;
+}
+
+/* Creates or updates with as few requests as possible: a target that is not in
+ * the cache is most likely not there, so creating it is the first question. */
+static int write_target(struct pass *p, struct write *w, struct es_error *err)
+{
+    json_t *existing = NULL;
+    int rc = 0;
+
+    if (!p->known_target && p->policy->creates) {
+        rc = create_target(p, w, err);
+        if (rc != ES_E_EXISTS)
+            return rc;
+        *err = (struct es_error)ES_ERROR_INIT;
+    }
+    rc = es_cluster_get(p->env->cluster, &es_kind_secret, p->ns, p->target_name, &existing, err);
+    if (rc == ES_E_NOT_FOUND) {
+        *err = (struct es_error)ES_ERROR_INIT;
+        if (p->policy->creates)
+            return create_target(p, w, err);
+        w->missing = true;
+        return 0;
+    }
+    if (rc == 0)
+        rc = update_target(p, w, existing, err);
+    json_decref(existing);
+    return rc;
+}
+
+/* The values are there: make the target agree with them. */
+static int apply(struct pass *p, const struct es_values *values, struct es_error *err)
+{
+    struct es_rendered_template rendered = {0};
+    char values_hash[ES_SHA3_224_HEX_MAX];
+    bool templated = false;
+    struct write w = {.values = values};
+
+    if (!p->policy->writes)
+        return finish(p, "SecretSynced", "secret synced", NULL, err);
+    int rc = remove_orphans(p, err);
+    if (rc < 0)
+        return report(p, "could not delete orphaned secrets", err);
+    rc = es_hash_values(values_hash, values, err);
+    if (rc == 0)
+        rc = es_template_render(p->env, p->es, values, &rendered, &templated, err);
+    if (rc < 0) {
+        if (p->known_target)
+            es_error_wrap(err, "unable to mutate secret %s: ", p->target_name);
+        return report(p, "could not update secret", err);
+    }
+    w.rendered = templated ? &rendered : NULL;
+    w.inputs = inputs_of(p, values_hash, w.rendered);
+    if (!is_settled(p, w.inputs))
+        rc = write_target(p, &w, err);
+    es_template_fini(&rendered);
+    if (rc == ES_E_CONFLICT || rc == ES_E_EXISTS) {
+        p->out->after_ms = CONFLICT_PAUSE_MS;
+        return 0;
+    }
+    if (rc < 0)
+        return report_write(p, w.fault, err);
+    if (w.missing)
+        return finish(p, "SecretMissing", "secret will not be created due to CreationPolicy=Merge", NULL, err);
+    return finish(p, "SecretSynced", "secret synced", p->target_name, err);
+}
+
+/* Nothing came from the provider, and deletionPolicy=Delete. */
+static int delete_target(struct pass *p, struct es_error *err)
+{
+    if (!p->policy->owns) {
+        es_error_set(err, ES_E_CONFIG, "unable to delete secret %s: creationPolicy=%s is not Owner", p->target_name,
+                     p->policy->name);
+        return report_and_wait(p, "could not delete secret", err);
+    }
+    /* A Secret that does not carry our label is somebody else's. */
+    int rc = p->known_target ? es_cluster_remove(p->env->cluster, &es_kind_secret, p->ns, p->target_name,
+                                                 es_obj_str(p->known_target, "metadata", "uid"), err)
+                             : ES_E_NOT_FOUND;
+    if (rc == 0)
+        say(p, ES_EVENT_NORMAL, "Deleted", "secret deleted due to DeletionPolicy=Delete");
+    else if (rc != ES_E_NOT_FOUND)
+        return report(p, "could not delete secret", err);
+    return finish(p, "SecretDeleted", "secret deleted due to DeletionPolicy=Delete", NULL, err);
+}
+
+/* ---- the pass ---- */
+
+static int sync_values(struct pass *p, struct es_error *err)
+{
+    struct es_values values = {0};
+    int rc = es_fetch(p->env, p->es, &values, err);
+
+    p->synced = true;
+    if (rc == ES_E_CANCELLED && p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED))
+        return rc; /* the daemon is ending: the next start goes on */
+    if (rc < 0)
+        return report(p, "could not get secret data from provider", err);
+    if (!values.count && es_streq(p->deletion_policy, "Delete"))
+        rc = delete_target(p, err);
+    else if (!values.count && es_streq(p->deletion_policy, "Retain"))
+        rc = finish(p, "SecretSynced", "secret retained due to DeletionPolicy=Retain", NULL, err);
+    else
+        rc = apply(p, &values, err);
+    es_values_fini(&values);
+    return rc;
+}
+
+static bool is_settled_target(const struct pass *p)
+{
+    if (es_streq(p->policy->name, "Orphan"))
+        return true;
+    return p->known_target && es_obj_bool(p->known_target, "intact");
+}
+
+static int refuse_generic_target(struct pass *p, struct es_error *err)
+{
+    es_error_set(err, ES_E_CONFIG,
+                 p->env->settings.generic_targets
+                     ? "generic targets are not served by this build of esod: remove target.manifest"
+                     : "generic targets are disabled. Enable with --unsafe-allow-generic-targets flag");
+    report(p, "invalid generic target", err);
+    p->out->after_ms = -1;
+    return 0;
+}
+
+/* Does the finalizer have to be there before the Secret? Only where it stands
+ * for a clean-up of ours. */
+static bool finalizer_comes_first(const struct pass *p)
+{
+    return es_streq(p->deletion_policy, "Delete");
+}
+
+/* Elsewhere it may come in a pass of its own, once nothing urgent waits: a
+ * thousand new ExternalSecrets get their Secrets first. Only where that next pass
+ * is sure to find nothing else to do. */
+static bool finalizer_may_wait(const struct pass *p)
+{
+    int64_t interval = es_refresh_interval_ms(p->es);
+    json_t *target = NULL;
+
+    if (!p->synced || (interval > 0 && interval < 10000) ||
+        es_cache_get(p->env->targets, p->ns, p->target_name, &target, NULL) < 0)
+        return false;
+    bool intact = es_obj_bool(target, "intact");
+    json_decref(target);
+    return intact;
+}
+
+static int sync(struct pass *p, struct es_error *err)
+{
+    if (es_synced_version(p->version, p->es, err) < 0 || es_field_manager(p->manager, p->name, err) < 0)
+        return err->code;
+    int rc = es_cache_get(p->env->targets, p->ns, p->target_name, &p->known_target, NULL);
+    if (rc < 0 && rc != ES_E_NOT_FOUND)
+        return es_error_nomem(err);
+    if (!es_refresh_is_due(p->es, p->version, p->started_unix_ms) && is_settled_target(p)) {
+        p->out->after_ms = es_refresh_after_ms(p->es, p->started_unix_ms);
+        return 0;
+    }
+    return sync_values(p, err);
+}
+
+static int sync_if_ours(struct pass *p, struct es_error *err)
+{
+    int rc = es_fetch_is_foreign(p->env, p->es, err);
+    if (rc < 0)
+        return report(p, "could not get secret data from provider", err);
+    if (rc) {
+        p->out->after_ms = -1;
+        return 0;
+    }
+    return es_obj_at(p->es, "spec", "target", "manifest") ? refuse_generic_target(p, err) : sync(p, err);
+}
+
+static int run(struct pass *p, struct es_error *err)
+{
+    struct es_error late = ES_ERROR_INIT;
+    int rc = 0;
+
+    if (es_obj_deleting(p->es))
+        return clean_up(p, err);
+    if (!es_obj_has_finalizer(p->es, ES_FINALIZER) && finalizer_comes_first(p))
+        rc = set_finalizer(p, true, err);
+    if (rc < 0)
+        return rc;
+    rc = sync_if_ours(p, err);
+    if (es_obj_has_finalizer(p->es, ES_FINALIZER))
+        return rc;
+    if (rc == 0 && finalizer_may_wait(p)) {
+        *p->out = (struct es_outcome){.after_ms = 0, .calm = true};
+        return 0;
+    }
+    if (set_finalizer(p, true, &late) < 0 && rc == 0) {
+        *err = late;
+        rc = late.code;
+    }
+    return rc;
+}
+
+int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
+                                 struct es_error *err)
+{
+    struct pass p = {.env = env, .ns = ns, .name = name, .out = ret};
+    int rc = es_cache_get(env->external_secrets, ns, name, &p.es, err);
+
+    ret->after_ms = -1;
+    if (rc == ES_E_NOT_FOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    p.started_unix_ms = env->clock->unix_ms(env->clock->ctx);
+    adopt(&p, json_incref(p.es));
+    if (!p.policy) {
+        es_error_set(err, ES_E_CONFIG, "spec.target.creationPolicy: %s is not a policy",
+                     es_obj_str(p.es, "spec", "target", "creationPolicy"));
+        rc = report_and_wait(&p, "could not update secret", err);
+    } else {
+        rc = run(&p, err);
+    }
+    json_decref(p.known_target);
+    json_decref(p.es);
+    return rc;
+}

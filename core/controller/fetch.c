@@ -1,0 +1,397 @@
+#include "core/controller/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/regex.h"
+#include "core/base/text.h"
+#include "core/controller/store_table.h"
+#include "core/kube/obj.h"
+#include "core/secret/shape.h"
+
+#define COMPONENT "external-secrets"
+#define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
+
+/* The stores that one pass has open. */
+struct fetch {
+    struct es_env *env;
+    const json_t *es;
+    const char *ns;
+    int64_t deadline_ms;
+    struct es_open_store **open;
+    size_t open_count;
+};
+
+/* ---- which store ---- */
+
+struct store_ref {
+    const struct es_kind *kind;
+    const char *name;
+};
+
+static int read_store_ref(const json_t *ref, struct store_ref *ret, struct es_error *err)
+{
+    const char *kind = es_obj_str(ref, "kind");
+
+    ret->name = es_obj_str(ref, "name");
+    if (!*kind || es_streq(kind, es_kind_secret_store.kind))
+        ret->kind = &es_kind_secret_store;
+    else if (es_streq(kind, es_kind_cluster_secret_store.kind))
+        ret->kind = &es_kind_cluster_secret_store;
+    else
+        return es_error_set(err, ES_E_CONFIG, "unsupported secret store kind: %s", kind);
+    return 0;
+}
+
+/* A sourceRef overrides the default reference, even when it names no store. */
+static const json_t *store_ref_of(const struct fetch *f, const json_t *entry)
+{
+    const json_t *source = es_obj_at(entry, "sourceRef");
+    const json_t *ref = es_obj_at(source, "storeRef");
+    bool only_for_data = es_obj_at(entry, "remoteRef") != NULL;
+
+    return ref || (source && only_for_data) ? ref : es_obj_at(f->es, "spec", "secretStoreRef");
+}
+
+static json_t *namespace_labels(struct es_env *env, const char *ns, struct es_error *err)
+{
+    json_t *object = NULL;
+    int rc = env->namespaces ? es_cache_get(env->namespaces, "", ns, &object, err)
+                             : es_cluster_get(env->cluster, &es_kind_namespace, "", ns, &object, err);
+    json_t *labels = rc == 0 ? json_incref(es_obj_at(object, "metadata", "labels")) : NULL;
+    if (rc == 0 && !labels)
+        labels = json_object();
+    json_decref(object);
+    return labels;
+}
+
+static int names_match(const json_t *condition, const char *ns, struct es_error *err)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(es_obj_at(condition, "namespaces"), i, item)
+        if (es_streq(json_string_value(item), ns))
+            return 1;
+    json_array_foreach(es_obj_at(condition, "namespaceRegexes"), i, item)
+    {
+        struct es_regex *re = NULL;
+        int rc = es_regex_new(&re, json_is_string(item) ? json_string_value(item) : "", err);
+        if (rc == 0)
+            rc = es_regex_search(re, ns, strlen(ns), err);
+        es_regex_free(re);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* May a consumer in `ns` use this ClusterSecretStore? Any condition suffices. */
+static int check_conditions(struct es_env *env, const struct es_store *s, const char *ns, struct es_error *err)
+{
+    const json_t *conditions = es_obj_at(s->object, "spec", "conditions");
+    json_t *condition;
+    size_t i;
+
+    if (s->kind->namespaced || !json_array_size(conditions))
+        return 0;
+    json_t *labels = namespace_labels(env, ns, err);
+    if (!labels)
+        return err->code;
+    int rc = 0;
+    json_array_foreach(conditions, i, condition)
+    {
+        rc = es_label_selector_match(es_obj_at(condition, "namespaceSelector"), labels, err);
+        if (rc == 0)
+            rc = names_match(condition, ns, err);
+        if (rc)
+            break;
+    }
+    json_decref(labels);
+    if (rc < 0)
+        return rc;
+    return rc ? 0
+              : es_error_set(err, ES_E_CONFIG,
+                             "using cluster store \"%s\" is not allowed from namespace \"%s\": denied by spec.condition",
+                             s->name, ns);
+}
+
+/* Resolves a reference for this consumer; NOT_FOUND never leaves here: it would
+ * pass for a missing value. */
+static int resolve(struct fetch *f, const struct store_ref *ref, const struct es_store **ret, struct es_error *err)
+{
+    const struct es_store *s = NULL;
+    int rc = es_store_get(f->env, ref->kind, ref->kind->namespaced ? f->ns : "", ref->name, &s, err);
+    if (rc < 0) {
+        es_error_wrap(err, "could not get %s \"%s\", ", ref->kind->kind, ref->name);
+        return err->code = rc == ES_E_NOT_FOUND ? ES_E_CONFIG : rc;
+    }
+    if (!es_store_is_ours(f->env, s))
+        rc = es_error_set(err, ES_E_CONFIG, "can not reference unmanaged store");
+    if (rc == 0)
+        rc = check_conditions(f->env, s, f->ns, err);
+    if (rc == 0 && f->env->settings.flood_gate && !s->ready)
+        rc = es_error_set(err, ES_E_CONFIG, "%s \"%s\" is not ready", ref->kind->kind, ref->name);
+    if (rc < 0) {
+        es_store_release(f->env, s);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+static int open_store(struct fetch *f, const struct store_ref *ref, struct es_open_store **ret, struct es_error *err)
+{
+    const struct es_store *s = NULL;
+    struct es_open_store **open = realloc(f->open, (f->open_count + 1) * sizeof *open);
+    struct es_open_store *o = calloc(1, sizeof *o);
+
+    if (open)
+        f->open = open;
+    if (!open || !o) {
+        free(o);
+        return es_error_nomem(err);
+    }
+    int rc = resolve(f, ref, &s, err);
+    if (rc == 0)
+        rc = es_store_open(f->env, s, f->ns, f->deadline_ms, o, err);
+    if (rc < 0) {
+        es_store_release(f->env, s);
+        free(o);
+        return err->code = rc == ES_E_NOT_FOUND ? ES_E_CONFIG : rc;
+    }
+    f->open[f->open_count++] = o;
+    *ret = o;
+    return 0;
+}
+
+/* The opened store for an entry of data or dataFrom. */
+static int store_for(struct fetch *f, const json_t *entry, struct es_open_store **ret, struct es_error *err)
+{
+    struct store_ref ref;
+    int rc = read_store_ref(store_ref_of(f, entry), &ref, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < f->open_count; i++)
+        if (f->open[i]->store->kind == ref.kind && es_streq(f->open[i]->store->name, ref.name)) {
+            *ret = f->open[i];
+            return 0;
+        }
+    return open_store(f, &ref, ret, err);
+}
+
+/* ---- values ---- */
+
+static bool is_retained(const json_t *es)
+{
+    const char *policy = es_obj_str(es, "spec", "target", "deletionPolicy");
+    return !*policy || es_streq(policy, "Retain");
+}
+
+static void report_missing(struct fetch *f, size_t index, const char *key)
+{
+    char message[512];
+    int n = snprintf(message, sizeof message, "secret does not exist at provider using spec.dataFrom[%zu]", index);
+    if (key && n > 0)
+        snprintf(message + n, sizeof message - (size_t)n, " (key=%s)", key);
+    es_event_record(f->env->events, &es_kind_external_secret, f->es, ES_EVENT_NORMAL, "MissingProviderSecret", COMPONENT,
+                    message);
+}
+
+/* Rewrite, or else convert; then check, decode, look for null bytes. */
+static int shape_map(struct es_values *values, const json_t *entry, const json_t *how, struct es_error *err)
+{
+    const json_t *rewrite = es_obj_at(entry, "rewrite");
+    const char *conversion = es_obj_str(how, "conversionStrategy");
+    const char *decoding = es_obj_str(how, "decodingStrategy");
+    int rc;
+
+    if (json_array_size(rewrite)) {
+        rc = es_values_rewrite(values, rewrite, NULL, err);
+        if (rc < 0)
+            return es_error_wrap(err, "error applying rewrite to keys: ");
+    } else {
+        rc = es_values_convert_keys(values, conversion, err);
+        if (rc < 0)
+            return es_error_wrap(err, "error applying conversion strategy %s to keys: ", conversion);
+    }
+    rc = es_values_check_keys(values, err);
+    if (rc < 0)
+        return es_error_wrap(err, "invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): ");
+    rc = es_values_decode(values, decoding, err);
+    if (rc < 0)
+        return es_error_wrap(err, "error applying decoding strategy %s to data: ", decoding);
+    return es_values_check_nulls(values, es_obj_str(how, "nullBytePolicy"), err);
+}
+
+static int fetch_find(struct fetch *f, const json_t *entry, const json_t *find, struct es_values *ret,
+                      struct es_error *err)
+{
+    struct es_open_store *store = NULL;
+    int rc = store_for(f, entry, &store, err);
+    if (rc < 0)
+        return rc;
+    rc = es_instance_find(store->instance, &store->authority, find, ret, err);
+    if (rc < 0)
+        return es_error_wrap(err, "error getting all secrets: ");
+    return shape_map(ret, entry, find, err);
+}
+
+static int fetch_extract(struct fetch *f, const json_t *entry, const json_t *ref, struct es_values *ret,
+                         struct es_error *err)
+{
+    struct es_open_store *store = NULL;
+    int rc = store_for(f, entry, &store, err);
+    if (rc == 0)
+        rc = es_instance_get_map(store->instance, &store->authority, ref, ret, err);
+    return rc < 0 ? rc : shape_map(ret, entry, ref, err);
+}
+
+static int fetch_generator(const json_t *ref, struct es_error *err)
+{
+    return es_error_set(err, ES_E_UNSUPPORTED, "error using generator: no loaded plugin serves generators of kind %s",
+                        es_obj_str(ref, "kind"));
+}
+
+static int fetch_data_from(struct fetch *f, size_t index, const json_t *entry, struct es_values *into,
+                           struct es_error *err)
+{
+    const json_t *find = es_obj_at(entry, "find"), *extract = es_obj_at(entry, "extract");
+    const json_t *generator = es_obj_at(entry, "sourceRef", "generatorRef");
+    const char *what = find ? "find" : extract ? "extract" : "sourceRef.generatorRef";
+    struct es_values values = {0};
+    int rc = 0;
+
+    if (find)
+        rc = fetch_find(f, entry, find, &values, err);
+    else if (extract)
+        rc = fetch_extract(f, entry, extract, &values, err);
+    else if (generator)
+        rc = fetch_generator(generator, err);
+    if (rc == 0 && es_values_merge(into, &values) < 0)
+        rc = es_error_nomem(err);
+    es_values_fini(&values);
+    if (rc == ES_E_NOT_FOUND && !is_retained(f->es)) {
+        report_missing(f, index, NULL);
+        return 0;
+    }
+    return rc < 0 ? es_error_wrap(err, "error processing spec.dataFrom[%zu].%s, err: ", index, what) : 0;
+}
+
+static int fetch_value(struct fetch *f, const json_t *entry, const json_t *ref, struct es_blob *ret,
+                       struct es_error *err)
+{
+    const char *decoding = es_obj_str(ref, "decodingStrategy");
+    struct es_open_store *store = NULL;
+    int rc = store_for(f, entry, &store, err);
+
+    if (rc == 0)
+        rc = es_instance_get(store->instance, &store->authority, ref, ret, err);
+    if (rc < 0)
+        return rc;
+    rc = es_blob_decode(ret, decoding, err);
+    if (rc < 0)
+        return es_error_wrap(err, "error applying decoding strategy %s to data: ", decoding);
+    return es_blob_check_nulls(es_obj_str(entry, "secretKey"), ret, es_obj_str(ref, "nullBytePolicy"), err);
+}
+
+static int fetch_data(struct fetch *f, size_t index, const json_t *entry, struct es_values *into,
+                      struct es_error *err)
+{
+    const json_t *ref = es_obj_at(entry, "remoteRef");
+    const char *key = es_obj_str(ref, "key");
+    struct es_blob value = {0};
+    int rc = fetch_value(f, entry, ref, &value, err);
+
+    if (rc == 0 && es_values_move(into, es_obj_str(entry, "secretKey"), &value) < 0)
+        rc = es_error_nomem(err);
+    es_blob_fini(&value);
+    if (rc == ES_E_NOT_FOUND && !is_retained(f->es)) {
+        report_missing(f, index, key);
+        return 0;
+    }
+    return rc < 0 ? es_error_wrap(err, "error processing spec.data[%zu] (key: %s), err: ", index, key) : 0;
+}
+
+static int fetch_all(struct fetch *f, struct es_values *ret, struct es_error *err)
+{
+    json_t *entry;
+    size_t i;
+    int rc;
+
+    json_array_foreach(es_obj_at(f->es, "spec", "dataFrom"), i, entry)
+    {
+        rc = fetch_data_from(f, i, entry, ret, err);
+        if (rc < 0)
+            return rc;
+    }
+    json_array_foreach(es_obj_at(f->es, "spec", "data"), i, entry)
+    {
+        rc = fetch_data(f, i, entry, ret, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int es_fetch(struct es_env *env, const json_t *es, struct es_values *ret, struct es_error *err)
+{
+    int64_t pass_ms = env->settings.pass_timeout_ms ? env->settings.pass_timeout_ms : DEFAULT_PASS_MS;
+    struct fetch f = {
+        .env = env, .es = es, .ns = es_obj_namespace(es), .deadline_ms = env->clock->mono_ms(env->clock->ctx) + pass_ms};
+    struct es_values values = {0};
+    int rc = fetch_all(&f, &values, err);
+
+    for (size_t i = 0; i < f.open_count; i++) {
+        es_store_close(env, f.open[i]);
+        es_store_release(env, f.open[i]->store);
+        free(f.open[i]);
+    }
+    free(f.open);
+    if (rc == 0)
+        *ret = values;
+    else
+        es_values_fini(&values);
+    return rc;
+}
+
+/* ---- foreign stores ---- */
+
+static int is_foreign(struct es_env *env, const char *ns, const json_t *json_ref, struct es_error *err)
+{
+    struct store_ref ref;
+    const struct es_store *s = NULL;
+
+    if (!*es_obj_str(json_ref, "name"))
+        return 0;
+    int rc = read_store_ref(json_ref, &ref, err);
+    if (rc < 0)
+        return rc;
+    rc = es_store_get(env, ref.kind, ref.kind->namespaced ? ns : "", ref.name, &s, err);
+    if (rc < 0)
+        return rc == ES_E_NOT_FOUND ? 0 : rc;
+    rc = !es_store_is_ours(env, s);
+    es_store_release(env, s);
+    return rc;
+}
+
+int es_fetch_is_foreign(struct es_env *env, const json_t *es, struct es_error *err)
+{
+    static const char *const lists[] = {"data", "dataFrom"};
+    const char *ns = es_obj_namespace(es);
+    int rc = is_foreign(env, ns, es_obj_at(es, "spec", "secretStoreRef"), err);
+
+    for (size_t l = 0; rc == 0 && l < sizeof lists / sizeof *lists; l++) {
+        json_t *entry;
+        size_t i;
+        json_array_foreach(es_obj_at(es, "spec", lists[l]), i, entry)
+        {
+            rc = is_foreign(env, ns, es_obj_at(entry, "sourceRef", "storeRef"), err);
+            if (rc)
+                break;
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,88 @@
+#include "core/controller/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/text.h"
+#include "core/kube/obj.h"
+
+#define MESSAGE_MAX 1024
+
+static void format_message(char out[MESSAGE_MAX + 1], const struct es_condition *c)
+{
+    bool cause = c->cause && *c->cause;
+    int n = snprintf(out, MESSAGE_MAX + 1, "%s%s%s", c->message, cause ? ": " : "", cause ? c->cause : "");
+    if (n <= MESSAGE_MAX)
+        return;
+    size_t len = MESSAGE_MAX;
+    while (len && ((unsigned char)out[len - 1] & 0xC0) == 0x80)
+        len--;
+    if (len && (unsigned char)out[len - 1] >= 0xC0)
+        len--;
+    else
+        len = MESSAGE_MAX; /* the cut did not split a character */
+    out[len] = '\0';
+}
+
+static json_t *ready_condition(const json_t *old, const struct es_condition *c, int64_t now_ms)
+{
+    char message[MESSAGE_MAX + 1], now[ES_TIME_TEXT_MAX];
+    const char *since = es_obj_str(old, "lastTransitionTime");
+
+    format_message(message, c);
+    if (!*since || !es_streq(es_obj_str(old, "status"), c->status))
+        since = es_time_format(now_ms, now);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "Ready", "status", c->status, "reason", c->reason, "message",
+                     message, "lastTransitionTime", since);
+}
+
+json_t *es_status_conditions(const json_t *object, const struct es_condition *ready, int64_t now_ms)
+{
+    json_t *list = json_array();
+    json_t *have;
+    size_t i;
+
+    json_array_foreach(es_obj_at(object, "status", "conditions"), i, have)
+        if (!es_streq(es_obj_str(have, "type"), "Ready"))
+            json_array_append_new(list, json_deep_copy(have));
+    json_t *c = ready_condition(es_obj_condition(object, "Ready"), ready, now_ms);
+    if (json_array_append_new(list, c) < 0) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static void drop_equal_members(json_t *status, const json_t *have)
+{
+    const char *name;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(status, next, name, value)
+    {
+        const json_t *old = json_object_get(have, name);
+        if (old ? json_equal(old, value) : json_is_null(value))
+            json_object_del(status, name);
+    }
+}
+
+int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
+                    struct es_error *err)
+{
+    if (!take_status)
+        return es_error_nomem(err);
+    drop_equal_members(take_status, json_object_get(object, "status"));
+    if (!json_object_size(take_status)) {
+        json_decref(take_status);
+        return 0;
+    }
+    json_t *patch =
+        json_pack("{s:{s:s},s:o}", "metadata", "uid", es_obj_str(object, "metadata", "uid"), "status", take_status);
+    if (!patch)
+        return es_error_nomem(err);
+    int rc = es_cluster_patch(env->cluster, kind, es_obj_namespace(object), es_obj_name(object), "status", patch, NULL,
+                              NULL, err);
+    json_decref(patch);
+    return rc == ES_E_NOT_FOUND ? 0 : rc;
+}

@@ -1,0 +1,232 @@
+#include "core/engine/engine.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/kube/obj.h"
+
+#define DEFAULT_WORKERS 16
+#define WORKERS_MAX 256
+#define WORKER_STACK ((size_t)256 * 1024)
+#define SWEEP_EVERY_MS 30000
+#define STORE_IDLE_MS (10 * 60 * INT64_C(1000))
+#define EVENTS_GRACE_MS 2000
+
+static const double pass_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+
+struct es_engine {
+    struct es_env *env;
+    struct es_queue *queue;
+    pthread_t workers[WORKERS_MAX];
+    int wanted, running; /* only the main thread */
+    int busy;            /* workers inside a pass; atomic */
+    bool cancelled;      /* atomic; env->cancelled points here */
+    int64_t next_sweep_ms;
+    struct es_metric *passes, *failures, *seconds;
+};
+
+static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const char *name)
+{
+    struct es_engine *e = ctx;
+    char *key = es_key_of(ns, name);
+    if (key)
+        es_queue_add(e->queue, (int)id, key, 0, ES_LANE_URGENT);
+    es_mem_free(key);
+}
+
+/* ---- a worker ---- */
+
+static void count_pass(struct es_engine *e, const struct es_controller *c, const char *result, int64_t started_ns)
+{
+    es_metric_add(e->passes, (const char *const[]){c->name, result}, 1);
+    es_metric_observe(e->seconds, (const char *const[]){c->name}, (double)(es_mono_ns() - started_ns) / 1e9);
+}
+
+static void log_failure(const struct es_controller *c, const char *ns, const char *name, const struct es_error *err,
+                        int64_t delay_ms)
+{
+    es_log(err->code == ES_E_CANCELLED ? ES_INFO : ES_ERROR, c->logger, "the pass failed and will be repeated",
+           ES_F_STR("namespace", ns), ES_F_STR("name", name), ES_F_STR("error", err->text),
+           ES_F_STR("kind", es_code_name(err->code)), ES_F_MS("retryMs", delay_ms));
+}
+
+static void work_on(struct es_engine *e, struct es_work *work)
+{
+    const struct es_controller *c = &es_controllers[work->kind];
+    struct es_outcome outcome = {.after_ms = -1};
+    struct es_error err = ES_ERROR_INIT;
+    char ns[256];
+    const char *name = es_key_split(work->key, ns);
+    int64_t started_ns = es_mono_ns();
+
+    int rc = c->reconcile(e->env, ns, name, &outcome, &err);
+    if (rc < 0) {
+        count_pass(e, c, "error", started_ns);
+        es_metric_add(e->failures, (const char *const[]){c->name}, 1);
+        int64_t at_least_ms = rc == ES_E_RETRY ? err.retry_after_ms : 0;
+        /* The key lives until the work is handed back. */
+        char *key = es_mem_strdup(work->key);
+        int64_t delay_ms = es_queue_failed(e->queue, work, at_least_ms);
+        if (key)
+            log_failure(c, ns, es_key_split(key, ns), &err, delay_ms);
+        es_mem_free(key);
+        return;
+    }
+    count_pass(e, c, outcome.after_ms >= 0 ? "requeue_after" : "success", started_ns);
+    es_log(ES_DEBUG, c->logger, "pass", ES_F_STR("namespace", ns), ES_F_STR("name", name),
+           ES_F_INT("us", (es_mono_ns() - started_ns) / 1000), ES_F_MS("againInMs", outcome.after_ms));
+    es_queue_done(e->queue, work, outcome.after_ms, outcome.calm ? ES_LANE_CALM : ES_LANE_URGENT);
+}
+
+static void *worker(void *arg)
+{
+    struct es_engine *e = arg;
+    struct es_work work;
+
+    while (es_queue_take(e->queue, &work)) {
+        __atomic_fetch_add(&e->busy, 1, __ATOMIC_RELAXED);
+        work_on(e, &work);
+        __atomic_fetch_sub(&e->busy, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static int start_workers(struct es_engine *e, struct es_error *err)
+{
+    pthread_attr_t attr;
+    int rc = 0;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, WORKER_STACK);
+    while (e->running < e->wanted && rc == 0) {
+        rc = pthread_create(&e->workers[e->running], &attr, worker, e);
+        if (rc == 0)
+            e->running++;
+    }
+    pthread_attr_destroy(&attr);
+    /* A few workers are enough to go on with. */
+    return e->running ? 0 : es_error_set(err, ES_E_INTERNAL, "cannot start a worker: %s", strerror(rc));
+}
+
+/* ---- life ---- */
+
+static bool is_busy(void *ctx)
+{
+    struct es_engine *e = ctx;
+    return es_queue_busy(e->queue);
+}
+
+static void register_metrics(struct es_engine *e)
+{
+    static const char *const labels[] = {"controller", "result"};
+    struct es_metrics *m = e->env->metrics;
+
+    e->passes = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_total", "Passes by controller and result.",
+                                  labels, 2, NULL, 0);
+    e->failures = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_errors_total",
+                                    "Passes that failed, by controller.", labels, 1, NULL, 0);
+    e->seconds = es_metrics_family(m, ES_HISTOGRAM, "controller_runtime_reconcile_time_seconds",
+                                   "Duration of a pass, by controller.", labels, 1, pass_seconds,
+                                   sizeof pass_seconds / sizeof *pass_seconds);
+}
+
+int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_engine_opts *opts, struct es_error *err)
+{
+    struct es_engine *e = calloc(1, sizeof *e);
+    struct es_queue_opts queue = {
+        .clock = env->clock, .backoff_base_ms = opts->backoff_base_ms, .backoff_max_ms = opts->backoff_max_ms};
+
+    if (!e || !(e->queue = es_queue_new(&queue))) {
+        free(e);
+        return es_error_nomem(err);
+    }
+    e->env = env;
+    e->wanted = opts->workers > 0 ? opts->workers : DEFAULT_WORKERS;
+    if (e->wanted > WORKERS_MAX)
+        e->wanted = WORKERS_MAX;
+    env->enqueue = enqueue;
+    env->enqueue_ctx = e;
+    env->cancelled = &e->cancelled;
+    register_metrics(e);
+    struct es_events_opts events = {.cluster = env->cluster, .metrics = env->metrics, .busy = is_busy, .busy_ctx = e};
+    int rc = es_events_new(&env->events, &events, err);
+    if (rc == 0)
+        rc = es_controllers_init(env, err);
+    if (rc < 0) {
+        es_engine_free(e);
+        return rc;
+    }
+    *ret = e;
+    return 0;
+}
+
+int es_engine_start(struct es_engine *e, struct es_error *err)
+{
+    e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
+    return es_cluster_start(e->env->cluster, err);
+}
+
+int es_engine_tick(struct es_engine *e, struct es_error *err)
+{
+    if (!e->running && es_cluster_synced(e->env->cluster)) {
+        int rc = start_workers(e, err);
+        if (rc < 0)
+            return rc;
+        es_log(ES_INFO, "engine", "caches are filled, workers run", ES_F_INT("workers", e->running),
+               ES_F_INT("externalSecrets", es_cache_count(e->env->external_secrets)));
+    }
+    if (es_mono_ms() >= e->next_sweep_ms) {
+        e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
+        es_pool_sweep(e->env->pool, STORE_IDLE_MS);
+    }
+    return 0;
+}
+
+bool es_engine_ready(const struct es_engine *e)
+{
+    return e->running > 0;
+}
+
+bool es_engine_idle(struct es_engine *e)
+{
+    struct es_queue_stats s;
+    es_queue_stats(e->queue, &s);
+    return s.waiting == 0 && s.running == 0;
+}
+
+void es_engine_stop(struct es_engine *e, int64_t grace_ms)
+{
+    int64_t until_ms = es_mono_ms() + grace_ms;
+
+    es_queue_stop(e->queue);
+    while (__atomic_load_n(&e->busy, __ATOMIC_RELAXED) > 0 && es_mono_ms() < until_ms)
+        usleep(5000);
+    bool in_time = __atomic_load_n(&e->busy, __ATOMIC_RELAXED) == 0;
+    es_events_free(e->env->events, in_time ? EVENTS_GRACE_MS : 0);
+    e->env->events = NULL;
+    __atomic_store_n(&e->cancelled, true, __ATOMIC_RELAXED);
+    es_cluster_stop(e->env->cluster);
+    for (int i = 0; i < e->running; i++)
+        pthread_join(e->workers[i], NULL);
+    e->running = 0;
+}
+
+void es_engine_free(struct es_engine *e)
+{
+    if (!e)
+        return;
+    es_events_free(e->env->events, 0);
+    e->env->events = NULL;
+    es_queue_free(e->queue);
+    free(e);
+}
+
+void es_engine_stats(struct es_engine *e, struct es_queue_stats *ret)
+{
+    es_queue_stats(e->queue, ret);
+}
