@@ -6,15 +6,13 @@
 # The C file is made at build time by this same script and is remade when FILE
 # changes. Call it in the directory that makes TARGET.
 if(NOT CMAKE_SCRIPT_MODE_FILE)
-  set(ESOD_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
-
   function(esod_embed target file symbol)
     get_filename_component(input ${file} ABSOLUTE)
     set(output ${CMAKE_CURRENT_BINARY_DIR}/embed/${symbol}.c)
     add_custom_command(
       OUTPUT ${output}
-      COMMAND ${CMAKE_COMMAND} -DINPUT=${input} -DOUTPUT=${output} -DSYMBOL=${symbol} -P ${ESOD_EMBED_SCRIPT}
-      DEPENDS ${input} ${ESOD_EMBED_SCRIPT}
+      COMMAND ${CMAKE_COMMAND} -DINPUT=${input} -DOUTPUT=${output} -DSYMBOL=${symbol} -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
+      DEPENDS ${input} ${CMAKE_CURRENT_FUNCTION_LIST_FILE}
       VERBATIM)
     target_sources(${target} PRIVATE ${output})
   endfunction()

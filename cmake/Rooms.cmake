@@ -16,13 +16,15 @@ function(esod_room name)
 endfunction()
 
 # A provider plugin: a module that includes only the SDK and exports one symbol.
+# See esp_add_plugin() in sdk/cmake/EspPlugin.cmake for what it does.
 function(esod_plugin name)
-  cmake_parse_arguments(PLUGIN "" "" "SOURCES;USES" ${ARGN})
-  add_library(plugin_${name} MODULE ${PLUGIN_SOURCES})
-  target_link_libraries(plugin_${name} PRIVATE esod_flags esp::plugin esp::toolkit ${PLUGIN_USES})
-  set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
-                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${ESOD_PLUGIN_SUBDIR})
-  install(TARGETS plugin_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/esod/plugins COMPONENT plugin_${name})
+  cmake_parse_arguments(PLUGIN "" "" "SOURCES;SCHEMAS;USES" ${ARGN})
+  esp_add_plugin(plugin_${name} NAME ${name} SOURCES ${PLUGIN_SOURCES} SCHEMAS ${PLUGIN_SCHEMAS}
+                 USES esod_flags ${PLUGIN_USES})
+  set_target_properties(plugin_${name} PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${ESOD_PLUGIN_SUBDIR})
+  set_property(GLOBAL APPEND PROPERTY ESOD_PLUGIN_TARGETS plugin_${name})
+  install(TARGETS plugin_${name} LIBRARY DESTINATION ${ESOD_PLUGIN_SUBDIR} COMPONENT plugin_${name})
 endfunction()
 
 # tests/unit/ROOM/THING_test.c: one program, one ctest entry.
