@@ -64,14 +64,11 @@ struct es_kube_list_opts {
     const char *label_selector, *field_selector; /* or NULL */
     bool metadata_only;                          /* PartialObjectMetadata */
     int page;                                    /* 0: 500 */
+    const bool *cancelled;                       /* polled instead of es_kube_stop's flag; or NULL */
 };
 int es_kube_list(struct es_kube *k, const struct es_kind *kind, const char *ns, const struct es_kube_list_opts *opts,
                  int (*each)(void *ctx, json_t *obj), void (*restart)(void *ctx), void *ctx,
                  char **ret_resource_version, struct es_error *err);
-
-/* Opens a watch stream (path and credential handled here); used by watch.c. */
-int es_kube_watch_open(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *query,
-                       const struct es_http_stream_opts *opts, struct es_http_stream **ret, struct es_error *err);
 
 /* GET of an absolute path ("/version", "/readyz"); the answer's JSON or, for
  * other content types, a JSON string. */

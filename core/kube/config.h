@@ -44,6 +44,8 @@ struct es_kube_credential {
     char *authorization; /* "Bearer ...", "Basic ...", or NULL */
     char *impersonate_user;
     char **impersonate_groups; /* NULL at the end */
+    const struct es_http_header *headers; /* all of the above, ready to be sent */
+    size_t header_count;
     struct es_http_tls tls;    /* borrowed from the config and this credential */
     void *hold;                /* internal */
     uint64_t generation;       /* changes with the credential */

@@ -18,14 +18,18 @@ enum es_watch_event { ES_WATCH_SET, ES_WATCH_GONE };
 
 /* Called on the watch thread, never concurrently for one watch. */
 struct es_watch_sink {
-    /* A full list begins: what is not set again before `synced` is gone. */
+    /* A full list begins: what is not set again before `synced` is gone. May
+     * come again before `synced` when the list had to be begun anew. */
     void (*restart)(void *ctx);
     /* ADDED and MODIFIED are SET. `object` is borrowed until it returns; the
      * sink may take members out of it. */
     void (*event)(void *ctx, enum es_watch_event event, json_t *object);
     /* The full list is complete; from here on events are changes. */
     void (*synced)(void *ctx);
-    /* Something went wrong and is being retried (err), or works again (NULL). */
+    /* Something went wrong and is being retried (err; after a 403 or 404 too:
+     * rights and CRDs come and go), or works again (NULL). A watch that
+     * worked and lost its connection is not yet trouble: that is reported
+     * when it cannot be resumed. Every failed attempt is reported. */
     void (*trouble)(void *ctx, const struct es_error *err);
     void *ctx;
 };
@@ -34,14 +38,19 @@ struct es_watch_opts {
     const struct es_kind *kind;
     const char *ns; /* NULL: all namespaces */
     const char *label_selector, *field_selector;
+    bool metadata_only; /* PartialObjectMetadata: no spec, data or status is sent */
     int64_t window_ms; /* the server ends the watch after about this time; 0: 5 to 10 minutes, at random */
 };
 
 struct es_watch;
 
-/* Texts in opts are copied. */
+/* Texts in opts are copied; `kube` must outlive the watch. */
 int es_watch_new(struct es_watch **ret, struct es_kube *kube, const struct es_watch_opts *opts,
                  const struct es_watch_sink *sink, struct es_error *err);
-void es_watch_free(struct es_watch *w); /* NULL is fine; cancels and joins the thread */
+
+/* Cancels and joins the thread: within about 100 ms, whatever it waits for,
+ * unless the sink is slow. Not from the sink. NULL is fine. es_kube_stop ends
+ * the thread as well; the memory still wants this. */
+void es_watch_free(struct es_watch *w);
 
 #endif
