@@ -1,0 +1,60 @@
+/* core/ops/config.h: settings, from the defaults, the file and the flags.
+ *
+ * One table (config.c) declares every setting: its flag, its key in the file,
+ * type, default and help. Parsing, checking, --help and the reference page in
+ * docs/ all come from it. */
+#ifndef ES_OPS_CONFIG_H
+#define ES_OPS_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+#include "core/plugin/registry.h"
+
+#define ES_CONFIG_LIST_MAX 64
+
+struct es_config {
+    const char *config;      /* the file that was read, or NULL */
+    const char *kubeconfig, *context, *ns;
+    const char *metrics_addr, *live_addr;
+    const char *controller_class;
+    const char *log_level, *log_time, *log_format;
+    int64_t concurrent;
+    double client_qps;
+    int64_t client_burst;
+    int64_t store_requeue_ms, shutdown_grace_ms;
+    bool cluster_stores, secret_stores, flood_gate;
+
+    const char *plugin_path[ES_CONFIG_LIST_MAX + 1]; /* NULL at the end */
+    struct es_plugin_entry plugins[ES_CONFIG_LIST_MAX];
+    size_t plugin_path_count, plugin_count;
+    bool plugins_given; /* by file or flag; otherwise all that are installed */
+
+    void *hold; /* owns what the texts above point to */
+};
+
+/* Which settings a command takes. */
+enum { ES_FOR_RUN = 1, ES_FOR_LOCAL = 2, ES_FOR_PLUGINS = 4 };
+
+/* Reads defaults, then the file (--config, else /etc/esod/esod.yaml if it is
+ * there and the command runs a cluster), then the flags. What is no flag is left
+ * in argv[0..*argc). `--help` is left alone too. ES_E_CONFIG names the flag, or
+ * file:line and key, and the remedy. */
+int es_config_load(struct es_config *ret, unsigned command, int *argc, char **argv, struct es_error *err);
+void es_config_fini(struct es_config *c);
+
+/* The flags of a command, for --help. */
+void es_config_help(struct es_buf *out, unsigned command);
+
+/* The table as Markdown, for docs/configuration.md. */
+void es_config_markdown(struct es_buf *out);
+
+/* Flags of the reference that have no effect here and were given: for a warning
+ * each. NULL at the end. */
+const char *const *es_config_ignored(const struct es_config *c);
+
+#endif
