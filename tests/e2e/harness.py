@@ -316,7 +316,7 @@ class Operator:
     def __init__(self, binary, kubeconfig, folder, loglevel="debug", args=(), **config):
         self.binary, self.kubeconfig, self.args = str(binary), str(kubeconfig), list(args)
         self.folder = Path(folder)
-        self.log_path = self.folder / "esod.log"
+        self.log_path, self.config_path = self.folder / "esod.log", self.folder / "esod.yaml"
         self.process = None
         self.crashed = []
         self.live, self.metrics_port = free_port(), free_port()
@@ -324,17 +324,19 @@ class Operator:
             "pluginPath": [str(build_dir() / "lib/esod/plugins")], "plugins": ["fake"], "loglevel": loglevel,
             "metricsAddr": f"127.0.0.1:{self.metrics_port}", "liveAddr": f"127.0.0.1:{self.live}", **config}
 
+    def write_config(self):
+        self.config_path.write_text(yaml.safe_dump(self.config))
+
     def start(self, wait=True):
         assert self.process is None, "it runs already"
-        path = self.folder / "esod.yaml"
-        path.write_text(yaml.safe_dump(self.config))
+        self.write_config()
         env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         env["KUBECONFIG"] = self.kubeconfig
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         env.setdefault("TSAN_OPTIONS", "exitcode=66:second_deadlock_stack=1")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.binary, "run", "--config", str(path), *self.args], env=env,
+            self.process = subprocess.Popen([self.binary, "run", "--config", str(self.config_path), *self.args], env=env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
         if wait:
             wait_for(self.is_ready, 20)
