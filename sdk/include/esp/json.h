@@ -26,8 +26,8 @@ extern "C" {
  * modifiers), and bytes looked at. A lookup that meets one fails. */
 #define ESP_JSON_MAX_DEPTH 128
 #define ESP_JSON_MAX_PATH 16384
-#define ESP_JSON_MAX_DERIVED (32u << 20)
-#define ESP_JSON_MAX_WORK (256u << 20)
+#define ESP_JSON_MAX_DERIVED (16u << 20)
+#define ESP_JSON_MAX_WORK (128u << 20)
 
 enum esp_json_kind {
     ESP_JSON_NONE = 0, /* there is no value */

@@ -1,0 +1,135 @@
+#include "host.h"
+
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char *copy(esp_bytes bytes)
+{
+    char *text = malloc(bytes.len + 1);
+    assert_non_null(text);
+    if (bytes.len)
+        memcpy(text, bytes.ptr, bytes.len);
+    text[bytes.len] = 0;
+    return text;
+}
+
+static esp_status host_emit(struct esp_call *call, int32_t channel, esp_bytes key, esp_bytes value)
+{
+    if (call->emit_limit && call->count == call->emit_limit)
+        return ESP_E_INTERNAL;
+    call->outputs = realloc(call->outputs, (call->count + 1) * sizeof *call->outputs);
+    assert_non_null(call->outputs);
+    call->outputs[call->count++] = (struct output){channel, copy(key), copy(value), key.len, value.len};
+    return ESP_OK;
+}
+
+static esp_status host_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, esp_bytes why)
+{
+    (void)retry_after_ms;
+    assert_true(why.len < sizeof call->why);
+    call->failed_with = status;
+    memcpy(call->why, why.ptr, why.len);
+    call->why[why.len] = 0;
+    return status;
+}
+
+static int64_t host_remaining_ms(struct esp_call *call)
+{
+    (void)call;
+    return 30000;
+}
+
+static esp_status host_http(struct esp_call *call, const struct esp_http_request *request,
+                            struct esp_http_response *response)
+{
+    (void)call;
+    (void)request;
+    (void)response;
+    return ESP_E_UNSUPPORTED;
+}
+
+static const struct esp_host host = {
+    .size = sizeof host,
+    .abi_major = ESP_ABI_MAJOR,
+    .abi_minor = ESP_ABI_MINOR,
+    .emit = host_emit,
+    .fail = host_fail,
+    .remaining_ms = host_remaining_ms,
+    .http = host_http,
+};
+
+const struct esp_plugin *test_load(const char *file)
+{
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        fail_msg("%s", dlerror());
+    esp_entry_fn entry;
+    void *symbol = dlsym(handle, "esp_plugin_entry_v1");
+    assert_non_null(symbol);
+    memcpy(&entry, &symbol, sizeof entry);
+    const struct esp_plugin *plugin = entry(&host);
+    assert_non_null(plugin);
+    return plugin;
+}
+
+void test_reset(struct esp_call *call)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        free(call->outputs[i].key);
+        free(call->outputs[i].value);
+    }
+    free(call->outputs);
+    call->outputs = NULL;
+    call->count = 0;
+    call->failed_with = 1;
+    call->why[0] = 0;
+}
+
+/* The document in memory of its own size, so that a read beyond it shows. */
+static struct esp_request request(const char *json, const esp_pair *values, size_t value_count)
+{
+    size_t len = strlen(json);
+    uint8_t *text = malloc(len ? len : 1);
+    assert_non_null(text);
+    memcpy(text, json, len);
+    return (struct esp_request){.size = sizeof(struct esp_request),
+                                .json = {text, len},
+                                .values = values,
+                                .value_count = value_count};
+}
+
+esp_status test_run(struct esp_call *call, esp_op op, void *instance, const char *json,
+                    const esp_pair *values, size_t value_count)
+{
+    test_reset(call);
+    struct esp_request req = request(json, values, value_count);
+    esp_status status = op(instance, call, &req);
+    free((void *)(uintptr_t)req.json.ptr);
+    return status;
+}
+
+esp_status test_open(struct esp_call *call, const struct esp_store_ops *ops, const char *json,
+                     void **instance)
+{
+    test_reset(call);
+    struct esp_request req = request(json, NULL, 0);
+    esp_status status = ops->open(call, &req, instance);
+    free((void *)(uintptr_t)req.json.ptr);
+    return status;
+}
+
+const struct output *test_value(const struct esp_call *call, const char *key)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (call->outputs[i].channel == ESP_OUT_VALUE && strcmp(call->outputs[i].key, key) == 0)
+            return &call->outputs[i];
+    return NULL;
+}
