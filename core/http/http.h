@@ -20,11 +20,11 @@ struct es_http_stream;
 
 /* What one request was, for metrics. Texts are borrowed during the call. */
 struct es_http_sample {
-    const char *api;    /* the caller's label */
+    const char *api; /* the caller's label */
     const char *method;
-    const char *host;   /* host:port */
-    int status;         /* 0: no answer */
-    int code;           /* es_code of the outcome */
+    const char *host; /* host:port */
+    int status;       /* 0: no answer */
+    int code;         /* es_code of the outcome */
     int64_t duration_us;
     bool new_connection;
 };
@@ -107,8 +107,8 @@ int64_t es_http_retry_after_ms(const struct es_http_response *r, int64_t now_uni
 
 /* A request whose answer is read in pieces as it arrives (watches). Opening
  * blocks until the response headers are there: on return ret_head
- * holds status and headers (its body stays empty; es_http_response_fini it). The answer's body is buffered up to `window` bytes; when the
- * reader is slower, the connection waits (flow control), nothing is lost.
+ * holds status and headers (its body stays empty; es_http_response_fini it). The answer's body is buffered up
+ * to `window` bytes; when the reader is slower, the connection waits (flow control), nothing is lost.
  * timeout_ms of the request bounds opening only; idle_timeout_ms ends the
  * stream with ES_E_RETRY when no byte came for so long (0: never). */
 struct es_http_stream_opts {

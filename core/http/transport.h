@@ -1,0 +1,27 @@
+/* core/http/transport.h: the insides of struct es_http. This room only. */
+#ifndef ES_HTTP_TRANSPORT_H
+#define ES_HTTP_TRANSPORT_H
+
+#include "core/http/lane.h"
+#include "core/http/proxy.h"
+
+#define ES_HTTP_DEFAULT_TIMEOUT_MS 30000
+
+struct es_http {
+    struct es_lane *calls;
+    struct es_lane_opts lane_opts;
+    struct es_http_counters counters;
+    struct es_proxy_env env;
+    char *user_agent, *ca_file;
+
+    pthread_mutex_t lock;    /* guards what follows */
+    struct es_lane *streams; /* NULL before the first stream; stays once it is there */
+    bool stopped;
+};
+
+/* The lane for streams, started when first asked for. */
+int es_http_stream_lane(struct es_http *h, struct es_lane **ret, struct es_error *err);
+
+int64_t es_http_deadline(const struct es_http_request *req);
+
+#endif
