@@ -1,0 +1,372 @@
+#include "core/plugin/crd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/regex.h"
+#include "core/base/text.h"
+#include "core/base/yaml.h"
+#include "core/plugin/crd_own.h"
+
+#define NAME_MAX_LEN 63
+#define TEXT_MAX_LEN ((size_t)1024 * 1024)
+
+/* Made by esod_embed from crds/. */
+extern const char crd_fragments[], crd_externalsecret[], crd_secretstore[], crd_clustersecretstore[];
+extern const size_t crd_fragments_len, crd_externalsecret_len, crd_secretstore_len,
+    crd_clustersecretstore_len;
+
+/* In the order they are printed. A kind is printed once a controller serves
+ * it: a definition without a controller takes objects that nothing happens to. */
+static const struct document {
+    const char *name, *text;
+    const size_t *len;
+    bool served;
+} documents[] = {
+    {"externalsecret", crd_externalsecret, &crd_externalsecret_len, true},
+    {"secretstore", crd_secretstore, &crd_secretstore_len, true},
+    {"clustersecretstore", crd_clustersecretstore, &crd_clustersecretstore_len, true},
+};
+
+/* ---- spec.provider */
+
+static bool is_word(const char *name)
+{
+    size_t len = name ? strlen(name) : 0;
+    if (len == 0 || len > NAME_MAX_LEN)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        bool inner = (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (!letter && (i == 0 || !inner))
+            return false;
+    }
+    return true;
+}
+
+/* Field names that CEL spells differently.
+ * Source: kubernetes.io, "Validation rules", "Escaping". */
+static void add_cel_name(struct es_buf *out, const char *name)
+{
+    static const char *const words[] = {"true",   "false",    "null", "in",      "as",        "break",
+                                        "const",  "continue", "else", "for",     "function",  "if",
+                                        "import", "let",      "loop", "package", "namespace", "return",
+                                        "var",    "void",     "while"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i], name) == 0) {
+            es_buf_addf(out, "__%s__", name);
+            return;
+        }
+    for (const char *p = name; *p; p++) {
+        if (*p == '-')
+            es_buf_adds(out, "__dash__");
+        else if (p[0] == '_' && p[1] == '_') {
+            es_buf_adds(out, "__underscores__");
+            p++;
+        } else {
+            es_buf_addc(out, *p);
+        }
+    }
+}
+
+/* The rule that refuses blocks of unknown providers. It looks at nothing but
+ * this node, so a store that is already there can be changed elsewhere. */
+static json_t *provider_rule(const json_t *properties)
+{
+    struct es_buf rule, message;
+    const char *name;
+    json_t *schema;
+
+    es_buf_init(&rule, TEXT_MAX_LEN);
+    es_buf_init(&message, TEXT_MAX_LEN);
+    json_object_foreach ((json_t *)properties, name, schema) {
+        es_buf_adds(&rule, rule.len ? " || has(self." : "has(self.");
+        add_cel_name(&rule, name);
+        es_buf_addc(&rule, ')');
+        es_buf_adds(&message, message.len ? ", " : "no plugin here has this provider; there are: ");
+        es_buf_adds(&message, name);
+    }
+    if (json_object_size(properties) == 0) {
+        es_buf_adds(&rule, "false");
+        es_buf_adds(&message, "no plugin here has this provider; there are none");
+    }
+    json_t *made =
+        es_buf_failed(&rule) || es_buf_failed(&message)
+            ? NULL
+            : json_pack("[{s:s, s:s}]", "rule", es_buf_str(&rule), "message", es_buf_str(&message));
+    es_buf_fini(&rule);
+    es_buf_fini(&message);
+    return made;
+}
+
+static json_t *provider_node(const json_t *properties)
+{
+    return json_pack("{s:s, s:s, s:i, s:i, s:b, s:o, s:O}", "type", "object", "description",
+                     "The provider that holds the secrets, with its settings. Exactly one is set.",
+                     "minProperties", 1, "maxProperties", 1, "x-kubernetes-preserve-unknown-fields", 1,
+                     "x-kubernetes-validations", provider_rule(properties), "properties", properties);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct es_crd_provider *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static int add_provider(json_t *properties, const struct es_crd_provider *p, struct es_error *err)
+{
+    if (json_object_get(properties, p->name))
+        return es_error_set(err, ES_E_CONFIG, "two plugins bring a provider \"%s\"", p->name);
+
+    json_t *schema = NULL;
+    int rc = es_crd_parse_schema(&schema, p->name, p->schema, err);
+    if (rc < 0)
+        return rc;
+    return json_object_set_new(properties, p->name, schema) < 0 ? es_error_nomem(err) : 0;
+}
+
+static int providers_new(json_t **ret, const struct es_crd_provider *providers, size_t count,
+                         struct es_error *err)
+{
+    const struct es_crd_provider **sorted = es_mem_calloc(count, sizeof *sorted);
+    json_t *properties = json_object();
+    int rc = 0;
+
+    if (!sorted || !properties)
+        rc = es_error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        sorted[i] = &providers[i];
+        if (!is_word(providers[i].name))
+            rc = es_error_set(err, ES_E_CONFIG, "\"%.80s\" cannot be the name of a provider",
+                              providers[i].name ? providers[i].name : "");
+    }
+    if (rc == 0 && count > 0)
+        qsort(sorted, count, sizeof *sorted, by_name);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = add_provider(properties, sorted[i], err);
+
+    json_t *made = rc == 0 ? provider_node(properties) : NULL;
+    if (rc == 0 && !made)
+        rc = es_error_nomem(err);
+    if (rc == 0)
+        *ret = made;
+    json_decref(properties);
+    es_mem_free(sorted);
+    return rc;
+}
+
+/* ---- the documents */
+
+static int load(json_t **ret, const char *name, const char *text, size_t len, struct es_error *err)
+{
+    struct es_yaml y = {0};
+    int rc = es_yaml_parse(&y, name, text, len, err);
+
+    if (rc < 0)
+        return rc;
+    if (y.count == 1)
+        *ret = json_incref(y.docs[0].root);
+    else
+        rc = es_error_set(err, ES_E_INTERNAL, "%s: one document expected", name);
+    es_yaml_fini(&y);
+    return rc;
+}
+
+static int add_document(json_t *list, const struct document *d, const json_t *fragments,
+                        const json_t *providers, struct es_error *err)
+{
+    json_t *raw = NULL, *resolved = NULL;
+    int rc = load(&raw, d->name, d->text, *d->len, err);
+
+    if (rc == 0)
+        rc = es_crd_resolve(&resolved, raw, fragments, providers, err);
+    if (rc == 0 && json_array_append_new(list, resolved) < 0)
+        rc = es_error_nomem(err);
+    json_decref(raw);
+    return rc;
+}
+
+static int compile_pattern(struct es_map *patterns, const char *pattern, struct es_error *err)
+{
+    struct es_regex *re = NULL;
+
+    if (es_map_get(patterns, pattern))
+        return 0;
+    int rc = es_regex_new(&re, pattern, err);
+    if (rc < 0)
+        return rc;
+    rc = es_map_put(patterns, pattern, re, NULL);
+    if (rc < 0) {
+        es_regex_free(re);
+        return es_error_nomem(err);
+    }
+    return 0;
+}
+
+/* Every "pattern" with a text, wherever it stands. A field of that name is an
+ * object in `properties`, so it is not taken for one. */
+static int compile_patterns(struct es_map *patterns, const json_t *node, unsigned depth, struct es_error *err)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+    int rc = 0;
+
+    if (depth > 4 * ES_CRD_MAX_DEPTH)
+        return es_error_set(err, ES_E_CONFIG, "schemas nest too deep");
+    json_object_foreach ((json_t *)node, key, value) {
+        if (strcmp(key, "pattern") == 0 && json_is_string(value))
+            rc = compile_pattern(patterns, json_string_value(value), err);
+        else
+            rc = compile_patterns(patterns, value, depth + 1, err);
+        if (rc < 0)
+            return rc;
+    }
+    json_array_foreach (node, i, value) {
+        rc = compile_patterns(patterns, value, depth + 1, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int assemble(struct es_crds *crds, const json_t *providers, struct es_error *err)
+{
+    int rc = load(&crds->fragments, "fragments", crd_fragments, crd_fragments_len, err);
+
+    for (size_t i = 0; rc == 0 && i < sizeof documents / sizeof *documents; i++)
+        rc = add_document(crds->documents, &documents[i], crds->fragments, providers, err);
+    if (rc == 0)
+        rc = es_crd_resolve(&crds->meta, json_object_get(crds->fragments, "objectMeta"), crds->fragments,
+                            providers, err);
+    if (rc == 0)
+        rc = compile_patterns(&crds->patterns, crds->documents, 0, err);
+    if (rc == 0)
+        rc = compile_patterns(&crds->patterns, crds->meta, 0, err);
+    return rc;
+}
+
+int es_crds_new(struct es_crds **ret, const struct es_crd_provider *providers, size_t count,
+                struct es_error *err)
+{
+    json_t *node = NULL;
+    int rc = providers_new(&node, providers, count, err);
+
+    if (rc < 0)
+        return rc;
+    struct es_crds *crds = es_mem_calloc(1, sizeof *crds);
+    if (crds)
+        crds->documents = json_array();
+    rc = crds && crds->documents ? assemble(crds, node, err) : es_error_nomem(err);
+    json_decref(node);
+    if (rc < 0) {
+        es_crds_free(crds);
+        return rc;
+    }
+    *ret = crds;
+    return 0;
+}
+
+void es_crds_free(struct es_crds *crds)
+{
+    if (!crds)
+        return;
+    size_t pos = 0;
+    for (struct es_regex *re; (re = es_map_next(&crds->patterns, &pos));)
+        es_regex_free(re);
+    es_map_fini(&crds->patterns);
+    json_decref(crds->meta);
+    json_decref(crds->documents);
+    json_decref(crds->fragments);
+    es_mem_free(crds);
+}
+
+/* ---- what comes out */
+
+static int add_bytes(const char *data, size_t len, void *out)
+{
+    es_buf_add(out, data, len);
+    return 0;
+}
+
+static void write_yaml(struct es_buf *out, const struct es_crds *crds)
+{
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
+        if (documents[i].served) {
+            es_buf_adds(out, "---\n");
+            es_yaml_write(out, json_array_get(crds->documents, i), false);
+        }
+}
+
+static int write_json(struct es_buf *out, const struct es_crds *crds)
+{
+    json_t *items = json_array();
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
+        if (documents[i].served && json_array_append(items, json_array_get(crds->documents, i)) < 0) {
+            json_decref(items);
+            return ES_E_NOMEM;
+        }
+    json_t *list = json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "List", "items", items);
+    int rc = list ? json_dump_callback(list, add_bytes, out, JSON_INDENT(1)) : -1;
+    json_decref(list);
+    es_buf_addc(out, '\n');
+    return rc == 0 ? 0 : ES_E_NOMEM;
+}
+
+int es_crds_write(struct es_buf *out, const struct es_crds *crds, enum es_crd_format format,
+                  struct es_error *err)
+{
+    if (format == ES_CRD_YAML)
+        write_yaml(out, crds);
+    else if (write_json(out, crds) < 0)
+        return es_error_nomem(err);
+    if (es_buf_failed(out))
+        return es_error_set(err, ES_E_TOO_LARGE, "the definitions do not fit into %zu bytes", out->max);
+    return 0;
+}
+
+int es_crd_render(struct es_buf *out, const struct es_crd_provider *providers, size_t count,
+                  enum es_crd_format format, struct es_error *err)
+{
+    struct es_crds *crds = NULL;
+    int rc = es_crds_new(&crds, providers, count, err);
+
+    if (rc == 0)
+        rc = es_crds_write(out, crds, format, err);
+    es_crds_free(crds);
+    return rc;
+}
+
+/* ---- look-ups */
+
+static const json_t *version_schema(const json_t *spec, const char *version)
+{
+    size_t i;
+    const json_t *v;
+
+    json_array_foreach (json_object_get(spec, "versions"), i, v)
+        if (es_streq(json_string_value(json_object_get(v, "name")), version))
+            return json_object_get(json_object_get(v, "schema"), "openAPIV3Schema");
+    return NULL;
+}
+
+const json_t *es_crds_schema(const struct es_crds *crds, const char *api_version, const char *kind)
+{
+    const char *slash = api_version ? strchr(api_version, '/') : NULL;
+    size_t i;
+    const json_t *crd;
+
+    if (!slash || !kind)
+        return NULL;
+    json_array_foreach (crds->documents, i, crd) {
+        const json_t *spec = json_object_get(crd, "spec");
+        const char *group = json_string_value(json_object_get(spec, "group"));
+        const char *named = json_string_value(json_object_get(json_object_get(spec, "names"), "kind"));
+        if (es_streq(named, kind) && group && strlen(group) == (size_t)(slash - api_version) &&
+            es_str_starts(api_version, group))
+            return version_schema(spec, slash + 1);
+    }
+    return NULL;
+}

@@ -1,0 +1,64 @@
+/* core/plugin/crd.h: the CustomResourceDefinitions, made of the documents in
+ * crds/ and the schemas of the providers that are loaded.
+ *
+ * A provider's schema goes below spec.provider.NAME of the two store kinds, in
+ * every version. Exactly one provider may be set. A block that belongs to no
+ * loaded provider is refused when it is written, but never pruned: a store
+ * whose plugin is not installed (any more, or yet) keeps what it says. */
+#ifndef ES_PLUGIN_CRD_H
+#define ES_PLUGIN_CRD_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+
+struct es_crds; /* constant once made: any thread may use it */
+
+struct es_crd_provider {
+    const char *name;   /* key under spec.provider */
+    const char *schema; /* JSON Schema text of its block */
+};
+
+enum es_crd_format {
+    ES_CRD_YAML, /* documents, each begun by "---" */
+    ES_CRD_JSON, /* one v1 List */
+};
+
+/* Assembles the definitions. `providers` is read during the call only; their
+ * order does not matter. ES_E_CONFIG, naming the provider, for a schema that
+ * es_crd_check_schema refuses, a name that is no word ([A-Za-z][A-Za-z0-9_-]*,
+ * 63 bytes) or is there twice. */
+int es_crds_new(struct es_crds **ret, const struct es_crd_provider *providers, size_t count,
+                struct es_error *err);
+void es_crds_free(struct es_crds *crds);
+
+/* Appends the definitions of the kinds that esod serves, in a fixed order: the
+ * same providers give the same bytes. ES_E_TOO_LARGE above `out`'s ceiling. */
+int es_crds_write(struct es_buf *out, const struct es_crds *crds, enum es_crd_format format,
+                  struct es_error *err);
+
+/* The three in one: what `esod crds` prints. */
+int es_crd_render(struct es_buf *out, const struct es_crd_provider *providers, size_t count,
+                  enum es_crd_format format, struct es_error *err);
+
+/* The openAPIV3Schema of a kind, borrowed; NULL when there is none. Knows the
+ * kinds that are not printed, too. */
+const json_t *es_crds_schema(const struct es_crds *crds, const char *api_version, const char *kind);
+
+/* Whether a provider's schema can stand in a CustomResourceDefinition, which
+ * takes structural schemas only:
+ *   - it is an object schema, and every part below it has one type (or is
+ *     x-kubernetes-int-or-string, or x-kubernetes-preserve-unknown-fields);
+ *   - no references, no properties beside additionalProperties, no keyword
+ *     that an API server does not know or refuses;
+ *   - patterns compile, defaults fit.
+ * $schema, $id and $comment at the top are for editors and are left out.
+ * ES_E_CONFIG: 'schema of provider "fake": properties.data.items: type is
+ * missing'. CEL rules are not evaluated here.
+ * Source: kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
+ * custom-resource-definitions, "Specifying a structural schema". */
+int es_crd_check_schema(const char *name, const char *schema, struct es_error *err);
+
+#endif
