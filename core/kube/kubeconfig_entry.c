@@ -21,6 +21,10 @@ int es_conf_complain(const struct es_conf_entry *at, const json_t *node, struct 
     va_list ap;
     int line = node ? es_yaml_line(es_conf_doc_of(at->file), node) : 0;
 
+    /* true, false and null are shared nodes without a line of their own. */
+    if (node && line == 0 && at->node)
+        line = es_yaml_line(es_conf_doc_of(at->file), at->node);
+
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);

@@ -41,6 +41,7 @@ struct es_watch {
     bool paged;     /* the API server cannot stream the first list */
     bool troubled;  /* the sink was told of trouble last */
     bool healthy;   /* this round's stream did what a watch does */
+    bool cut;       /* and its connection was lost */
     int gone_count; /* 410 in a row */
     int64_t backoff_ms;
     struct es_error err;
@@ -266,6 +267,7 @@ static int follow(struct es_watch *w, struct es_http_stream *stream, bool *listi
     do {
         rc = es_http_stream_read(stream, &buf, err);
         int more = rc;
+        w->cut = rc < 0;
         if (rc > 0)
             rc = on_bytes(w, &buf, &scanned, listing, err);
         if (rc == 0)
@@ -383,7 +385,7 @@ static void recover(struct es_watch *w, int rc, bool changed_way, struct es_erro
             back_off(w, 0);
         return;
     }
-    bool lost = rc == ES_E_RETRY && w->healthy && w->rv[0];
+    bool lost = rc == ES_E_RETRY && w->cut && w->healthy && w->rv[0];
     if (!lost)
         report(w, err);
     back_off(w, err->retry_after_ms);
@@ -396,7 +398,7 @@ static void *run(void *ctx)
     while (!stopping(w)) {
         bool was_paged = w->paged;
         w->err = (struct es_error)ES_ERROR_INIT;
-        w->healthy = false;
+        w->healthy = w->cut = false;
         int rc = run_round(w, &w->err);
         if (!stopping(w))
             recover(w, rc, w->paged != was_paged, &w->err);
