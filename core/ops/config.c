@@ -62,7 +62,8 @@ static const struct setting settings[] = {
      "Where /healthz and /readyz are served. 0: nowhere."},
     {"shutdown-grace", "shutdownGrace", DURATION, AT(shutdown_grace_ms), "10s", ES_FOR_RUN, 0, DAY_MS,
      "How long passes in flight may go on after SIGTERM before they are cancelled."},
-    {"loglevel", "logLevel", LEVEL, AT(log_level), "info", ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "debug, info, warn or error."},
+    {"loglevel", "logLevel", LEVEL, AT(log_level), "", ES_FOR_RUN | ES_FOR_LOCAL, 0, 0,
+     "debug, info, warn or error. Default: info (esod local: warn)."},
     {"log-format", "logFormat", LOG_FORMAT, AT(log_format), "", ES_FOR_RUN | ES_FOR_LOCAL, 0, 0,
      "json or console. Default: console on a terminal, else json."},
     {"zap-time-encoding", "logTime", TIME_ENCODING, AT(log_time), "epoch", ES_FOR_RUN | ES_FOR_LOCAL, 0, 0,
@@ -111,7 +112,7 @@ static int set_text(struct es_config *c, const struct setting *s, const char *va
     bool known = true;
 
     if (s->type == LEVEL)
-        known = es_log_level_parse(value) >= 0;
+        known = !*value || es_log_level_parse(value) >= 0;
     else if (s->type == TIME_ENCODING)
         known = es_log_time_parse(value) >= 0;
     else if (s->type == LOG_FORMAT)

@@ -14,6 +14,7 @@
 #include "core/base/text.h"
 
 #define PAGE_MAX ((size_t)256 << 20)
+#define NOTES_MAX ((size_t)64 << 10)
 #define CONNECTIONS_MAX 32
 #define CONNECTION_TIMEOUT_S 10
 
@@ -52,19 +53,20 @@ static enum MHD_Result answer(struct MHD_Connection *conn, unsigned status, cons
 static unsigned health_page(const struct listener *l, const char *path, struct es_buf *body)
 {
     const struct es_server_opts *o = &l->server->opts;
+    struct es_buf notes;
 
+    es_buf_init(&notes, NOTES_MAX);
     if (es_streq(path, "/healthz")) {
         es_buf_adds(body, "ok");
         return MHD_HTTP_OK;
     }
     if (!es_streq(path, "/readyz"))
         return MHD_HTTP_NOT_FOUND;
-    if (o->ready(o->ctx, body)) {
-        es_buf_reset(body);
-        es_buf_adds(body, "ok");
-        return MHD_HTTP_OK;
-    }
-    return MHD_HTTP_SERVICE_UNAVAILABLE;
+    bool ready = o->ready(o->ctx, &notes);
+    es_buf_adds(body, ready ? "ok" : "not ready");
+    es_buf_addf(body, "%s%s", notes.len ? "\n" : "", es_buf_str(&notes));
+    es_buf_fini(&notes);
+    return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *path, const char *method,

@@ -17,8 +17,9 @@ struct es_server_opts {
     const char *metrics_addr; /* ":8080", "127.0.0.1:0"; "0" or "": none */
     const char *live_addr;
     struct es_metrics *metrics;
-    /* Ready? If not, appends a line for each reason. Any thread. */
-    bool (*ready)(void *ctx, struct es_buf *reasons);
+    /* Ready? Appends a line for each reason why not, and for what is worth knowing
+     * although it is ready. Any thread. */
+    bool (*ready)(void *ctx, struct es_buf *notes);
     void *ctx;
 };
 

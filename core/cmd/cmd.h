@@ -1,0 +1,44 @@
+/* core/cmd/cmd.h: the sub-commands, and what they share. */
+#ifndef ES_CMD_CMD_H
+#define ES_CMD_CMD_H
+
+#include <stdbool.h>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/ops/config.h"
+
+/* Exit codes, documented in docs/commands.md. */
+enum { ES_EXIT_OK = 0, ES_EXIT_FAILED = 1, ES_EXIT_USAGE = 2 };
+
+struct es_command {
+    const char *name, *summary;
+    /* argv[0] is the command's own name. Returns the exit code. */
+    int (*run)(int argc, char **argv);
+};
+
+int es_cmd_run(int argc, char **argv);
+int es_cmd_local(int argc, char **argv);
+int es_cmd_crds(int argc, char **argv);
+int es_cmd_plugins(int argc, char **argv);
+int es_cmd_version(int argc, char **argv);
+
+/* "esod: SENTENCE" on stderr; returns ES_EXIT_USAGE for what the user has to
+ * change, else ES_EXIT_FAILED. */
+int es_complain(const struct es_error *err);
+
+/* Was --help or -h given? */
+bool es_wants_help(int argc, char **argv);
+
+/* Prints usage, flags of the config table (command: ES_FOR_*), and the text
+ * behind them (may be NULL). */
+void es_print_help(const char *usage, unsigned command, const char *more);
+
+/* Everything on stdout went through? Otherwise complains. */
+int es_flush_stdout(void);
+
+/* Log settings of a config; `level` where it names none. The default format
+ * depends on the terminal. */
+void es_log_from_config(const struct es_config *c, enum es_log_level level);
+
+#endif

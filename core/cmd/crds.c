@@ -1,0 +1,70 @@
+/* esod crds: the CustomResourceDefinitions, made of the core's documents and the
+ * schemas of the plugins. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/text.h"
+#include "core/cmd/cmd.h"
+#include "core/cmd/load.h"
+#include "core/cmd/providers.h"
+#include "core/plugin/crd.h"
+
+#define OUTPUT_MAX ((size_t)64 << 20)
+
+static const char usage[] =
+    "Usage: esod crds [-o yaml|json] [FLAGS] | kubectl apply --server-side -f -\n\n"
+    "Prints the CustomResourceDefinitions. The plugins that the configuration lists, or all that are\n"
+    "installed, say what may stand under spec.provider of a store.\n";
+
+static int read_format(int argc, char **argv, enum es_crd_format *ret, struct es_error *err)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *value = NULL;
+        if (es_str_starts(argv[i], "--output="))
+            value = argv[i] + 9;
+        else if ((es_streq(argv[i], "-o") || es_streq(argv[i], "--output")) && i + 1 < argc)
+            value = argv[++i];
+        if (es_streq(value, "yaml"))
+            *ret = ES_CRD_YAML;
+        else if (es_streq(value, "json"))
+            *ret = ES_CRD_JSON;
+        else
+            return es_error_set(err, ES_E_CONFIG, "crds: %s%s; see esod crds --help", value ? "unknown format " : "unknown argument ",
+                                value ? value : argv[i]);
+    }
+    return 0;
+}
+
+int es_cmd_crds(int argc, char **argv)
+{
+    struct es_config config;
+    struct es_registry *registry = NULL;
+    struct es_crds *crds = NULL;
+    struct es_services services = {0};
+    struct es_error err = ES_ERROR_INIT;
+    enum es_crd_format format = ES_CRD_YAML;
+    struct es_buf out;
+
+    if (es_wants_help(argc, argv)) {
+        es_print_help(usage, ES_FOR_PLUGINS, "  -o, --output yaml|json             Format. Default: yaml.\n");
+        return es_flush_stdout();
+    }
+    argc--, argv++;
+    if (es_config_load(&config, ES_FOR_PLUGINS, &argc, argv, &err) < 0)
+        return es_complain(&err);
+    es_buf_init(&out, OUTPUT_MAX);
+    int rc = read_format(argc, argv, &format, &err);
+    if (rc == 0)
+        rc = es_load_plugins(&registry, &config, &services, &err);
+    if (rc == 0)
+        rc = es_crds_of_registry(&crds, registry, &err);
+    if (rc == 0)
+        rc = es_crds_write(&out, crds, format, &err);
+    if (rc == 0)
+        fwrite(es_buf_str(&out), 1, out.len, stdout);
+    es_buf_fini(&out);
+    es_crds_free(crds);
+    es_registry_free(registry);
+    es_config_fini(&config);
+    return rc < 0 ? es_complain(&err) : es_flush_stdout();
+}

@@ -1,0 +1,86 @@
+#include "core/cmd/daemon.h"
+
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/cmd/load.h"
+#include "core/cmd/version.h"
+#include "core/controller/plugin_services.h"
+
+static void settings_from_config(struct es_settings *s, const struct es_config *c)
+{
+    *s = (struct es_settings){.controller_class = c->controller_class,
+                              .ns = c->ns,
+                              .store_requeue_ms = c->store_requeue_ms,
+                              .flood_gate = c->flood_gate,
+                              .secret_stores = c->secret_stores,
+                              .cluster_stores = c->cluster_stores};
+}
+
+/* What every request was, for /metrics. */
+static void observe_request(void *ctx, const struct es_http_sample *sample)
+{
+    struct es_metric *requests = ctx;
+    char code[16];
+
+    snprintf(code, sizeof code, "%d", sample->status);
+    es_metric_add(requests, (const char *const[]){sample->status ? code : "<error>", sample->host, sample->method}, 1);
+}
+
+static int start_transport(struct es_daemon *d, struct es_error *err)
+{
+    static const char *const labels[] = {"code", "host", "method"};
+    struct es_metric *requests = es_metrics_family(d->metrics, ES_COUNTER, "rest_client_requests_total",
+                                                   "HTTP requests by status code, host and method.", labels, 3, NULL, 0);
+    struct es_http_opts opts = {.user_agent = ES_USER_AGENT, .observe = observe_request, .observe_ctx = requests};
+
+    return es_http_new(&d->http, &opts, err);
+}
+
+int es_daemon_init(struct es_daemon *d, const struct es_config *config, struct es_error *err)
+{
+    *d = (struct es_daemon){.config = config, .metrics = es_metrics_new()};
+    if (!d->metrics)
+        return es_error_nomem(err);
+    settings_from_config(&d->env.settings, config);
+    d->env.clock = &es_system_clock;
+    d->env.metrics = d->metrics;
+    int rc = start_transport(d, err);
+    if (rc == 0) {
+        struct es_services services = {.http = d->http, .metrics = d->metrics, .user_agent = ES_USER_AGENT};
+        es_plugin_services_init(&services, &d->env.cluster);
+        rc = es_load_plugins(&d->env.registry, config, &services, err);
+    }
+    if (rc == 0)
+        rc = es_pool_new(&d->env.pool, err);
+    if (rc < 0)
+        es_daemon_fini(d, 0);
+    return rc;
+}
+
+int es_daemon_start(struct es_daemon *d, struct es_cluster *take_cluster, const struct es_engine_opts *opts,
+                    struct es_error *err)
+{
+    d->env.cluster = take_cluster;
+    int rc = es_engine_new(&d->engine, &d->env, opts, err);
+    return rc < 0 ? rc : es_engine_start(d->engine, err);
+}
+
+void es_daemon_fini(struct es_daemon *d, int64_t grace_ms)
+{
+    if (d->engine)
+        es_engine_stop(d->engine, grace_ms);
+    /* Closing a store may still talk to its backend, so the pool goes while the
+     * transport works; the cluster's watches end with it. */
+    es_pool_free(d->env.pool);
+    if (d->env.cluster)
+        es_cluster_stop(d->env.cluster);
+    if (d->http)
+        es_http_stop(d->http);
+    es_cluster_free(d->env.cluster);
+    es_engine_free(d->engine);
+    es_controllers_fini(&d->env);
+    es_registry_free(d->env.registry);
+    es_http_free(d->http);
+    es_metrics_free(d->metrics);
+    *d = (struct es_daemon){0};
+}

@@ -1,0 +1,109 @@
+/* esod: one program, a sub-command for each thing that it does. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/cmd/cmd.h"
+
+#define HELP_MAX ((size_t)64 << 10)
+
+static const struct es_command commands[] = {
+    {"run", "serve a Kubernetes cluster", es_cmd_run},
+    {"local", "sync a folder of manifests, without a cluster", es_cmd_local},
+    {"crds", "print the CustomResourceDefinitions for the installed plugins", es_cmd_crds},
+    {"plugins", "list the plugins and what they can do", es_cmd_plugins},
+    {"version", "print the version", es_cmd_version},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+int es_complain(const struct es_error *err)
+{
+    fprintf(stderr, "esod: %s\n", *err->text ? err->text : es_code_name(err->code));
+    return err->code == ES_E_CONFIG ? ES_EXIT_USAGE : ES_EXIT_FAILED;
+}
+
+bool es_wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (es_streq(argv[i], "--help") || es_streq(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+void es_print_help(const char *usage, unsigned command, const char *more)
+{
+    struct es_buf out;
+
+    es_buf_init(&out, HELP_MAX);
+    es_buf_addf(&out, "%s\nFlags:\n", usage);
+    if (command)
+        es_config_help(&out, command);
+    es_buf_addf(&out, "  %-34s %s\n", "--help", "This text.");
+    if (more)
+        es_buf_adds(&out, more);
+    fputs(es_buf_str(&out), stdout);
+    es_buf_fini(&out);
+}
+
+int es_flush_stdout(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return ES_EXIT_OK;
+    fprintf(stderr, "esod: standard output: %s\n", strerror(errno));
+    return ES_EXIT_FAILED;
+}
+
+void es_log_from_config(const struct es_config *c, enum es_log_level level)
+{
+    bool terminal = isatty(STDERR_FILENO);
+    bool console = c->log_format ? es_streq(c->log_format, "console") : terminal;
+
+    if (c->log_level)
+        level = (enum es_log_level)es_log_level_parse(c->log_level);
+    es_log_init(&(struct es_log_opts){.level = level,
+                                      .format = console ? ES_LOG_CONSOLE : ES_LOG_JSON,
+                                      .time = console && es_streq(c->log_time, "epoch")
+                                                  ? ES_TIME_ISO8601
+                                                  : (enum es_log_time)es_log_time_parse(c->log_time),
+                                      .color = console && terminal,
+                                      .fd = STDERR_FILENO});
+}
+
+static void print_usage(FILE *to)
+{
+    fputs("Usage: esod COMMAND [FLAGS]\n\n"
+          "Keeps Kubernetes Secrets in step with what is kept elsewhere.\n\nCommands:\n",
+          to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n`esod COMMAND --help` tells about one of them.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    es_mem_init();
+    /* A reader that has gone away must end a write, not the daemon. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_usage(stderr);
+        return ES_EXIT_USAGE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (es_streq(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    if (es_streq(argv[1], "--help") || es_streq(argv[1], "-h") || es_streq(argv[1], "help")) {
+        print_usage(stdout);
+        return es_flush_stdout();
+    }
+    if (es_streq(argv[1], "--version"))
+        return es_cmd_version(argc - 1, argv + 1);
+    fprintf(stderr, "esod: there is no command \"%s\"\n\n", argv[1]);
+    print_usage(stderr);
+    return ES_EXIT_USAGE;
+}

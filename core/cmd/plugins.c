@@ -1,0 +1,117 @@
+/* esod plugins: which plugins there are, and what they offer. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/text.h"
+#include "core/cmd/cmd.h"
+#include "core/cmd/load.h"
+#include "core/cmd/providers.h"
+
+static const char usage[] = "Usage: esod plugins [-o table|json] [FLAGS]\n\n"
+                            "Lists the plugins that the configuration names, or all that are installed.\n";
+
+static json_t *describe(const struct es_plugin *p)
+{
+    json_t *providers = json_array();
+    char abi[16];
+
+    snprintf(abi, sizeof abi, "%u.%u", (unsigned)p->abi_major, (unsigned)p->abi_minor);
+    for (size_t i = 0; i < p->provider_count; i++) {
+        const struct es_provider *v = &p->providers[i];
+        json_array_append_new(providers, json_pack("{s:s,s:b,s:b,s:b}", "name", v->name, "read",
+                                                   (v->caps & ESP_CAP_READ) != 0, "find", (v->caps & ESP_CAP_LIST) != 0,
+                                                   "push", (v->caps & ESP_CAP_WRITE) != 0));
+    }
+    return json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", p->name, "version", p->version, "abi", abi, "path", p->path,
+                     "providers", providers);
+}
+
+static int print_json(const struct es_registry *r, struct es_error *err)
+{
+    const struct es_plugin *const *plugins;
+    const struct es_plugin_refusal *refusals;
+    size_t count = es_registry_plugins(r, &plugins);
+    json_t *list = json_array(), *refused = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, describe(plugins[i]));
+    count = es_registry_refusals(r, &refusals);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(refused, json_pack("{s:s,s:s}", "name", refusals[i].name, "reason", refusals[i].reason));
+    json_t *all = json_pack("{s:o,s:o}", "plugins", list, "refused", refused);
+    if (!all)
+        return es_error_nomem(err);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(all);
+    return 0;
+}
+
+static void print_row(const struct es_plugin *p)
+{
+    char abi[16];
+    struct es_buf providers;
+
+    es_buf_init(&providers, 4096);
+    for (size_t i = 0; i < p->provider_count; i++) {
+        es_buf_addf(&providers, "%s%s (", i ? ", " : "", p->providers[i].name);
+        es_caps_text(&providers, p->providers[i].caps, " ");
+        es_buf_addc(&providers, ')');
+    }
+    snprintf(abi, sizeof abi, "%u.%u", (unsigned)p->abi_major, (unsigned)p->abi_minor);
+    printf("%-14s %-10s %-5s %-34s %s\n", p->name, p->version, abi, es_buf_str(&providers), p->path);
+    es_buf_fini(&providers);
+}
+
+static void print_table(const struct es_config *c, const struct es_registry *r)
+{
+    const struct es_plugin *const *plugins;
+    const struct es_plugin_refusal *refusals;
+    size_t count = es_registry_plugins(r, &plugins);
+
+    if (count)
+        printf("%-14s %-10s %-5s %-34s %s\n", "PLUGIN", "VERSION", "ABI", "PROVIDERS", "PATH");
+    for (size_t i = 0; i < count; i++)
+        print_row(plugins[i]);
+    size_t refused = es_registry_refusals(r, &refusals);
+    for (size_t i = 0; i < refused; i++)
+        fprintf(stderr, "refused: %s: %s\n", refusals[i].name, refusals[i].reason);
+    if (count || refused)
+        return;
+    fputs("No plugins found. They are looked for in:\n", stderr);
+    for (size_t i = 0; i < c->plugin_path_count; i++)
+        fprintf(stderr, "  %s\n", c->plugin_path[i]);
+}
+
+int es_cmd_plugins(int argc, char **argv)
+{
+    struct es_config config;
+    struct es_registry *registry = NULL;
+    struct es_services services = {0};
+    struct es_error err = ES_ERROR_INIT;
+    bool json = false;
+
+    if (es_wants_help(argc, argv)) {
+        es_print_help(usage, ES_FOR_PLUGINS, "  -o table|json                      Format. Default: table.\n");
+        return es_flush_stdout();
+    }
+    argc--, argv++;
+    if (es_config_load(&config, ES_FOR_PLUGINS, &argc, argv, &err) < 0)
+        return es_complain(&err);
+    int rc = 0;
+    if (argc == 2 && es_streq(argv[0], "-o") && (es_streq(argv[1], "json") || es_streq(argv[1], "table")))
+        json = es_streq(argv[1], "json");
+    else if (argc)
+        rc = es_error_set(&err, ES_E_CONFIG, "plugins: unknown argument \"%s\"; see esod plugins --help", argv[0]);
+    if (rc == 0)
+        rc = es_load_plugins(&registry, &config, &services, &err);
+    if (rc == 0 && json)
+        rc = print_json(registry, &err);
+    else if (rc == 0)
+        print_table(&config, registry);
+    es_registry_free(registry);
+    es_config_fini(&config);
+    return rc < 0 ? es_complain(&err) : es_flush_stdout();
+}

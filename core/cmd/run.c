@@ -1,0 +1,188 @@
+/* esod run: serves a cluster until it is told to stop. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/cluster/kube_house.h"
+#include "core/cmd/cmd.h"
+#include "core/cmd/daemon.h"
+#include "core/cmd/load.h"
+#include "core/cmd/version.h"
+#include "core/ops/process.h"
+#include "core/ops/server.h"
+
+#define TICK_STARTING_MS 10
+#define TICK_RUNNING_MS 1000
+
+static const char usage[] = "Usage: esod run [--config FILE] [FLAGS]\n\n"
+                            "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
+                            "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong.\n";
+
+static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
+{
+    const struct es_config *c = d->config;
+    struct es_kube_config *kube_config = NULL;
+    struct es_kube *kube = NULL;
+    struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
+    struct es_kube_opts how = {.qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
+    struct es_kube_house_opts house = {.ns = c->ns};
+
+    int rc = es_kube_config_load(&kube_config, &where, err);
+    if (rc < 0)
+        return rc;
+    es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(kube_config)));
+    rc = es_kube_new(&kube, d->http, kube_config, &how, err);
+    return rc < 0 ? rc : es_cluster_new_kube(ret, kube, &house, err);
+}
+
+static void note_refusals(const struct es_registry *r, struct es_buf *notes)
+{
+    const struct es_plugin_refusal *refusals;
+    size_t count = es_registry_refusals(r, &refusals);
+
+    for (size_t i = 0; i < count; i++)
+        es_buf_addf(notes, "optional plugin %s: %s\n", refusals[i].name, refusals[i].reason);
+}
+
+struct readiness {
+    struct es_daemon *daemon;
+    bool running; /* atomic */
+};
+
+static bool is_ready(void *ctx, struct es_buf *notes)
+{
+    struct readiness *r = ctx;
+    struct es_error err = ES_ERROR_INIT;
+    bool ready = __atomic_load_n(&r->running, __ATOMIC_ACQUIRE);
+
+    if (es_cluster_trouble(r->daemon->env.cluster, &err))
+        es_buf_addf(notes, "%s\n", err.text);
+    else if (!ready)
+        es_buf_adds(notes, "the first lists are still being read\n");
+    note_refusals(r->daemon->env.registry, notes);
+    return ready;
+}
+
+/* The signals arrive here, not in some thread that holds a lock. */
+static sigset_t block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return set;
+}
+
+/* Waits for a signal for a tick; its number, or 0. */
+static int wait_for_signal(const sigset_t *set, int64_t ms)
+{
+    struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    int n = sigtimedwait(set, NULL, &t);
+    return n > 0 ? n : 0;
+}
+
+/* Says once what keeps the caches from filling, and again when it changes. */
+static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
+{
+    struct es_error err = ES_ERROR_INIT;
+    bool trouble = es_cluster_trouble(d->env.cluster, &err);
+
+    if (trouble && !es_streq(last, err.text))
+        es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying", ES_F_STR("error", err.text));
+    else if (!trouble && *last)
+        es_log_plain(ES_INFO, "watch", "all watches work again");
+    snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
+}
+
+static int serve(struct es_daemon *d, struct readiness *readiness, const sigset_t *signals, struct es_error *err)
+{
+    char trouble[ES_ERROR_TEXT_MAX] = "";
+
+    for (;;) {
+        int rc = es_engine_tick(d->engine, err);
+        if (rc < 0)
+            return rc;
+        bool ready = es_engine_ready(d->engine);
+        __atomic_store_n(&readiness->running, ready, __ATOMIC_RELEASE);
+        log_trouble(d, trouble);
+        int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
+        if (number) {
+            es_log(ES_INFO, "setup", "stopping", ES_F_STR("signal", strsignal(number)));
+            return 0;
+        }
+    }
+}
+
+static void log_ignored(const struct es_config *c)
+{
+    for (const char *const *flag = es_config_ignored(c); *flag; flag++)
+        es_log(ES_WARN, "setup", "this flag of the reference operator has no effect here", ES_F_STR("flag", *flag));
+}
+
+/* Everything from the cluster on; the transport and the plugins are there. */
+static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_error *err)
+{
+    const struct es_config *c = d->config;
+    struct readiness readiness = {.daemon = d};
+    struct es_server_opts pages = {.metrics_addr = c->metrics_addr,
+                                   .live_addr = c->live_addr,
+                                   .metrics = d->metrics,
+                                   .ready = is_ready,
+                                   .ctx = &readiness};
+    struct es_engine_opts engine = {.workers = (int)c->concurrent};
+    struct es_cluster *cluster = NULL;
+    struct es_server *server = NULL;
+
+    int rc = es_process_metrics(d->metrics, err);
+    if (rc == 0)
+        rc = connect_cluster(d, &cluster, err);
+    if (rc == 0)
+        rc = es_daemon_start(d, cluster, &engine, err);
+    if (rc == 0)
+        rc = es_server_new(&server, &pages, err);
+    if (rc == 0)
+        rc = serve(d, &readiness, signals, err);
+    es_server_free(server);
+    return rc;
+}
+
+int es_cmd_run(int argc, char **argv)
+{
+    struct es_config config;
+    struct es_daemon daemon;
+    struct es_error err = ES_ERROR_INIT;
+
+    if (es_wants_help(argc, argv)) {
+        es_print_help(usage, ES_FOR_RUN, NULL);
+        return es_flush_stdout();
+    }
+    argc--, argv++;
+    if (es_config_load(&config, ES_FOR_RUN, &argc, argv, &err) < 0)
+        return es_complain(&err);
+    if (argc > 0) {
+        es_error_set(&err, ES_E_CONFIG, "run: unknown argument \"%s\"; see esod run --help", argv[0]);
+        es_config_fini(&config);
+        return es_complain(&err);
+    }
+    es_log_from_config(&config, ES_INFO);
+    es_process_harden();
+    sigset_t signals = block_signals();
+    es_log(ES_INFO, "setup", "esod " ESOD_VERSION, ES_F_STR("config", config.config ? config.config : "defaults"));
+    log_ignored(&config);
+    int rc = es_daemon_init(&daemon, &config, &err);
+    if (rc == 0) {
+        es_log_plugins(daemon.env.registry);
+        rc = run_daemon(&daemon, &signals, &err);
+        es_daemon_fini(&daemon, config.shutdown_grace_ms);
+    }
+    int exit_code = rc < 0 ? es_complain(&err) : ES_EXIT_OK;
+    if (rc == 0)
+        es_log_plain(ES_INFO, "setup", "stopped");
+    es_config_fini(&config);
+    return exit_code;
+}

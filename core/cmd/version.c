@@ -1,0 +1,22 @@
+#include "core/cmd/version.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+
+#include "core/cmd/cmd.h"
+#include "esp/plugin.h"
+
+int es_cmd_version(int argc, char **argv)
+{
+    if (es_wants_help(argc, argv)) {
+        es_print_help("Usage: esod version\n\nPrints the versions of esod, its plugin ABI and its libraries.\n", 0, NULL);
+        return es_flush_stdout();
+    }
+    printf("esod %s\n", ESOD_VERSION);
+    printf("plugin ABI %d.%d\n", ESP_ABI_MAJOR, ESP_ABI_MINOR);
+    printf("libcurl %s, %s, jansson %s\n", curl_version_info(CURLVERSION_NOW)->version,
+           OpenSSL_version(OPENSSL_VERSION_STRING), jansson_version_str());
+    return es_flush_stdout();
+}
