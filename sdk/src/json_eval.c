@@ -123,8 +123,9 @@ esp_bytes esp_eval_string(struct eval *e, const struct node *node)
 
 bool esp_eval_truth(struct eval *e, const struct node *node)
 {
+    double number;
     if (node->kind == ESP_JSON_NUMBER)
-        return esp_json_double(node->raw) != 0;
+        return esp_json_double(node->raw, &number) && number != 0;
     if (node->kind != ESP_JSON_STRING)
         return node->kind == ESP_JSON_TRUE;
     esp_bytes text = esp_eval_string(e, node);

@@ -126,24 +126,25 @@ void esp_json_unescape(esp_bytes inner, struct esp_text *out)
     }
 }
 
-/* strtod wants a terminator. The copy is wiped: numbers can be secrets too. */
-double esp_json_double(esp_bytes text)
+/* strtod wants a terminator. The copy is wiped: numbers can be secrets too. A number of more
+ * characters than a double could ever need is taken for malformed. */
+bool esp_json_double(esp_bytes text, double *ret)
 {
-    struct esp_text copy;
-    esp_text_init(&copy, text.len);
+    char copy[512];
+    *ret = 0;
+    if (text.len == 0 || text.len >= sizeof copy)
+        return false;
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = 0;
+    char *end = copy;
     double value = 0;
-    if (text.len) {
-        esp_text_add(&copy, text);
-        const char *start = esp_text_str(&copy);
-        if (!esp_text_failed(&copy) && strspn(start, "0123456789+-.eE") == text.len) {
-            char *end = NULL;
-            double read = strtod(start, &end);
-            if (end == start + text.len)
-                value = read;
-        }
-    }
-    esp_text_free(&copy);
-    return value;
+    if (strspn(copy, "0123456789+-.eE") == text.len)
+        value = strtod(copy, &end);
+    bool whole = end == copy + text.len;
+    esp_wipe(copy, text.len);
+    if (whole)
+        *ret = value;
+    return whole;
 }
 
 static bool is_integer(esp_bytes raw)
@@ -206,6 +207,7 @@ static void add_double(struct esp_text *out, double value)
 
 void esp_json_string_form(const struct node *node, struct esp_text *out)
 {
+    double number;
     switch (node->kind) {
     case ESP_JSON_NONE:
     case ESP_JSON_NULL:
@@ -214,8 +216,8 @@ void esp_json_string_form(const struct node *node, struct esp_text *out)
         esp_json_unescape(esp_json_inner(node->raw), out);
         return;
     case ESP_JSON_NUMBER:
-        if (!is_integer(node->raw)) {
-            add_double(out, esp_json_double(node->raw));
+        if (!is_integer(node->raw) && esp_json_double(node->raw, &number)) {
+            add_double(out, number);
             return;
         }
         break;

@@ -390,7 +390,8 @@ static esp_bytes mod_pretty(struct eval *e, esp_bytes json, esp_bytes argument)
     if (!p.out)
         return esp_span(NULL, 0);
     if (width.kind != ESP_JSON_NONE) {
-        double columns = esp_json_double(width.raw);
+        double columns;
+        esp_json_double(width.raw, &columns);
         p.width = columns >= 1 && columns <= 1e6 ? (size_t)columns : 0;
     }
     p.indent = space_option(e, argument, "indent", "  ");

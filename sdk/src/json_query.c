@@ -87,13 +87,15 @@ static bool is_false_word(struct eval *e, const struct node *node)
 
 static bool is_falsy(struct eval *e, const struct node *node)
 {
+    double number;
     switch (node->kind) {
     case ESP_JSON_NONE:
     case ESP_JSON_NULL:
     case ESP_JSON_FALSE:
         return true;
     case ESP_JSON_NUMBER:
-        return esp_json_double(node->raw) == 0;
+        esp_json_double(node->raw, &number);
+        return number == 0;
     case ESP_JSON_STRING:
         return is_false_word(e, node);
     default:
@@ -176,7 +178,9 @@ bool esp_query_matches(struct eval *e, const struct query *q, struct node value)
     case ESP_JSON_STRING:
         return string_matches(e, q, &value, right);
     case ESP_JSON_NUMBER: {
-        double a = esp_json_double(value.raw), b = esp_json_double(right);
+        double a, b;
+        esp_json_double(value.raw, &a);
+        esp_json_double(right, &b); /* 0 when it is no number, as in the reference */
         return order_matches(q->op, (a > b) - (a < b));
     }
     case ESP_JSON_TRUE:

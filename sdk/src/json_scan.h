@@ -36,7 +36,7 @@ esp_bytes esp_json_inner(esp_bytes string);
 void esp_json_string_form(const struct node *node, struct esp_text *out);
 void esp_json_quote_html(esp_bytes text, struct esp_text *out); /* with < > & U+2028 U+2029 escaped */
 
-/* Reads a decimal number. 0 when the text is none, as the path language has it. */
-double esp_json_double(esp_bytes text);
+/* Reads a decimal number. False, and *ret is 0, when the text is none. */
+bool esp_json_double(esp_bytes text, double *ret);
 
 #endif

@@ -66,9 +66,9 @@ enum esp_json_order {
  *     @this @reverse @flatten @join @keys @values @tostr @fromstr @ugly @pretty
  *     @valid @group @dig                       modifiers, some with an argument @flatten:{"deep":true}
  *     ..#  ..1.name                            the document read as JSON lines
- * It differs where gjson guesses: malformed numbers and literals (nan, inf) end the
- * search, an escaped wildcard stays literal beside others, and a malformed
- * escape in a string is kept as written instead of cutting the string short. */
+ * It differs where gjson guesses: what is no JSON value (nan, inf) ends the search, a
+ * malformed number or escape comes out as written (gjson: 0, the string cut short),
+ * and an escaped wildcard stays literal beside others. */
 int esp_json_get(esp_bytes json, esp_bytes property, enum esp_json_order order, struct esp_text *out);
 
 /* The same, but appends the JSON text of the value as written (a string keeps

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+bool test_in_host;
+
 static char *copy(esp_bytes bytes)
 {
     char *text = malloc(bytes.len + 1);
@@ -25,9 +27,11 @@ static esp_status host_emit(struct esp_call *call, int32_t channel, esp_bytes ke
 {
     if (call->emit_limit && call->count == call->emit_limit)
         return ESP_E_INTERNAL;
+    test_in_host = true;
     call->outputs = realloc(call->outputs, (call->count + 1) * sizeof *call->outputs);
     assert_non_null(call->outputs);
     call->outputs[call->count++] = (struct output){channel, copy(key), copy(value), key.len, value.len};
+    test_in_host = false;
     return ESP_OK;
 }
 
@@ -66,6 +70,13 @@ static const struct esp_host host = {
     .http = host_http,
 };
 
+const struct esp_plugin *test_enter(esp_entry_fn entry)
+{
+    const struct esp_plugin *plugin = entry(&host);
+    assert_non_null(plugin);
+    return plugin;
+}
+
 const struct esp_plugin *test_load(const char *file)
 {
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
@@ -75,9 +86,7 @@ const struct esp_plugin *test_load(const char *file)
     void *symbol = dlsym(handle, "esp_plugin_entry_v1");
     assert_non_null(symbol);
     memcpy(&entry, &symbol, sizeof entry);
-    const struct esp_plugin *plugin = entry(&host);
-    assert_non_null(plugin);
-    return plugin;
+    return test_enter(entry);
 }
 
 void test_reset(struct esp_call *call)

@@ -25,8 +25,14 @@ struct esp_call {
     size_t emit_limit; /* emit fails after so many; 0: never */
 };
 
+/* Set while the host works, so that a test that makes allocations fail can spare it. */
+extern bool test_in_host;
+
 /* The table of the plugin in the file. Fails the test when it does not load. */
 const struct esp_plugin *test_load(const char *file);
+
+/* The same for a plugin that is linked in. */
+const struct esp_plugin *test_enter(esp_entry_fn entry);
 
 /* Runs an operation; `json` is the document, `values` the secret side. */
 esp_status test_run(struct esp_call *call, esp_op op, void *instance, const char *json,

@@ -50,6 +50,7 @@ static void test_where_we_differ(void **state)
     expect("{\"k\":\"one\ntwo\\n\"}", "k", "one\ntwo\n");
     expect("{\"k\":\"a\\qb\\\"\"}", "k", "a\\qb\"");
     expect("{\"k\":\"\\u12\"}", "k", "\\u12");
+    expect("{\"k\":1.2.3}", "k", "1.2.3");
     expect("{\"k\":nan,\"l\":1}", "l", NULL);
     expect("no json at all", "@this", NULL);
     expect("{\"w\":[\"apple\",\"app*le\"]}", "w.#(%\"app\\*le\")#", "[\"app*le\"]");

@@ -1,0 +1,124 @@
+/* The fake store, linked in, while each of its allocations fails in turn. */
+#include "host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include <esp/text.h>
+
+/* The linker sends the plugin's allocations here (--wrap), jansson is told to. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_reallocarray(void *ptr, size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_reallocarray(void *ptr, size_t count, size_t size);
+
+static bool armed; /* while an operation runs */
+static size_t until_failure;
+static bool failed_one;
+
+static bool fails(void)
+{
+    if (!armed || test_in_host || until_failure-- > 0)
+        return false;
+    armed = false;
+    failed_one = true;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(ptr, count, size);
+}
+
+static const struct esp_store_ops *ops;
+
+/* The operations of the real table, with the failure armed around them. */
+static esp_op op;
+static size_t fail_at;
+
+static esp_status armed_op(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    until_failure = fail_at;
+    failed_one = false;
+    armed = true;
+    esp_status status = op(instance, call, request);
+    armed = false;
+    return status;
+}
+
+static esp_status open_as_op(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    return ops->open(call, request, instance);
+}
+
+/* Runs an operation until none of its allocations is left to fail. */
+static void torture(esp_op tortured, void *instance, const char *json)
+{
+    struct esp_call call = {0};
+    esp_pair pair = {esp_str("k"), esp_str("a pushed value")};
+    op = tortured;
+    for (fail_at = 0;; fail_at++) {
+        esp_status status = test_run(&call, armed_op, instance, json, &pair, 1);
+        if (!failed_one) {
+            assert_int_equal(status, ESP_OK);
+            break;
+        }
+        assert_int_equal(status, ESP_E_INTERNAL);
+        assert_true(strlen(call.why) > 0);
+        assert_int_equal(call.count, 0);
+    }
+    assert_true(fail_at > 1);
+    test_reset(&call);
+}
+
+static void test_each_allocation_fails_in_turn(void **state)
+{
+    (void)state;
+    static const char store[] = "{\"spec\":{\"data\":[{\"key\":\"a\",\"value\":\"v\"},{\"key\":\"b\","
+                                "\"value\":\"v\",\"version\":\"1\"}]},"
+                                "\"store\":{\"kind\":\"SecretStore\",\"namespace\":\"apps\",\"name\":\"s\"}}";
+    struct esp_call call = {0};
+    void *instance = NULL;
+    torture(ops->check, NULL, store);
+    torture(open_as_op, &instance, store);
+    torture(ops->push, instance, "{\"remoteKey\":\"one\",\"secretKey\":\"k\"}");
+    torture(ops->push, instance, "{\"remoteKey\":\"one\",\"secretKey\":\"\"}");
+    torture(ops->get, instance, "{\"key\":\"a\",\"version\":\"\"}");
+    torture(ops->get, instance, "{\"key\":\"one\",\"version\":\"\"}");
+    torture(ops->exists, instance, "{\"remoteKey\":\"one\"}");
+    torture(ops->list, instance, "{\"name\":{\"regexp\":\".\"}}");
+    ops->close(instance, &call);
+}
+
+static int enter(void **state)
+{
+    (void)state;
+    json_set_alloc_funcs(__wrap_malloc, free);
+    ops = test_enter(esp_plugin_entry_v1)->components[0]->store;
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_fails_in_turn)};
+    return cmocka_run_group_tests(tests, enter, NULL);
+}
