@@ -25,14 +25,17 @@ struct es_open_opts {
 
 /* The plugin's static check of a block, without instance or network. Warnings
  * are handed to `warn` (may be NULL). */
-int es_provider_check(const struct es_registry *r, const struct es_provider *p, const struct es_authority *who,
-                      const struct es_open_opts *opts, void (*warn)(void *ctx, const char *text), void *ctx,
-                      struct es_error *err);
+int es_provider_check(const struct es_registry *r, const struct es_provider *p,
+                      const struct es_authority *who, const struct es_open_opts *opts,
+                      void (*warn)(void *ctx, const char *text), void *ctx, struct es_error *err);
 
+/* Opens a store. ES_E_UNDECIDED with an empty text when a referent credential has
+ * no consumer yet (validation of a ClusterSecretStore): a good answer there. */
 int es_instance_open(struct es_instance **ret, const struct es_registry *r, const struct es_provider *p,
                      const struct es_authority *who, const struct es_open_opts *opts, struct es_error *err);
 
-/* No call may be in flight. NULL is fine. */
+/* No call may be in flight. NULL is fine. The plugin gets 5 s to say goodbye
+ * and may read nothing of the cluster any more. */
 void es_instance_close(struct es_instance *i);
 
 const struct es_provider *es_instance_provider(const struct es_instance *i);
@@ -42,22 +45,28 @@ const struct es_provider *es_instance_provider(const struct es_instance *i);
 int es_instance_validate(struct es_instance *i, const struct es_authority *who, struct es_error *err);
 
 /* `ref` is the remoteRef object (key, property, version, metadataPolicy). */
-int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref, struct es_blob *ret,
-                    struct es_error *err);
+int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref,
+                    struct es_blob *ret, struct es_error *err);
 int es_instance_get_map(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                         struct es_values *ret, struct es_error *err);
 
 /* `find` is the find object (name.regexp, tags, path): list, the regexp, and
- * what is needed to get the values (get_batch where there is one). */
+ * what is needed to get the values (get_batch where there is one). A secret that
+ * vanishes between list and get is left out. Names are the plugin's: no key
+ * conversion here. */
 int es_instance_find(struct es_instance *i, const struct es_authority *who, const json_t *find,
                      struct es_values *ret, struct es_error *err);
 
-/* `request` as the ABI documents it for push, remove, exists. */
+/* `request` as the ABI documents it for push, remove, exists; "store" and
+ * "namespace" are added, strings that are missing are "". */
 int es_instance_push(struct es_instance *i, const struct es_authority *who, const json_t *request,
                      const struct es_values *values, struct es_error *err);
 int es_instance_remove(struct es_instance *i, const struct es_authority *who, const json_t *request,
                        struct es_error *err);
-int es_instance_exists(struct es_instance *i, const struct es_authority *who, const json_t *request, bool *ret,
-                       struct es_error *err);
+int es_instance_exists(struct es_instance *i, const struct es_authority *who, const json_t *request,
+                       bool *ret, struct es_error *err);
+
+/* A place where the pool keeps what it knows about an instance. */
+void **es_instance_slot(struct es_instance *i);
 
 #endif

@@ -29,9 +29,9 @@ struct es_plugin_entry {
 
 /* A provider: one store component of a loaded plugin. */
 struct es_provider {
-    const char *name;   /* the key under spec.provider */
-    const char *schema; /* JSON Schema of its block */
-    uint64_t caps;      /* ESP_CAP_* */
+    const char *name;    /* the key under spec.provider */
+    const char *schema;  /* JSON Schema of its block */
+    uint64_t caps;       /* ESP_CAP_* */
     int32_t maintenance; /* ESP_MAINTAINED, ... */
     const struct esp_component *component;
     const struct es_plugin *plugin;

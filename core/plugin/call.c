@@ -1,0 +1,325 @@
+#include "core/plugin/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/text.h"
+
+#define CHANNEL(c) (1u << (c))
+
+/* What an operation may emit. The ABI's table in esp/plugin.h, as data. */
+struct op_rule {
+    const char *name;
+    unsigned channels;
+    size_t max_outputs; /* 0: the ceiling of all calls */
+};
+
+static const struct op_rule rules[] = {
+    [ES_OP_CONFIGURE] = {.name = "configure"},
+    [ES_OP_CHECK] = {.name = "check", .channels = CHANNEL(ESP_OUT_WARNING)},
+    [ES_OP_OPEN] = {.name = "open"},
+    [ES_OP_CLOSE] = {.name = "close"},
+    [ES_OP_VALIDATE] = {.name = "validate"},
+    [ES_OP_GET] = {.name = "get", .channels = CHANNEL(ESP_OUT_VALUE), .max_outputs = 1},
+    [ES_OP_GET_MAP] = {.name = "get_map", .channels = CHANNEL(ESP_OUT_VALUE)},
+    [ES_OP_GET_BATCH] = {.name = "get_batch", .channels = CHANNEL(ESP_OUT_VALUE)},
+    [ES_OP_LIST] = {.name = "list", .channels = CHANNEL(ESP_OUT_VALUE) | CHANNEL(ESP_OUT_NAME)},
+    [ES_OP_EXISTS] = {.name = "exists", .channels = CHANNEL(ESP_OUT_VALUE), .max_outputs = 1},
+    [ES_OP_PUSH] = {.name = "push"},
+    [ES_OP_REMOVE] = {.name = "remove"},
+};
+
+const char *es_op_name(enum es_op op)
+{
+    return rules[op].name;
+}
+
+void es_call_begin(struct esp_call *c, const struct es_registry *r, const struct es_plugin *plugin,
+                   const struct esp_component *component, enum es_op op, const struct es_authority *who)
+{
+    *c = (struct esp_call){.registry = r, .plugin = plugin, .component = component, .who = who, .op = op};
+    c->deadline_ms = who->deadline_ms ? who->deadline_ms : es_mono_ms() + ES_CALL_DEFAULT_MS;
+    es_arena_init(&c->arena, ES_CALL_MAX_TAKEN);
+}
+
+void es_call_end(struct esp_call *c)
+{
+    for (size_t i = 0; i < c->output_count; i++) {
+        es_mem_free(c->outputs[i].key);
+        es_blob_fini(&c->outputs[i].value);
+    }
+    free(c->outputs);
+    /* The answers themselves are in the arena, so they go before it. */
+    for (struct es_answer *a = c->answers; a; a = a->next)
+        es_http_response_fini(&a->response);
+    es_arena_fini(&c->arena);
+    c->outputs = NULL;
+    c->output_count = c->output_cap = 0;
+    c->answers = NULL;
+    c->faults = NULL;
+}
+
+int64_t es_call_remaining_ms(const struct esp_call *c)
+{
+    if (c->who->cancelled && __atomic_load_n(c->who->cancelled, __ATOMIC_RELAXED))
+        return 0;
+    return c->deadline_ms - es_mono_ms();
+}
+
+const char *es_call_provider(const struct esp_call *c)
+{
+    return c->component ? c->component->name : c->plugin->name;
+}
+
+/* ---- texts ---- */
+
+static bool is_control(uint32_t rune)
+{
+    return rune < 0x20 || (rune >= 0x7F && rune < 0xA0) || rune == 0x2028 || rune == 0x2029;
+}
+
+char *es_call_clean_text(char *out, size_t max, esp_bytes text)
+{
+    const char *s = (const char *)text.ptr;
+    size_t used = 0;
+
+    for (size_t i = 0; i < text.len;) {
+        uint32_t rune = 0xFFFD;
+        char one[4];
+        size_t n = es_utf8_decode(s + i, text.len - i, &rune);
+        i += n ? n : 1;
+        size_t len = es_utf8_encode(is_control(rune) ? ' ' : rune, one);
+        if (len > max - 1 - used)
+            break;
+        memcpy(out + used, one, len);
+        used += len;
+    }
+    out[used] = '\0';
+    return out;
+}
+
+/* ---- what the plugin hands out ---- */
+
+static bool grow_outputs(struct esp_call *c)
+{
+    if (c->output_count < c->output_cap)
+        return true;
+    size_t cap = c->output_cap ? c->output_cap * 2 : 4;
+    /* The array holds no secret, only where the secrets are. */
+    struct es_output *more = realloc(c->outputs, cap * sizeof *more);
+    if (!more)
+        return false;
+    c->outputs = more;
+    c->output_cap = cap;
+    return true;
+}
+
+static esp_status refuse_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_bytes value)
+{
+    const struct op_rule *rule = &rules[c->op];
+    size_t max = rule->max_outputs ? rule->max_outputs : ES_CALL_MAX_OUTPUTS;
+    size_t room = ES_CALL_MAX_BYTES - c->output_bytes;
+
+    if (c->failed || c->broken)
+        return ESP_E_INTERNAL; /* settled already: nothing that comes now will be used */
+    if (channel < ESP_OUT_VALUE || channel > ESP_OUT_WARNING || !(rule->channels & CHANNEL(channel)))
+        return es_call_breach(c, "emitted on channel %d, which %s does not have", (int)channel, rule->name);
+    if ((key.len && !key.ptr) || (value.len && !value.ptr))
+        return es_call_breach(c, "emitted bytes with a length and no address");
+    if (c->output_count >= max)
+        return es_call_breach(c, "emitted more than %zu result%s from %s", max, max == 1 ? "" : "s",
+                              rule->name);
+    if (key.len > room || value.len > room - key.len)
+        return es_call_breach(c, "emitted more than %zu MiB from %s", ES_CALL_MAX_BYTES >> 20, rule->name);
+    if (key.len && memchr(key.ptr, '\0', key.len))
+        return es_call_breach(c, "emitted a name that holds a NUL byte from %s", rule->name);
+    return ESP_OK;
+}
+
+esp_status es_call_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_bytes value)
+{
+    struct es_output out = {.channel = channel};
+    esp_status status = refuse_emit(c, channel, key, value);
+
+    if (status != ESP_OK)
+        return status;
+    if (key.len) {
+        out.key = es_mem_alloc(key.len + 1);
+        if (!out.key)
+            goto nomem;
+        memcpy(out.key, key.ptr, key.len);
+        out.key[key.len] = '\0';
+    }
+    if (es_blob_set(&out.value, value.ptr, value.len) < 0 || !grow_outputs(c))
+        goto nomem;
+    c->outputs[c->output_count++] = out;
+    c->output_bytes += key.len + value.len;
+    return ESP_OK;
+nomem:
+    es_mem_free(out.key);
+    es_blob_fini(&out.value);
+    return es_call_service_error(c, ES_E_NOMEM, "out of memory");
+}
+
+static bool is_failure(esp_status status)
+{
+    return status <= ESP_E_NOT_FOUND && status >= ESP_E_INTERNAL;
+}
+
+esp_status es_call_fail(struct esp_call *c, esp_status status, uint64_t retry_after_ms, esp_bytes why)
+{
+    /* An hour, like any other advice to wait: a plugin repeats what a backend
+     * said, and that must not put a secret to sleep for a year. */
+    const uint64_t longest = UINT64_C(3600) * 1000;
+    char text[ES_CALL_MAX_TEXT + 1];
+
+    c->failed = true;
+    es_error_set(&c->said, is_failure(status) ? status : ES_E_INTERNAL, "%s",
+                 es_call_clean_text(text, sizeof text, why));
+    if (status == ESP_E_RETRY)
+        c->said.retry_after_ms = (int64_t)(retry_after_ms < longest ? retry_after_ms : longest);
+    return status == ESP_OK ? ESP_E_INTERNAL : status;
+}
+
+void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_bytes why)
+{
+    char text[ES_CALL_MAX_TEXT + 1];
+
+    if (c->op != ES_OP_GET_BATCH || index >= c->ref_count) {
+        es_call_breach(c, "called fail_at from %s for reference %zu of %zu", rules[c->op].name, index,
+                       c->ref_count);
+        return;
+    }
+    struct es_fault *f = es_arena_alloc(&c->arena, sizeof *f);
+    es_call_clean_text(text, sizeof text, why);
+    const char *copy = f ? es_arena_dup(&c->arena, text, strlen(text)) : NULL;
+    if (!copy) {
+        es_call_breach(c, "reported more failures than fit in memory");
+        return;
+    }
+    *f = (struct es_fault){.index = index, .code = is_failure(status) ? status : ES_E_INTERNAL, .why = copy};
+    f->next = c->faults;
+    c->faults = f;
+}
+
+/* ---- what went wrong ---- */
+
+/* The ABI has no words for the core's own codes. What a repetition may cure
+ * is RETRY, all else a defect that no edit of the spec changes. */
+static esp_status status_of(int code)
+{
+    switch (code) {
+    case ES_E_CONFLICT:
+    case ES_E_GONE:
+        return ESP_E_RETRY;
+    case ES_E_INVALID:
+        return ESP_E_CONFIG;
+    default:
+        return code <= ES_E_NOT_FOUND && code >= ES_E_INTERNAL ? code : ESP_E_INTERNAL;
+    }
+}
+
+esp_status es_call_service_failed(struct esp_call *c, const struct es_error *err)
+{
+    c->service = *err;
+    c->service.code = status_of(err->code);
+    return c->service.code;
+}
+
+esp_status es_call_service_error(struct esp_call *c, int code, const char *fmt, ...)
+{
+    struct es_error err = ES_ERROR_INIT;
+    char text[ES_ERROR_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    es_error_set(&err, code, "%s", text);
+    return es_call_service_failed(c, &err);
+}
+
+esp_status es_call_breach(struct esp_call *c, const char *fmt, ...)
+{
+    char text[ES_ERROR_TEXT_MAX / 2];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (!c->broken)
+        es_error_set(&c->breach, ES_E_INTERNAL, "the %s plugin %s", c->plugin->name, text);
+    c->broken = true;
+    return ESP_E_INTERNAL;
+}
+
+/* For a plugin that fails and does not say why. */
+static int default_sentence(const struct esp_call *c, esp_status status, struct es_error *err)
+{
+    switch (status) {
+    case ESP_E_NOT_FOUND:
+        return es_error_set(err, status, "Secret does not exist");
+    case ESP_E_UNDECIDED:
+        return es_error_set(err, status, "%s", "");
+    case ESP_E_CANCELLED:
+        return es_error_set(err, status, "%s of the %s provider was stopped: %s", rules[c->op].name,
+                            es_call_provider(c),
+                            es_call_remaining_ms(c) > 0 ? "cancelled" : "the time for it is over");
+    case ESP_E_UNSUPPORTED:
+        return es_error_set(err, status, "%s is not supported by the %s provider", rules[c->op].name,
+                            es_call_provider(c));
+    default:
+        return es_error_set(err, status, "%s of the %s provider failed without a reason (%s)",
+                            rules[c->op].name, es_call_provider(c), es_code_name(status));
+    }
+}
+
+static int settle_success(const struct esp_call *c, struct es_error *err)
+{
+    if (c->broken)
+        return es_error_set(err, ES_E_INTERNAL, "%s", c->breach.text);
+    if (c->failed)
+        return es_error_set(err, ES_E_INTERNAL, "the plugin reported success after a failure: %s",
+                            c->said.text);
+    return 0;
+}
+
+/* Whether "cannot tell" is an answer: only where a referent ClusterSecretStore
+ * may be looked at without anybody who uses it. */
+static bool may_be_undecided(enum es_op op)
+{
+    return op == ES_OP_VALIDATE || op == ES_OP_OPEN;
+}
+
+int es_call_settle(const struct esp_call *c, esp_status status, struct es_error *err)
+{
+    if (status == ESP_OK)
+        return settle_success(c, err);
+    if (!is_failure(status))
+        return es_error_set(err, ES_E_INTERNAL, "the %s plugin returned the unknown status %d from %s%s%s",
+                            c->plugin->name, (int)status, rules[c->op].name, c->failed ? ": " : "",
+                            c->failed ? c->said.text : "");
+    int code = status == ESP_E_UNDECIDED && !may_be_undecided(c->op) ? ES_E_INTERNAL : status;
+    if (c->failed && c->said.text[0]) {
+        es_error_set(err, code, "%s", c->said.text);
+        if (err && code == ES_E_RETRY)
+            err->retry_after_ms = c->said.retry_after_ms;
+        return code;
+    }
+    if (c->broken)
+        return es_error_set(err, code, "%s", c->breach.text);
+    /* A referent credential without a consumer is no trouble worth a sentence. */
+    if (c->service.code && code != ES_E_UNDECIDED) {
+        es_error_set(err, code, "%s", c->service.text);
+        if (err) {
+            err->http_status = c->service.http_status;
+            err->retry_after_ms = code == ES_E_RETRY ? c->service.retry_after_ms : 0;
+        }
+        return code;
+    }
+    return default_sentence(c, code, err);
+}

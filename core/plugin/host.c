@@ -1,0 +1,359 @@
+#include "core/plugin/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/plugin/authority.h"
+
+#define MAX_NAME ((size_t)253)
+#define MAX_AUDIENCE ((size_t)1024)
+#define MAX_AUDIENCES ((size_t)16)
+#define MAX_LOG_LINE ((size_t)4096)
+#define MAX_TEMPLATE ((size_t)1 << 20)
+
+/* TokenRequest refuses anything shorter than ten minutes. */
+#define MIN_TOKEN_S 600
+#define DEFAULT_TOKEN_S 3600
+#define MAX_TOKEN_S 86400
+
+/* ---- shared by the services ---- */
+
+const char *es_host_text(struct esp_call *c, esp_bytes bytes, size_t max, const char *what)
+{
+    if (bytes.len > max) {
+        es_call_service_error(c, ES_E_CONFIG, "%s is longer than %zu bytes", what, max);
+        return NULL;
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.ptr[i] < 0x20 || bytes.ptr[i] == 0x7F) {
+            es_call_service_error(c, ES_E_CONFIG, "%s holds a control character", what);
+            return NULL;
+        }
+    }
+    const char *text = es_arena_dup(&c->arena, bytes.ptr, bytes.len);
+    if (!text)
+        es_call_service_error(c, ES_E_NOMEM, "out of memory");
+    return text;
+}
+
+esp_status es_host_may_talk(struct esp_call *c, const char *service)
+{
+    c->service.code = 0;
+    if (c->op == ES_OP_CHECK || c->op == ES_OP_CONFIGURE)
+        return es_call_service_error(c, ES_E_DENIED, "%s is not to be used by %s, which needs no network",
+                                     service, es_op_name(c->op));
+    if (es_call_remaining_ms(c) <= 0)
+        return es_call_service_error(c, ES_E_CANCELLED, "the time for %s of the %s provider is over",
+                                     es_op_name(c->op), es_call_provider(c));
+    return ESP_OK;
+}
+
+/* Moves what a service found into the call, where it stays until the end. */
+static esp_status hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+{
+    uint8_t *copy = es_arena_dup(&c->arena, data, len);
+    if (!copy)
+        return es_call_service_error(c, ES_E_TOO_LARGE, "%s of the %s provider took in more than %zu MiB",
+                                     es_op_name(c->op), es_call_provider(c), ES_CALL_MAX_TAKEN >> 20);
+    *out = (esp_bytes){copy, len};
+    return ESP_OK;
+}
+
+static esp_status hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
+                                const struct es_error *err, esp_bytes *out)
+{
+    esp_status status =
+        rc < 0 ? es_call_service_failed(c, err) : hand_out(c, take_blob->ptr, take_blob->len, out);
+    es_blob_fini(take_blob);
+    return status;
+}
+
+/* ---- log, time, chance ---- */
+
+static void host_log(struct esp_call *c, int32_t level, esp_bytes line)
+{
+    static const enum es_log_level levels[] = {[ESP_LOG_ERROR] = ES_ERROR,
+                                               [ESP_LOG_WARN] = ES_WARN,
+                                               [ESP_LOG_INFO] = ES_INFO,
+                                               [ESP_LOG_DEBUG] = ES_DEBUG};
+    enum es_log_level at = level >= ESP_LOG_ERROR && level <= ESP_LOG_DEBUG ? levels[level] : ES_INFO;
+    char text[MAX_LOG_LINE + 1];
+
+    if (!es_log_enabled(at) || c->log_lines > ES_CALL_MAX_LOG_LINES)
+        return;
+    es_call_clean_text(text, sizeof text, line);
+    if (c->log_lines++ == ES_CALL_MAX_LOG_LINES)
+        es_call_clean_text(text, sizeof text,
+                           (esp_bytes){(const uint8_t *)"more lines of this call are dropped", 35});
+    es_log(at, "plugins", text, ES_F_STR("plugin", c->plugin->name), ES_F_STR("operation", es_op_name(c->op)),
+           ES_F_STR("kind", c->who->store_kind), ES_F_STR("namespace", c->who->store_namespace),
+           ES_F_STR("name", c->who->store_name));
+}
+
+static int64_t host_remaining_ms(struct esp_call *c)
+{
+    return es_call_remaining_ms(c);
+}
+
+static int64_t host_now_unix_ms(struct esp_call *c)
+{
+    (void)c;
+    return es_unix_ms();
+}
+
+static esp_status host_random(struct esp_call *c, uint8_t *out, size_t len)
+{
+    c->service.code = 0;
+    while (len) {
+        ssize_t n = getrandom(out, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return es_call_service_error(c, ES_E_INTERNAL, "the system gives no random bytes");
+        out += n;
+        len -= (size_t)n;
+    }
+    return ESP_OK;
+}
+
+/* ---- the cluster ---- */
+
+static int deny_name(struct esp_call *c, const char *what, const char *name)
+{
+    return es_call_service_error(c, ES_E_DENIED, "the spec of %s %s does not name the %s \"%s\"",
+                                 c->who->store_kind, c->who->store_name, what, name);
+}
+
+static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
+                                 esp_bytes key, esp_bytes *out)
+{
+    static const char *const kinds[] = {[ESP_KUBE_SECRET] = "Secret",
+                                        [ESP_KUBE_CONFIGMAP] = "ConfigMap",
+                                        [ESP_KUBE_SERVICE_ACCOUNT] = "ServiceAccount"};
+    static const enum es_kube_read reads[] = {[ESP_KUBE_SECRET] = ES_READ_SECRET,
+                                              [ESP_KUBE_CONFIGMAP] = ES_READ_CONFIG_MAP,
+                                              [ESP_KUBE_SERVICE_ACCOUNT] = ES_READ_SERVICE_ACCOUNT};
+    const struct es_services *services = es_registry_services(c->registry);
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob blob = {0};
+    const char *from = NULL;
+
+    esp_status status = es_host_may_talk(c, "kube_read");
+    if (status != ESP_OK)
+        return status;
+    if (what < ESP_KUBE_SECRET || what > ESP_KUBE_SERVICE_ACCOUNT)
+        return es_call_service_error(c, ES_E_UNSUPPORTED, "kube_read knows no object kind %d", (int)what);
+    const char *ns_text = es_host_text(c, ns, MAX_NAME, "a namespace");
+    const char *name_text = es_host_text(c, name, MAX_NAME, "an object's name");
+    const char *key_text = es_host_text(c, key, MAX_NAME, "an object's key");
+    if (!ns_text || !name_text || !key_text)
+        return c->service.code;
+    if (!es_authority_names(c->who->spec, name_text))
+        return deny_name(c, kinds[what], name_text);
+    int rc = es_authority_namespace(c->who, ns_text, &from, &err);
+    if (rc < 0)
+        return es_call_service_failed(c, &err);
+    if (!services->kube_read)
+        return es_call_service_error(c, ES_E_UNSUPPORTED, "there is no cluster to read %s \"%s\" from",
+                                     kinds[what], name_text);
+    rc = services->kube_read(services->ctx, reads[what], from, name_text, key_text, &blob, &err);
+    return hand_out_blob(c, rc, &blob, &err, out);
+}
+
+static const char *const *audience_texts(struct esp_call *c, const esp_bytes *audiences, size_t count)
+{
+    if (count > MAX_AUDIENCES) {
+        es_call_service_error(c, ES_E_CONFIG, "a token for more than %zu audiences", MAX_AUDIENCES);
+        return NULL;
+    }
+    const char **texts = es_arena_alloc(&c->arena, (count + 1) * sizeof *texts);
+    if (!texts) {
+        es_call_service_error(c, ES_E_NOMEM, "out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = es_host_text(c, audiences[i], MAX_AUDIENCE, "an audience");
+        if (!texts[i])
+            return NULL;
+    }
+    return texts;
+}
+
+static esp_status host_sa_token(struct esp_call *c, esp_bytes ns, esp_bytes account,
+                                const esp_bytes *audiences, size_t count, uint32_t ttl_s, esp_bytes *out)
+{
+    const struct es_services *services = es_registry_services(c->registry);
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob blob = {0};
+    const char *from = NULL;
+    int64_t ttl = ttl_s ? ttl_s : DEFAULT_TOKEN_S;
+
+    esp_status status = es_host_may_talk(c, "sa_token");
+    if (status != ESP_OK)
+        return status;
+    const char *ns_text = es_host_text(c, ns, MAX_NAME, "a namespace");
+    const char *name = es_host_text(c, account, MAX_NAME, "a service account's name");
+    const char *const *texts = ns_text && name ? audience_texts(c, audiences, count) : NULL;
+    if (!texts)
+        return c->service.code;
+    if (!es_authority_names(c->who->spec, name))
+        return deny_name(c, "service account", name);
+    if (count == 0 && !es_authority_api_token(c->who->spec, name))
+        return es_call_service_error(
+            c, ES_E_DENIED,
+            "a token of service account \"%s\" without an audience opens the API server, "
+            "and the spec gives audiences for it",
+            name);
+    int rc = es_authority_namespace(c->who, ns_text, &from, &err);
+    if (rc < 0)
+        return es_call_service_failed(c, &err);
+    if (!services->sa_token)
+        return es_call_service_error(c, ES_E_UNSUPPORTED, "there is no cluster to ask for a token of \"%s\"",
+                                     name);
+    ttl = ttl < MIN_TOKEN_S ? MIN_TOKEN_S : ttl > MAX_TOKEN_S ? MAX_TOKEN_S : ttl;
+    rc = services->sa_token(services->ctx, from, name, texts, count, ttl, &blob, &err);
+    return hand_out_blob(c, rc, &blob, &err, out);
+}
+
+/* ---- the process around it ---- */
+
+/* "env:AWS_*" covers all names that begin with AWS_. */
+static bool env_listed(const struct es_plugin *p, const char *name)
+{
+    for (const char *const *at = p->data->ambient; at && *at; at++) {
+        if (!es_str_starts(*at, "env:"))
+            continue;
+        const char *pattern = *at + 4;
+        size_t len = strlen(pattern);
+        if (len && pattern[len - 1] == '*' ? strncmp(pattern, name, len - 1) == 0
+                                           : strcmp(pattern, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The file that `name` means, or NULL: a listed path, a listed "$VARIABLE", or
+ * the path that a listed variable holds. */
+static const char *file_listed(const struct es_plugin *p, const char *name)
+{
+    for (const char *const *at = p->data->ambient; at && *at; at++) {
+        if (!es_str_starts(*at, "file:"))
+            continue;
+        const char *listed = *at + 5;
+        const char *path = *listed == '$' ? getenv(listed + 1) : listed;
+        if (strcmp(listed, name) == 0)
+            return path ? path : "";
+        if (path && strcmp(path, name) == 0)
+            return path;
+    }
+    return NULL;
+}
+
+static esp_status read_ambient_file(struct esp_call *c, const char *path, esp_bytes *out)
+{
+    struct es_blob blob = {.ptr = es_mem_alloc(ES_AMBIENT_MAX + 1)};
+    struct es_error err = ES_ERROR_INIT;
+    struct stat st;
+    int rc = 0;
+
+    if (!blob.ptr)
+        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
+    /* O_NONBLOCK: a FIFO in this place must not hold the worker. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        rc = es_error_set(&err, errno == ENOENT ? ES_E_NOT_FOUND : ES_E_CONFIG, "cannot read %s: %s", path,
+                          strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = es_error_set(&err, ES_E_CONFIG, "cannot read %s: not a regular file", path);
+    } else {
+        while (blob.len <= ES_AMBIENT_MAX) {
+            ssize_t n = read(fd, blob.ptr + blob.len, ES_AMBIENT_MAX + 1 - blob.len);
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n <= 0)
+                break;
+            blob.len += (size_t)n;
+        }
+        if (blob.len > ES_AMBIENT_MAX)
+            rc = es_error_set(&err, ES_E_CONFIG, "cannot read %s: larger than %zu KiB", path,
+                              ES_AMBIENT_MAX >> 10);
+    }
+    if (fd >= 0)
+        close(fd);
+    return hand_out_blob(c, rc, &blob, &err, out);
+}
+
+static esp_status host_ambient(struct esp_call *c, int32_t what, esp_bytes name, esp_bytes *out)
+{
+    c->service.code = 0;
+    const char *text = es_host_text(c, name, ES_AMBIENT_MAX, "an ambient name");
+    if (!text)
+        return c->service.code;
+    if (what == ESP_AMBIENT_ENV) {
+        if (!env_listed(c->plugin, text))
+            return es_call_service_error(c, ES_E_DENIED, "the %s plugin does not list env:%s",
+                                         c->plugin->name, text);
+        const char *value = getenv(text);
+        return value ? hand_out(c, value, strlen(value), out)
+                     : es_call_service_error(c, ES_E_NOT_FOUND, "the environment has no variable %s", text);
+    }
+    if (what == ESP_AMBIENT_FILE) {
+        const char *path = file_listed(c->plugin, text);
+        if (!path)
+            return es_call_service_error(c, ES_E_DENIED, "the %s plugin does not list file:%s",
+                                         c->plugin->name, text);
+        return *path
+                   ? read_ambient_file(c, path, out)
+                   : es_call_service_error(c, ES_E_NOT_FOUND, "the environment has no variable %s", text + 1);
+    }
+    return es_call_service_error(c, ES_E_UNSUPPORTED, "ambient knows no kind %d", (int)what);
+}
+
+static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data, esp_bytes *out)
+{
+    const struct es_services *services = es_registry_services(c->registry);
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob blob = {0};
+
+    c->service.code = 0;
+    if (!services->render)
+        return es_call_service_error(c, ES_E_UNSUPPORTED, "this esod renders no templates for plugins");
+    if (text.len > MAX_TEMPLATE || data.len > ES_CALL_MAX_BYTES)
+        return es_call_service_error(c, ES_E_CONFIG, "a template or its data is too large");
+    json_t *object = json_loadb(data.len ? (const char *)data.ptr : "", data.len, 0, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return es_call_service_error(c, ES_E_INTERNAL, "the data for a template is no JSON object");
+    }
+    int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
+                              &err);
+    json_decref(object);
+    return hand_out_blob(c, rc, &blob, &err, out);
+}
+
+const struct esp_host es_host_table = {
+    .size = sizeof es_host_table,
+    .abi_major = ESP_ABI_MAJOR,
+    .abi_minor = ESP_ABI_MINOR,
+    .emit = es_call_emit,
+    .fail = es_call_fail,
+    .fail_at = es_call_fail_at,
+    .log = host_log,
+    .remaining_ms = host_remaining_ms,
+    .now_unix_ms = host_now_unix_ms,
+    .random = host_random,
+    .http = es_host_http,
+    .kube_read = host_kube_read,
+    .sa_token = host_sa_token,
+    .ambient = host_ambient,
+    .render = host_render,
+};

@@ -1,0 +1,16 @@
+/* core/plugin/instance_own.h: what find.c asks of instance.c. Private to the
+ * room. Each begins `c`; the caller reads its outputs and ends it, also on
+ * failure. */
+#ifndef ES_PLUGIN_INSTANCE_OWN_H
+#define ES_PLUGIN_INSTANCE_OWN_H
+
+#include "core/plugin/call.h"
+#include "core/plugin/instance.h"
+
+int es_instance_list(struct es_instance *i, struct esp_call *c, const struct es_authority *who,
+                     const json_t *find, const char *prefix, struct es_error *err);
+int es_instance_get_batch(struct es_instance *i, struct esp_call *c, const struct es_authority *who,
+                          const char *const *keys, size_t count, struct es_error *err);
+bool es_instance_has_batch(const struct es_instance *i);
+
+#endif

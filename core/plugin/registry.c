@@ -1,0 +1,492 @@
+#include "core/plugin/registry.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <ltdl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/buf.h"
+#include "core/base/map.h"
+#include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/plugin/call.h"
+#include "core/plugin/host.h"
+#include "core/plugin/registry_own.h"
+#include "core/plugin/vet.h"
+
+#define ENTRY_SYMBOL "esp_plugin_entry_v1"
+#define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
+#define MAX_PLUGINS 256
+#define MAX_CONFIG ((size_t)1 << 20)
+
+struct es_registry {
+    struct es_services services;
+    struct es_metric *api_calls;
+    struct es_plugin **plugins;
+    size_t plugin_count, plugin_cap;
+    struct es_map providers; /* name -> struct es_provider */
+    struct es_plugin_refusal *refusals;
+    size_t refusal_count, refusal_cap;
+};
+
+int es_registry_new(struct es_registry **ret, const struct es_services *services, struct es_error *err)
+{
+    static const char *const labels[] = {"provider", "call", "status"};
+    struct es_registry *r = es_mem_calloc(1, sizeof *r);
+
+    if (!r)
+        return es_error_nomem(err);
+    if (services)
+        r->services = *services;
+    if (r->services.metrics)
+        r->api_calls =
+            es_metrics_family(r->services.metrics, ES_COUNTER, "externalsecret_provider_api_calls_count",
+                              "Number of API calls towards the secret provider", labels, 3, NULL, 0);
+    if (lt_dlinit() != 0) {
+        es_mem_free(r);
+        return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
+    }
+    *ret = r;
+    return 0;
+}
+
+static void plugin_free(struct es_plugin *p)
+{
+    if (!p)
+        return;
+    es_mem_free((char *)p->path);
+    es_mem_free((struct es_provider *)p->providers);
+    es_mem_free(p);
+}
+
+void es_registry_free(struct es_registry *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->plugin_count; i++)
+        plugin_free(r->plugins[i]);
+    for (size_t i = 0; i < r->refusal_count; i++) {
+        es_mem_free((char *)r->refusals[i].name);
+        es_mem_free((char *)r->refusals[i].reason);
+    }
+    es_map_fini(&r->providers);
+    free(r->plugins);
+    free(r->refusals);
+    es_mem_free(r);
+    /* No lt_dlexit: the modules stay, and it would only forget about them. */
+}
+
+/* ---- from a name to a file ---- */
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int no_such_file(const char *const *path, const char *name, struct es_error *err)
+{
+    struct es_buf places;
+
+    es_buf_init(&places, ES_ERROR_TEXT_MAX);
+    for (size_t i = 0; path && path[i]; i++)
+        es_buf_addf(&places, "%s%s/%s.so", i ? ", " : "", path[i], name);
+    if (places.len)
+        es_error_set(err, ES_E_CONFIG, "no such file; looked for %s", es_buf_str(&places));
+    else
+        es_error_set(err, ES_E_CONFIG, "the plugin path is empty, and the name is no path");
+    es_buf_fini(&places);
+    return ES_E_CONFIG;
+}
+
+static int find_file(char **ret, const char *const *path, const char *name, struct es_error *err)
+{
+    if (es_str_empty(name))
+        return es_error_set(err, ES_E_CONFIG, "an entry without a name");
+    if (strchr(name, '/')) {
+        if (!is_file(name))
+            return es_error_set(err, ES_E_CONFIG, "no such file");
+        *ret = es_mem_strdup(name);
+        return *ret ? 0 : es_error_nomem(err);
+    }
+    for (size_t i = 0; path && path[i]; i++) {
+        char *full = es_strf("%s/%s.so", path[i], name);
+        if (!full)
+            return es_error_nomem(err);
+        if (is_file(full)) {
+            *ret = full;
+            return 0;
+        }
+        es_mem_free(full);
+    }
+    return no_such_file(path, name, err);
+}
+
+/* ---- from a file to a table ---- */
+
+/* libltdl says "file not found" whatever happened, and binds lazily, so that a
+ * missing symbol would show in the middle of an operation. The system's loader
+ * is asked first: it names the reason, and binds everything at once. */
+static int probe(const char *file, struct es_error *err)
+{
+    if (dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE))
+        return 0;
+    const char *why = dlerror();
+    size_t len = strlen(file);
+    if (why && strncmp(why, file, len) == 0 && strncmp(why + len, ": ", 2) == 0)
+        why += len + 2;
+    return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", why ? why : "no reason given");
+}
+
+static int load_module(lt_dlhandle *ret, const char *file, struct es_error *err)
+{
+    lt_dladvise advise;
+
+    int rc = probe(file, err);
+    if (rc < 0)
+        return rc;
+    if (lt_dladvise_init(&advise) != 0)
+        return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
+    if (lt_dladvise_local(&advise) == 0 && lt_dladvise_resident(&advise) == 0)
+        *ret = lt_dlopenadvise(file, advise);
+    lt_dladvise_destroy(&advise);
+    return *ret ? 0 : es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", lt_dlerror());
+}
+
+static int no_entry(lt_dlhandle module, struct es_error *err)
+{
+    char symbol[32];
+
+    for (int major = 0; major <= MAX_MAJOR; major++) {
+        snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%d", major);
+        if (lt_dlsym(module, symbol))
+            return es_error_set(
+                err, ES_E_CONFIG,
+                "it was built for plugin ABI %d (it has %s) and this esod has %u.%u; install a build "
+                "of it for ABI %u",
+                major, symbol, ESP_ABI_MAJOR, ESP_ABI_MINOR, ESP_ABI_MAJOR);
+    }
+    return es_error_set(err, ES_E_CONFIG, "it is no esod plugin: it has no symbol %s", ENTRY_SYMBOL);
+}
+
+static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_error *err)
+{
+    lt_dlhandle module = NULL;
+    esp_entry_fn entry;
+
+    int rc = load_module(&module, file, err);
+    if (rc < 0)
+        return rc;
+    void *symbol = lt_dlsym(module, ENTRY_SYMBOL);
+    if (!symbol)
+        return no_entry(module, err);
+    /* ISO C has no conversion from an object pointer to a function; POSIX's
+     * dlsym promises that the bits are the same. */
+    memcpy(&entry, &symbol, sizeof entry);
+    *ret = entry(&es_host_table);
+    if (!*ret)
+        return es_error_set(err, ES_E_CONFIG, "it will not work with this esod (plugin ABI %u.%u)",
+                            ESP_ABI_MAJOR, ESP_ABI_MINOR);
+    return 0;
+}
+
+/* ---- from a table to providers ---- */
+
+static int make_room(void **list, size_t *cap, size_t count, size_t item, struct es_error *err)
+{
+    if (count < *cap)
+        return 0;
+    size_t more = *cap ? *cap * 2 : 8;
+    void *moved = realloc(*list, more * item);
+    if (!moved)
+        return es_error_nomem(err);
+    *list = moved;
+    *cap = more;
+    return 0;
+}
+
+/* Generators have no es_provider, but their names are taken as well. */
+static const struct es_plugin *owner_of(const struct es_registry *r, const char *name)
+{
+    for (size_t i = 0; i < r->plugin_count; i++)
+        for (const struct esp_component *const *c = r->plugins[i]->data->components; *c; c++)
+            if (es_streq((*c)->name, name))
+                return r->plugins[i];
+    return NULL;
+}
+
+static int check_names(const struct es_registry *r, const struct esp_plugin *data, struct es_error *err)
+{
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (r->plugins[i]->data == data)
+            return es_error_set(err, ES_E_CONFIG, "it is listed twice");
+    for (const struct esp_component *const *c = data->components; *c; c++) {
+        const struct es_plugin *owner = owner_of(r, (*c)->name);
+        if (owner)
+            return es_error_set(err, ES_E_CONFIG, "its component %s is there already, from plugin %s %s (%s)",
+                                (*c)->name, owner->name, owner->version, owner->path);
+    }
+    return 0;
+}
+
+static int configure(const struct es_registry *r, const struct es_plugin *p, const json_t *config,
+                     struct es_error *err)
+{
+    static const struct es_authority nobody = {.store_kind = "", .store_namespace = "", .store_name = ""};
+    struct esp_call call;
+
+    if (!config)
+        return 0;
+    if (!p->data->configure)
+        return es_error_set(err, ES_E_CONFIG,
+                            "it takes no configuration, and there is a config block for it");
+    char *text = json_dumps(config, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!text)
+        return es_error_nomem(err);
+    size_t len = strlen(text);
+    const struct esp_request request = {.size = sizeof request, .json = {(const uint8_t *)text, len}};
+    es_call_begin(&call, r, p, NULL, ES_OP_CONFIGURE, &nobody);
+    int rc = len > MAX_CONFIG ? es_error_set(err, ES_E_CONFIG, "larger than %zu KiB", MAX_CONFIG >> 10)
+                              : es_call_settle(&call, p->data->configure(&call, &request), err);
+    es_call_end(&call);
+    es_mem_free(text);
+    if (rc < 0)
+        es_error_wrap(err, "its configuration: ");
+    return rc;
+}
+
+static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, const char *file,
+                       struct es_error *err)
+{
+    struct es_plugin *p = es_mem_calloc(1, sizeof *p);
+    struct es_provider *providers = NULL;
+    size_t components = 0;
+
+    while (data->components[components])
+        components++;
+    if (p) {
+        *p = (struct es_plugin){.name = data->name,
+                                .version = data->version,
+                                .path = es_mem_strdup(file),
+                                .abi_major = data->abi_major,
+                                .abi_minor = data->abi_minor,
+                                .data = data};
+        p->providers = providers = es_mem_calloc(components, sizeof *providers);
+    }
+    if (!p || !p->path || !providers) {
+        plugin_free(p);
+        return es_error_nomem(err);
+    }
+    for (size_t i = 0; i < components; i++) {
+        const struct esp_component *c = data->components[i];
+        if (c->kind == ESP_KIND_STORE)
+            providers[p->provider_count++] = (struct es_provider){
+                .name = c->name, .schema = c->schema, .caps = c->caps, .component = c, .plugin = p};
+    }
+    *ret = p;
+    return 0;
+}
+
+static int publish(struct es_registry *r, struct es_plugin *p, struct es_error *err)
+{
+    for (size_t i = 0; i < p->provider_count; i++) {
+        const struct es_provider *provider = &p->providers[i];
+        if (es_map_put(&r->providers, provider->name, (void *)provider, NULL) < 0) {
+            while (i--)
+                es_map_remove(&r->providers, p->providers[i].name);
+            return es_error_nomem(err);
+        }
+    }
+    r->plugins[r->plugin_count++] = p;
+    return 0;
+}
+
+static int add(struct es_registry *r, const struct esp_plugin *data, const char *file, const json_t *config,
+               struct es_error *err)
+{
+    struct es_plugin *p = NULL;
+
+    if (r->plugin_count == MAX_PLUGINS)
+        return es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS);
+    int rc = es_vet_plugin(data, err);
+    if (rc == 0)
+        rc = check_names(r, data, err);
+    if (rc == 0)
+        rc = make_room((void **)&r->plugins, &r->plugin_cap, r->plugin_count, sizeof *r->plugins, err);
+    if (rc == 0)
+        rc = make_plugin(&p, data, file, err);
+    if (rc == 0)
+        rc = configure(r, p, config, err);
+    if (rc == 0)
+        rc = publish(r, p, err);
+    if (rc < 0)
+        plugin_free(p);
+    return rc;
+}
+
+/* ---- entries ---- */
+
+/* Every refusal reads "ORIGIN: plugin NAME (FILE): REASON". */
+static int explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
+{
+    const char *origin = entry->origin ? entry->origin : "";
+    const char *name = entry->name ? entry->name : "";
+    bool show_file = file && !es_streq(file, name);
+
+    es_error_wrap(err, "%s%splugin %s%s%s%s: ", origin, *origin ? ": " : "", name, show_file ? " (" : "",
+                  show_file ? file : "", show_file ? ")" : "");
+    return rc;
+}
+
+static int remember_refusal(struct es_registry *r, const char *name, const struct es_error *why,
+                            struct es_error *err)
+{
+    struct es_plugin_refusal refusal = {0};
+
+    int rc = make_room((void **)&r->refusals, &r->refusal_cap, r->refusal_count, sizeof *r->refusals, err);
+    if (rc < 0)
+        return rc;
+    refusal.name = es_mem_strdup(name ? name : "");
+    refusal.reason = es_mem_strdup(why->text);
+    if (!refusal.name || !refusal.reason) {
+        es_mem_free((char *)refusal.name);
+        es_mem_free((char *)refusal.reason);
+        return es_error_nomem(err);
+    }
+    r->refusals[r->refusal_count++] = refusal;
+    return 0;
+}
+
+static int finish_load(struct es_registry *r, const struct es_plugin_entry *entry, const char *file, int rc,
+                       const struct es_error *why, struct es_error *err)
+{
+    struct es_error full = *why;
+
+    if (rc == 0)
+        return 0;
+    explain(entry, file, rc, &full);
+    if (entry->optional && rc != ES_E_NOMEM)
+        return remember_refusal(r, entry->name, &full, err);
+    if (err)
+        *err = full;
+    return rc;
+}
+
+int es_registry_load(struct es_registry *r, const char *const *path, const struct es_plugin_entry *entry,
+                     struct es_error *err)
+{
+    const struct esp_plugin *data = NULL;
+    struct es_error why = ES_ERROR_INIT;
+    char *file = NULL;
+
+    int rc = find_file(&file, path, entry->name, &why);
+    if (rc == 0)
+        rc = ask_entry(&data, file, &why);
+    if (rc == 0)
+        rc = add(r, data, file, entry->config, &why);
+    rc = finish_load(r, entry, file, rc, &why, err);
+    es_mem_free(file);
+    return rc;
+}
+
+int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const struct es_plugin_entry *entry,
+                    struct es_error *err)
+{
+    struct es_error why = ES_ERROR_INIT;
+    int rc = add(r, data, "built in", entry->config, &why);
+    return finish_load(r, entry, NULL, rc, &why, err);
+}
+
+/* ---- a whole directory ---- */
+
+static int is_module(const struct dirent *e)
+{
+    return e->d_name[0] != '.' && es_str_ends(e->d_name, ".so");
+}
+
+static bool is_loaded(const struct es_registry *r, const char *file)
+{
+    struct stat a, b;
+
+    if (stat(file, &a) < 0)
+        return false;
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (stat(r->plugins[i]->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+            return true;
+    return false;
+}
+
+/* Whether an earlier directory has a file of this name, which then hides this one. */
+static bool is_hidden(const char *const *path, size_t at, const char *file_name)
+{
+    for (size_t i = 0; i < at; i++) {
+        char *full = es_strf("%s/%s", path[i], file_name);
+        bool there = full && is_file(full);
+        es_mem_free(full);
+        if (there)
+            return true;
+    }
+    return false;
+}
+
+static int load_file(struct es_registry *r, const char *dir, const char *file_name, struct es_error *err)
+{
+    char *file = es_strf("%s%s/%s", strchr(dir, '/') ? "" : "./", dir, file_name);
+    struct es_plugin_entry entry = {.name = file, .optional = true};
+
+    if (!file)
+        return es_error_nomem(err);
+    int rc = is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+    es_mem_free(file);
+    return rc;
+}
+
+int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; path && path[i] && rc == 0; i++) {
+        struct dirent **names;
+        int count = scandir(path[i], &names, is_module, alphasort);
+        if (count < 0)
+            continue; /* a plugin path lists places where something may be */
+        for (int n = 0; n < count; n++) {
+            if (rc == 0 && !is_hidden(path, i, names[n]->d_name))
+                rc = load_file(r, path[i], names[n]->d_name, err);
+            free(names[n]);
+        }
+        free(names);
+    }
+    return rc;
+}
+
+/* ---- answers ---- */
+
+const struct es_provider *es_registry_provider(const struct es_registry *r, const char *name)
+{
+    return es_map_get(&r->providers, name);
+}
+
+size_t es_registry_plugins(const struct es_registry *r, const struct es_plugin *const **ret)
+{
+    *ret = (const struct es_plugin *const *)r->plugins;
+    return r->plugin_count;
+}
+
+size_t es_registry_refusals(const struct es_registry *r, const struct es_plugin_refusal **ret)
+{
+    *ret = r->refusals;
+    return r->refusal_count;
+}
+
+const struct es_services *es_registry_services(const struct es_registry *r)
+{
+    return &r->services;
+}
+
+struct es_metric *es_registry_api_calls(const struct es_registry *r)
+{
+    return r->api_calls;
+}

@@ -1,0 +1,82 @@
+#include "core/plugin/whole.h"
+
+#include <string.h>
+
+#include "esp/json.h"
+#include "esp/text.h"
+
+#define MAX_RESULT ((size_t)16 << 20)
+
+static esp_bytes bytes_of(const struct es_blob *b)
+{
+    return (esp_bytes){b->ptr, b->len};
+}
+
+int es_whole_property(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
+                      struct es_error *err)
+{
+    struct esp_text found;
+    int rc = 0;
+
+    esp_text_init(&found, MAX_RESULT);
+    switch (esp_json_get(bytes_of(value), esp_span(property, len), ESP_JSON_ESCAPED_FIRST, &found)) {
+    case 1:
+        if (es_blob_set(ret_blob, found.ptr, found.len) < 0)
+            rc = es_error_nomem(err);
+        break;
+    case 0:
+        rc = es_error_set(err, ES_E_NOT_FOUND, "Secret does not exist");
+        break;
+    default:
+        rc = es_error_set(err, ES_E_TOO_LARGE,
+                          "looking up a property took more memory, depth or time than is allowed");
+    }
+    esp_text_free(&found);
+    return rc;
+}
+
+static int not_an_object(esp_bytes text, struct es_error *err)
+{
+    size_t at = 0;
+
+    if (!esp_json_check(text, &at))
+        return es_error_set(err, ES_E_CONFIG, "unable to unmarshal secret: not valid JSON at byte %zu of %zu",
+                            at, text.len);
+    return es_error_set(err, ES_E_CONFIG, "unable to unmarshal secret: the JSON value is not an object");
+}
+
+static int add_member(struct es_values *ret, esp_bytes key, esp_bytes value, struct esp_text *name,
+                      struct esp_text *plain, struct es_error *err)
+{
+    esp_text_cut(name, 0);
+    esp_text_cut(plain, 0);
+    esp_json_plain(key, name);
+    esp_json_plain(value, plain);
+    if (esp_text_failed(name) || esp_text_failed(plain))
+        return es_error_nomem(err);
+    if (name->len && memchr(name->ptr, '\0', name->len))
+        return es_error_set(err, ES_E_CONFIG,
+                            "unable to unmarshal secret: a member's name holds a NUL character");
+    if (ret->count >= ES_WHOLE_MAX_MEMBERS)
+        return es_error_set(err, ES_E_TOO_LARGE, "the secret has more than %zu members",
+                            ES_WHOLE_MAX_MEMBERS);
+    return es_values_set(ret, esp_text_str(name), plain->ptr, plain->len) < 0 ? es_error_nomem(err) : 0;
+}
+
+int es_whole_members(const struct es_blob *value, struct es_values *ret, struct es_error *err)
+{
+    struct esp_json_iter members;
+    struct esp_text name, plain;
+    esp_bytes key, member;
+    int rc = 0;
+
+    if (!esp_json_members(&members, bytes_of(value)))
+        return not_an_object(bytes_of(value), err);
+    esp_text_init(&name, MAX_RESULT);
+    esp_text_init(&plain, MAX_RESULT);
+    while (rc == 0 && esp_json_next(&members, &key, &member))
+        rc = add_member(ret, key, member, &name, &plain, err);
+    esp_text_free(&name);
+    esp_text_free(&plain);
+    return rc;
+}

@@ -1,0 +1,3 @@
+/* The right symbol, and a table of the next major. */
+#define ABI_MAJOR 2
+#include "bad.h"

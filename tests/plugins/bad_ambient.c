@@ -1,0 +1,3 @@
+/* Wants the whole file system. */
+#define AMBIENT "files:*"
+#include "bad.h"

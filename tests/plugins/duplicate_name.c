@@ -1,0 +1,3 @@
+/* Offers what plain.so offers. */
+#define COMPONENT_NAME "plain"
+#include "bad.h"

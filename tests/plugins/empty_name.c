@@ -1,0 +1,3 @@
+/* No key under spec.provider could be this. */
+#define COMPONENT_NAME ""
+#include "bad.h"

@@ -1,0 +1,3 @@
+/* A name that is a path. */
+#define COMPONENT_NAME "../plain"
+#include "bad.h"

@@ -1,0 +1,3 @@
+/* Has nothing to offer. */
+#define COMPONENTS NULL
+#include "bad.h"

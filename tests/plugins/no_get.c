@@ -1,0 +1,3 @@
+/* Promises to read and cannot. */
+#define GET NULL
+#include "bad.h"

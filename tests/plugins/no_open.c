@@ -1,0 +1,3 @@
+/* Operations, and no way to come to them. */
+#define OPEN NULL
+#include "bad.h"

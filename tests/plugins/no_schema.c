@@ -1,0 +1,3 @@
+/* Does not describe its settings. */
+#define SCHEMA NULL
+#include "bad.h"

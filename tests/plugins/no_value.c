@@ -1,0 +1,3 @@
+/* Succeeds with nothing. */
+#define GET_BODY return ESP_OK;
+#include "bad.h"

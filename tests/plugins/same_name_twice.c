@@ -1,0 +1,3 @@
+/* Two components, one name. */
+#define COMPONENTS &component, &component, NULL
+#include "bad.h"

@@ -1,0 +1,3 @@
+/* Its schema is YAML. */
+#define SCHEMA "type: object"
+#include "bad.h"

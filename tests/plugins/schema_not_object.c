@@ -1,0 +1,3 @@
+/* Its block would be a string. */
+#define SCHEMA "{\"type\":\"string\"}"
+#include "bad.h"

@@ -1,0 +1,3 @@
+/* A kind of component that nobody knows. */
+#define KIND 7
+#include "bad.h"
