@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-bool test_in_host;
+_Thread_local bool test_in_host;
 
 static char *copy(esp_bytes bytes)
 {

@@ -25,8 +25,8 @@ struct esp_call {
     size_t emit_limit; /* emit fails after so many; 0: never */
 };
 
-/* Set while the host works, so that a test that makes allocations fail can spare it. */
-extern bool test_in_host;
+/* Set while the host works on this thread, so that a test that makes allocations fail can spare it. */
+extern _Thread_local bool test_in_host;
 
 /* The table of the plugin in the file. Fails the test when it does not load. */
 const struct esp_plugin *test_load(const char *file);
