@@ -71,8 +71,9 @@ static void add_cel_name(struct es_buf *out, const char *name)
     }
 }
 
-/* The rule that refuses blocks of unknown providers. It looks at nothing but
- * this node, so a store that is already there can be changed elsewhere. */
+/* The rule that refuses unknown providers, but only in stores that no operator
+ * has looked at yet. A store that was there before its plugin went keeps its
+ * block, and can be told in its status what it lacks. */
 static json_t *provider_rule(const json_t *properties)
 {
     struct es_buf rule, message;
@@ -81,32 +82,40 @@ static json_t *provider_rule(const json_t *properties)
 
     es_buf_init(&rule, TEXT_MAX_LEN);
     es_buf_init(&message, TEXT_MAX_LEN);
+    es_buf_adds(&rule, "has(self.status) || !has(self.spec) || !has(self.spec.provider)");
+    es_buf_adds(&message, "no plugin here has this provider; there ");
     json_object_foreach ((json_t *)properties, name, schema) {
-        es_buf_adds(&rule, rule.len ? " || has(self." : "has(self.");
+        es_buf_adds(&rule, " || has(self.spec.provider.");
         add_cel_name(&rule, name);
         es_buf_addc(&rule, ')');
-        es_buf_adds(&message, message.len ? ", " : "no plugin here has this provider; there are: ");
-        es_buf_adds(&message, name);
+        es_buf_addf(&message, "%s%s", strchr(es_buf_str(&message), ':') ? ", " : "are: ", name);
     }
-    if (json_object_size(properties) == 0) {
-        es_buf_adds(&rule, "false");
-        es_buf_adds(&message, "no plugin here has this provider; there are none");
-    }
-    json_t *made =
-        es_buf_failed(&rule) || es_buf_failed(&message)
-            ? NULL
-            : json_pack("[{s:s, s:s}]", "rule", es_buf_str(&rule), "message", es_buf_str(&message));
+    if (json_object_size(properties) == 0)
+        es_buf_adds(&message, "are none");
+
+    json_t *made = NULL;
+    if (!es_buf_failed(&rule) && !es_buf_failed(&message))
+        made = json_pack("{s:s, s:s, s:s}", "rule", es_buf_str(&rule), "message", es_buf_str(&message),
+                         "fieldPath", ".spec.provider");
     es_buf_fini(&rule);
     es_buf_fini(&message);
     return made;
 }
 
+/* Unknown blocks are kept, not pruned. */
 static json_t *provider_node(const json_t *properties)
 {
-    return json_pack("{s:s, s:s, s:i, s:i, s:b, s:o, s:O}", "type", "object", "description",
+    return json_pack("{s:s, s:s, s:i, s:i, s:b, s:O}", "type", "object", "description",
                      "The provider that holds the secrets, with its settings. Exactly one is set.",
                      "minProperties", 1, "maxProperties", 1, "x-kubernetes-preserve-unknown-fields", 1,
-                     "x-kubernetes-validations", provider_rule(properties), "properties", properties);
+                     "properties", properties);
+}
+
+/* What the documents name #/computed/... */
+static json_t *computed_new(const json_t *properties)
+{
+    return json_pack("{s:o, s:o}", "provider", provider_node(properties), "providerRule",
+                     provider_rule(properties));
 }
 
 static int by_name(const void *a, const void *b)
@@ -127,8 +136,7 @@ static int add_provider(json_t *properties, const struct es_crd_provider *p, str
     return json_object_set_new(properties, p->name, schema) < 0 ? es_error_nomem(err) : 0;
 }
 
-static int providers_new(json_t **ret, const struct es_crd_provider *providers, size_t count,
-                         struct es_error *err)
+static int compute(json_t **ret, const struct es_crd_provider *providers, size_t count, struct es_error *err)
 {
     const struct es_crd_provider **sorted = es_mem_calloc(count, sizeof *sorted);
     json_t *properties = json_object();
@@ -147,7 +155,7 @@ static int providers_new(json_t **ret, const struct es_crd_provider *providers, 
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = add_provider(properties, sorted[i], err);
 
-    json_t *made = rc == 0 ? provider_node(properties) : NULL;
+    json_t *made = rc == 0 ? computed_new(properties) : NULL;
     if (rc == 0 && !made)
         rc = es_error_nomem(err);
     if (rc == 0)
@@ -175,13 +183,13 @@ static int load(json_t **ret, const char *name, const char *text, size_t len, st
 }
 
 static int add_document(json_t *list, const struct document *d, const json_t *fragments,
-                        const json_t *providers, struct es_error *err)
+                        const json_t *computed, struct es_error *err)
 {
     json_t *raw = NULL, *resolved = NULL;
     int rc = load(&raw, d->name, d->text, *d->len, err);
 
     if (rc == 0)
-        rc = es_crd_resolve(&resolved, raw, fragments, providers, err);
+        rc = es_crd_resolve(&resolved, raw, fragments, computed, err);
     if (rc == 0 && json_array_append_new(list, resolved) < 0)
         rc = es_error_nomem(err);
     json_decref(raw);
@@ -232,15 +240,15 @@ static int compile_patterns(struct es_map *patterns, const json_t *node, unsigne
     return 0;
 }
 
-static int assemble(struct es_crds *crds, const json_t *providers, struct es_error *err)
+static int assemble(struct es_crds *crds, const json_t *computed, struct es_error *err)
 {
     int rc = load(&crds->fragments, "fragments", crd_fragments, crd_fragments_len, err);
 
     for (size_t i = 0; rc == 0 && i < sizeof documents / sizeof *documents; i++)
-        rc = add_document(crds->documents, &documents[i], crds->fragments, providers, err);
+        rc = add_document(crds->documents, &documents[i], crds->fragments, computed, err);
     if (rc == 0)
         rc = es_crd_resolve(&crds->meta, json_object_get(crds->fragments, "objectMeta"), crds->fragments,
-                            providers, err);
+                            computed, err);
     if (rc == 0)
         rc = compile_patterns(&crds->patterns, crds->documents, 0, err);
     if (rc == 0)
@@ -251,16 +259,16 @@ static int assemble(struct es_crds *crds, const json_t *providers, struct es_err
 int es_crds_new(struct es_crds **ret, const struct es_crd_provider *providers, size_t count,
                 struct es_error *err)
 {
-    json_t *node = NULL;
-    int rc = providers_new(&node, providers, count, err);
+    json_t *computed = NULL;
+    int rc = compute(&computed, providers, count, err);
 
     if (rc < 0)
         return rc;
     struct es_crds *crds = es_mem_calloc(1, sizeof *crds);
     if (crds)
         crds->documents = json_array();
-    rc = crds && crds->documents ? assemble(crds, node, err) : es_error_nomem(err);
-    json_decref(node);
+    rc = crds && crds->documents ? assemble(crds, computed, err) : es_error_nomem(err);
+    json_decref(computed);
     if (rc < 0) {
         es_crds_free(crds);
         return rc;

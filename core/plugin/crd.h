@@ -2,9 +2,9 @@
  * crds/ and the schemas of the providers that are loaded.
  *
  * A provider's schema goes below spec.provider.NAME of the two store kinds, in
- * every version. Exactly one provider may be set. A block that belongs to no
- * loaded provider is refused when it is written, but never pruned: a store
- * whose plugin is not installed (any more, or yet) keeps what it says. */
+ * every version. Exactly one provider may be set. A new store with a provider
+ * that no loaded plugin has is refused. One that is there already keeps its
+ * block: it is never pruned, so a plugin may be installed later, or again. */
 #ifndef ES_PLUGIN_CRD_H
 #define ES_PLUGIN_CRD_H
 

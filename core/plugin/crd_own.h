@@ -22,10 +22,10 @@ struct es_crds {
  * meant for editors. */
 int es_crd_parse_schema(json_t **ret, const char *name, const char *schema, struct es_error *err);
 
-/* crd_resolve.c: a copy of `node` in which each $ref is replaced: by what
- * `fragments` has under that name, or by `providers`. ES_E_INTERNAL for a base
+/* crd_resolve.c: a copy of `node` in which each $ref is replaced by what
+ * `fragments` or `computed` has under that name. ES_E_INTERNAL for a base
  * document that makes no sense. */
-int es_crd_resolve(json_t **ret, const json_t *node, const json_t *fragments, const json_t *providers,
+int es_crd_resolve(json_t **ret, const json_t *node, const json_t *fragments, const json_t *computed,
                    struct es_error *err);
 
 /* crd_check.c: the first problem of `value` with `schema`, as a sentence; 0 if

@@ -7,11 +7,11 @@
 #include "core/plugin/crd_own.h"
 
 #define FRAGMENT_PREFIX "#/fragments/"
-#define PROVIDERS "#/providers"
+#define COMPUTED_PREFIX "#/computed/"
 #define RULE_MAX ((size_t)16 * 1024)
 
 struct scope {
-    const json_t *fragments, *providers;
+    const json_t *fragments, *computed;
     struct es_error *err;
 };
 
@@ -66,12 +66,15 @@ static json_t *merge(const struct scope *s, json_t *take_base, json_t *patch, un
 
 static json_t *fragment(const struct scope *s, const char *ref, unsigned depth)
 {
-    if (strcmp(ref, PROVIDERS) == 0)
-        return json_deep_copy(s->providers);
-    if (!es_str_starts(ref, FRAGMENT_PREFIX))
-        return wrong(s, "no such thing as", ref);
+    const json_t *found = NULL;
 
-    const json_t *found = json_object_get(s->fragments, ref + strlen(FRAGMENT_PREFIX));
+    if (es_str_starts(ref, COMPUTED_PREFIX)) {
+        found = json_object_get(s->computed, ref + strlen(COMPUTED_PREFIX));
+        if (found)
+            return json_deep_copy(found);
+    } else if (es_str_starts(ref, FRAGMENT_PREFIX)) {
+        found = json_object_get(s->fragments, ref + strlen(FRAGMENT_PREFIX));
+    }
     return found ? resolve(s, found, depth + 1) : wrong(s, "there is no", ref);
 }
 
@@ -185,10 +188,10 @@ static json_t *resolve(const struct scope *s, const json_t *node, unsigned depth
     return copy ? copy : nomem(s);
 }
 
-int es_crd_resolve(json_t **ret, const json_t *node, const json_t *fragments, const json_t *providers,
+int es_crd_resolve(json_t **ret, const json_t *node, const json_t *fragments, const json_t *computed,
                    struct es_error *err)
 {
-    const struct scope s = {fragments, providers, err};
+    const struct scope s = {fragments, computed, err};
     json_t *made = resolve(&s, node, 0);
 
     if (!made)
