@@ -127,6 +127,13 @@ static bool parse_offset(const char **p, int *seconds)
     return true;
 }
 
+static int days_in(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap);
+}
+
 int es_time_parse(const char *text, int64_t *ret_unix_ms)
 {
     int century, year, month, day, hour, minute, second, offset;
@@ -137,7 +144,8 @@ int es_time_parse(const char *text, int64_t *ret_unix_ms)
         !two_digits(&p, 1, 12, &month) || !one_char(&p, "-") || !two_digits(&p, 1, 31, &day) ||
         !one_char(&p, "Tt ") || !two_digits(&p, 0, 23, &hour) || !one_char(&p, ":") ||
         !two_digits(&p, 0, 59, &minute) || !one_char(&p, ":") || !two_digits(&p, 0, 60, &second) ||
-        !parse_fraction(&p, &ms) || !parse_offset(&p, &offset) || *p)
+        !parse_fraction(&p, &ms) || !parse_offset(&p, &offset) || *p ||
+        day > days_in(century * 100 + year, month))
         return -1;
     struct tm tm = {.tm_year = century * 100 + year - 1900,
                     .tm_mon = month - 1,
@@ -152,8 +160,13 @@ int es_time_parse(const char *text, int64_t *ret_unix_ms)
 static const struct unit {
     const char *name;
     int64_t ns;
-} units[] = {{"ns", 1},          {"us", 1000},          {"\xC2\xB5s", 1000},         {"\xCE\xBCs", 1000},
-             {"ms", 1000000},    {"s", 1000000000},     {"m", 60 * INT64_C(1000000000)},
+} units[] = {{"ns", 1},
+             {"us", 1000},
+             {"\xC2\xB5s", 1000},
+             {"\xCE\xBCs", 1000},
+             {"ms", 1000000},
+             {"s", 1000000000},
+             {"m", 60 * INT64_C(1000000000)},
              {"h", 3600 * INT64_C(1000000000)}};
 
 /* Longest first would matter for "m" and "ms": compare whole letter runs. */
@@ -168,28 +181,56 @@ static const struct unit *parse_unit(const char **p)
     return NULL;
 }
 
-static bool parse_number(const char **p, int64_t *whole, double *fraction)
-{
-    const char *start = *p;
-    bool digits = false;
-    double scale = 0.1;
+#define MAX_NS (UINT64_C(1) << 63) /* of a negative duration; one less of others */
 
-    *whole = 0;
-    *fraction = 0;
-    for (; **p >= '0' && **p <= '9'; (*p)++, digits = true)
-        if (__builtin_mul_overflow(*whole, 10, whole) || __builtin_add_overflow(*whole, **p - '0', whole))
+/* "12.345": the whole part, and the digits behind the point as fraction/scale.
+ * Digits that no longer fit add nothing, as in Go. */
+static bool parse_number(const char **p, uint64_t *whole, uint64_t *fraction, double *scale)
+{
+    bool digits = false, full = false;
+
+    *whole = *fraction = 0;
+    *scale = 1;
+    for (; **p >= '0' && **p <= '9'; (*p)++, digits = true) {
+        if (*whole > MAX_NS / 10)
             return false;
-    if (**p == '.')
-        for ((*p)++; **p >= '0' && **p <= '9'; (*p)++, digits = true, scale /= 10)
-            *fraction += (**p - '0') * scale;
-    return digits && *p != start;
+        *whole = *whole * 10 + (uint64_t)(**p - '0');
+        if (*whole > MAX_NS)
+            return false;
+    }
+    if (**p != '.')
+        return digits;
+    for ((*p)++; **p >= '0' && **p <= '9'; (*p)++, digits = true) {
+        uint64_t next = *fraction * 10 + (uint64_t)(**p - '0');
+        full |= *fraction > (MAX_NS - 1) / 10 || next > MAX_NS;
+        if (full)
+            continue;
+        *fraction = next;
+        *scale *= 10;
+    }
+    return digits;
+}
+
+/* One "1.5h", in nanoseconds. */
+static bool parse_part(const char **p, uint64_t *ns)
+{
+    uint64_t whole, fraction;
+    double scale;
+
+    if (!parse_number(p, &whole, &fraction, &scale))
+        return false;
+    const struct unit *u = parse_unit(p);
+    if (!u || whole > MAX_NS / (uint64_t)u->ns)
+        return false;
+    *ns = whole * (uint64_t)u->ns + (uint64_t)((double)fraction * ((double)u->ns / scale));
+    return *ns <= MAX_NS;
 }
 
 int es_duration_parse(const char *text, int64_t *ret_ms)
 {
     const char *p = text ? text : "";
     bool negative = *p == '-';
-    int64_t total = 0;
+    uint64_t total = 0, part;
 
     if (*p == '-' || *p == '+')
         p++;
@@ -200,17 +241,14 @@ int es_duration_parse(const char *text, int64_t *ret_ms)
     if (!*p)
         return -1;
     while (*p) {
-        int64_t whole, part;
-        double fraction;
-        if (!parse_number(&p, &whole, &fraction))
+        if (!parse_part(&p, &part) || total + part > MAX_NS)
             return -1;
-        const struct unit *u = parse_unit(&p);
-        if (!u || __builtin_mul_overflow(whole, u->ns, &part) ||
-            __builtin_add_overflow(total, part, &total) ||
-            __builtin_add_overflow(total, (int64_t)(fraction * (double)u->ns + 0.5), &total))
-            return -1;
+        total += part;
     }
-    *ret_ms = (negative ? -total : total) / 1000000;
+    if (!negative && total == MAX_NS)
+        return -1;
+    int64_t ms = (int64_t)(total / 1000000);
+    *ret_ms = negative ? -ms : ms;
     return 0;
 }
 

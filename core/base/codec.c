@@ -81,15 +81,13 @@ static bool padding_ok(const char *text, size_t len, size_t have, size_t *i, siz
 static int decode_into(unsigned char *out, size_t *ret_len, enum es_base64_alphabet alphabet,
                        const char *text, size_t len, size_t *bad)
 {
-    size_t n = 0, have = 0, quantum = 0;
+    size_t n = 0, have = 0;
     uint32_t acc = 0;
 
     for (size_t i = 0;;) {
         i = skip_newlines(text, len, i);
         if (i == len)
             break;
-        if (!have)
-            quantum = i;
         char c = text[i++];
         int d = digit_of(c, alphabet);
         if (d < 0 && c != '=') {
@@ -114,8 +112,8 @@ static int decode_into(unsigned char *out, size_t *ret_len, enum es_base64_alpha
             acc = 0;
         }
     }
-    if (have) {
-        *bad = quantum;
+    if (have) { /* Go counts back from the end, newlines or not */
+        *bad = len - have;
         return ES_E_INVALID;
     }
     *ret_len = n;

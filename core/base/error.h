@@ -39,7 +39,10 @@ struct es_error {
     char text[ES_ERROR_TEXT_MAX];
 };
 
-#define ES_ERROR_INIT {0, 0, 0, ""}
+#define ES_ERROR_INIT                                                                                        \
+    {                                                                                                        \
+        0, 0, 0, ""                                                                                          \
+    }
 
 /* Sets code and text (cut at ES_ERROR_TEXT_MAX, on a UTF-8 boundary) and
  * returns `code`. `err` may be NULL. */

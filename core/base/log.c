@@ -38,7 +38,8 @@ static void add_stamp(struct es_buf *b, int64_t ns, const char *fraction_fmt, in
     if (fraction_fmt) {
         char part[16];
         /* The format is one of ours, below. */
-        snprintf(part, sizeof part, strcmp(fraction_fmt, "ms") == 0 ? ".%03lld" : ".%09lld", (long long)fraction);
+        snprintf(part, sizeof part, strcmp(fraction_fmt, "ms") == 0 ? ".%03lld" : ".%09lld",
+                 (long long)fraction);
         es_buf_adds(b, part);
     }
     es_buf_addc(b, 'Z');

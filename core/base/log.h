@@ -11,7 +11,14 @@
 
 enum es_log_level { ES_DEBUG, ES_INFO, ES_WARN, ES_ERROR };
 enum es_log_format { ES_LOG_JSON, ES_LOG_CONSOLE };
-enum es_log_time { ES_TIME_EPOCH, ES_TIME_MILLIS, ES_TIME_NANO, ES_TIME_ISO8601, ES_TIME_RFC3339, ES_TIME_RFC3339NANO };
+enum es_log_time {
+    ES_TIME_EPOCH,
+    ES_TIME_MILLIS,
+    ES_TIME_NANO,
+    ES_TIME_ISO8601,
+    ES_TIME_RFC3339,
+    ES_TIME_RFC3339NANO
+};
 
 struct es_log_opts {
     enum es_log_level level;
@@ -32,7 +39,8 @@ struct es_field {
 };
 
 #define ES_F_STR(name_, value_) ((struct es_field){.name = (name_), .type = ES_FIELD_STR, .str = (value_)})
-#define ES_F_INT(name_, value_) ((struct es_field){.name = (name_), .type = ES_FIELD_INT, .num = (int64_t)(value_)})
+#define ES_F_INT(name_, value_)                                                                              \
+    ((struct es_field){.name = (name_), .type = ES_FIELD_INT, .num = (int64_t)(value_)})
 #define ES_F_BOOL(name_, value_) ((struct es_field){.name = (name_), .type = ES_FIELD_BOOL, .num = (value_)})
 #define ES_F_MS(name_, value_) ES_F_INT(name_, value_)
 

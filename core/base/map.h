@@ -21,7 +21,7 @@ struct es_map {
     size_t count, cap;
 };
 
-void es_map_fini(struct es_map *m); /* frees the table, not what it points to */
+void es_map_fini(struct es_map *m);                        /* frees the table, not what it points to */
 void *es_map_get(const struct es_map *m, const char *key); /* NULL: none */
 
 /* `key` must live as long as the entry. Replaces key and value of an equal

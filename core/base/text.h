@@ -31,7 +31,7 @@ int es_parse_i64(const char *s, int64_t *ret);
 
 /* Go's strconv.FormatFloat(v, 'g', -1, bits): the fewest digits that read back
  * as the same number. `bits` is 64 or 32. Below 1e-4 and from 10^exponent_from
- * on with an exponent; Go's 'g' is 6 there, its %v and JSON are 21.
+ * on with an exponent: 6 as in Go's 'g' and %v, or 21 as in JSON.
  * "+Inf", "-Inf", "NaN". Returns `out`. */
 char *es_float_format(double v, int bits, int exponent_from, char out[ES_FLOAT_TEXT_MAX]);
 

@@ -20,9 +20,9 @@
 #include "core/base/error.h"
 
 struct es_yaml_doc {
-    json_t *root;  /* owned */
-    int line;      /* where the document begins, from 1 */
-    void *lines;   /* opaque: node and member -> line */
+    json_t *root; /* owned */
+    int line;     /* where the document begins, from 1 */
+    void *lines;  /* opaque: node and member -> line */
 };
 
 struct es_yaml {
