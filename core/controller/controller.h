@@ -41,6 +41,7 @@ struct es_env {
     struct es_pool *pool;
     struct es_metrics *metrics;
     struct es_store_table *store_table;
+    int64_t started_mono_ms;
     const bool *cancelled; /* set when passes in flight have to end */
 
     /* Filled by es_controllers_init. */

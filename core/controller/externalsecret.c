@@ -22,6 +22,7 @@
 
 #define COMPONENT "external-secrets"
 #define CONFLICT_PAUSE_MS 50
+#define NEW_STORE_PAUSE_MS 1000
 
 /* What one pass knows. */
 struct pass {
@@ -411,6 +412,10 @@ static int sync_values(struct pass *p, struct es_error *err)
     p->synced = true;
     if (rc == ES_E_CANCELLED && p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED))
         return rc; /* the daemon is ending: the next start goes on */
+    if (rc == ES_E_UNDECIDED) {
+        p->out->after_ms = NEW_STORE_PAUSE_MS;
+        return 0;
+    }
     if (rc < 0)
         return report(p, "could not get secret data from provider", err);
     if (!values.count && es_streq(p->deletion_policy, "Delete"))

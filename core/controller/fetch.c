@@ -11,6 +11,7 @@
 #include "core/secret/shape.h"
 
 #define COMPONENT "external-secrets"
+#define NEW_STORE_MS 5000
 #define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
 
 /* The stores that one pass has open. */
@@ -117,6 +118,20 @@ static int check_conditions(struct es_env *env, const struct es_store *s, const 
                              s->name, ns);
 }
 
+/* A store that has just been made, or a process that has: its validation is
+ * under way. */
+static bool is_too_new_to_judge(const struct es_env *env, const struct es_store *s)
+{
+    int64_t created_ms, now_ms = env->clock->unix_ms(env->clock->ctx);
+
+    if (s->judged)
+        return false;
+    if (env->clock->mono_ms(env->clock->ctx) - env->started_mono_ms < NEW_STORE_MS)
+        return true;
+    return es_time_parse(es_obj_str(s->object, "metadata", "creationTimestamp"), &created_ms) == 0 &&
+           now_ms - created_ms < NEW_STORE_MS;
+}
+
 /* Resolves a reference for this consumer; NOT_FOUND never leaves here: it would
  * pass for a missing value. */
 static int resolve(struct fetch *f, const struct store_ref *ref, const struct es_store **ret, struct es_error *err)
@@ -132,7 +147,8 @@ static int resolve(struct fetch *f, const struct store_ref *ref, const struct es
     if (rc == 0)
         rc = check_conditions(f->env, s, f->ns, err);
     if (rc == 0 && f->env->settings.flood_gate && !s->ready)
-        rc = es_error_set(err, ES_E_CONFIG, "%s \"%s\" is not ready", ref->kind->kind, ref->name);
+        rc = es_error_set(err, is_too_new_to_judge(f->env, s) ? ES_E_UNDECIDED : ES_E_CONFIG, "%s \"%s\" is not ready",
+                          ref->kind->kind, ref->name);
     if (rc < 0) {
         es_store_release(f->env, s);
         return rc;

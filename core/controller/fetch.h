@@ -12,7 +12,8 @@
 /* Reads data and dataFrom, in the reference's order, each through its store,
  * rewritten, converted, decoded and checked. Values that do not exist are
  * skipped with an event unless deletionPolicy is Retain. The error's text is the
- * event's. */
+ * event's. ES_E_UNDECIDED: a store is so new that nobody has looked at it yet;
+ * that is no failure, its first validation wakes this ExternalSecret. */
 int es_fetch(struct es_env *env, const json_t *external_secret, struct es_values *ret, struct es_error *err);
 
 /* Is any store that this ExternalSecret names served by another controller? Then

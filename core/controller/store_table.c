@@ -117,6 +117,7 @@ static struct loaded *load(const struct es_kind *kind, char *take_key, json_t *t
     s->controller = es_obj_str(take_object, "spec", "controller");
     s->generation = es_obj_int(take_object, "metadata", "generation");
     s->ready = es_streq(es_obj_str(es_obj_condition(take_object, "Ready"), "status"), "True");
+    s->judged = es_obj_condition(take_object, "Ready") != NULL;
     read_provider(s);
     s->referent = !kind->namespaced && has_open_reference(s->block, 0);
     return l;

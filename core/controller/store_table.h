@@ -20,6 +20,7 @@ struct es_store {
     const char *provider; /* the only key of spec.provider; "" when there is not exactly one */
     const json_t *block;  /* its value, or NULL */
     bool ready;           /* Ready is True */
+    bool judged;          /* there is a Ready condition */
     bool referent;        /* reads credentials from the consumer's namespace */
 };
 

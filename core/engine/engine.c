@@ -24,18 +24,23 @@ struct es_engine {
     struct es_queue *queue;
     pthread_t workers[WORKERS_MAX];
     int wanted, running; /* only the main thread */
-    int busy;            /* workers inside a pass; atomic */
     bool cancelled;      /* atomic; env->cancelled points here */
     int64_t next_sweep_ms;
     struct es_metric *passes, *failures, *seconds;
 };
+
+/* Stores before what reads from them. */
+static enum es_lane lane_of(int kind)
+{
+    return kind == ES_EXTERNAL_SECRET ? ES_LANE_URGENT : ES_LANE_FIRST;
+}
 
 static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const char *name)
 {
     struct es_engine *e = ctx;
     char *key = es_key_of(ns, name);
     if (key)
-        es_queue_add(e->queue, (int)id, key, 0, ES_LANE_URGENT);
+        es_queue_add(e->queue, (int)id, key, 0, lane_of((int)id));
     es_mem_free(key);
 }
 
@@ -71,7 +76,7 @@ static void work_on(struct es_engine *e, struct es_work *work)
         int64_t at_least_ms = rc == ES_E_RETRY ? err.retry_after_ms : 0;
         /* The key lives until the work is handed back. */
         char *key = es_mem_strdup(work->key);
-        int64_t delay_ms = es_queue_failed(e->queue, work, at_least_ms);
+        int64_t delay_ms = es_queue_failed(e->queue, work, at_least_ms, lane_of(work->kind));
         if (key)
             log_failure(c, ns, es_key_split(key, ns), &err, delay_ms);
         es_mem_free(key);
@@ -80,7 +85,7 @@ static void work_on(struct es_engine *e, struct es_work *work)
     count_pass(e, c, outcome.after_ms >= 0 ? "requeue_after" : "success", started_ns);
     es_log(ES_DEBUG, c->logger, "pass", ES_F_STR("namespace", ns), ES_F_STR("name", name),
            ES_F_INT("us", (es_mono_ns() - started_ns) / 1000), ES_F_MS("againInMs", outcome.after_ms));
-    es_queue_done(e->queue, work, outcome.after_ms, outcome.calm ? ES_LANE_CALM : ES_LANE_URGENT);
+    es_queue_done(e->queue, work, outcome.after_ms, outcome.calm ? ES_LANE_CALM : lane_of(work->kind));
 }
 
 static void *worker(void *arg)
@@ -88,11 +93,8 @@ static void *worker(void *arg)
     struct es_engine *e = arg;
     struct es_work work;
 
-    while (es_queue_take(e->queue, &work)) {
-        __atomic_fetch_add(&e->busy, 1, __ATOMIC_RELAXED);
+    while (es_queue_take(e->queue, &work))
         work_on(e, &work);
-        __atomic_fetch_sub(&e->busy, 1, __ATOMIC_RELAXED);
-    }
     return NULL;
 }
 
@@ -168,6 +170,7 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
 int es_engine_start(struct es_engine *e, struct es_error *err)
 {
     e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
+    e->env->started_mono_ms = e->env->clock->mono_ms(e->env->clock->ctx);
     return es_cluster_start(e->env->cluster, err);
 }
 
@@ -199,21 +202,30 @@ bool es_engine_idle(struct es_engine *e)
     return s.waiting == 0 && s.running == 0;
 }
 
-void es_engine_stop(struct es_engine *e, int64_t grace_ms)
+static bool passes_end_within(struct es_engine *e, int64_t grace_ms)
 {
     int64_t until_ms = es_mono_ms() + grace_ms;
+    struct es_queue_stats s;
 
-    es_queue_stop(e->queue);
-    while (__atomic_load_n(&e->busy, __ATOMIC_RELAXED) > 0 && es_mono_ms() < until_ms)
+    for (es_queue_stats(e->queue, &s); s.running && es_mono_ms() < until_ms; es_queue_stats(e->queue, &s))
         usleep(5000);
-    bool in_time = __atomic_load_n(&e->busy, __ATOMIC_RELAXED) == 0;
-    es_events_free(e->env->events, in_time ? EVENTS_GRACE_MS : 0);
-    e->env->events = NULL;
-    __atomic_store_n(&e->cancelled, true, __ATOMIC_RELAXED);
-    es_cluster_stop(e->env->cluster);
+    return s.running == 0;
+}
+
+void es_engine_stop(struct es_engine *e, int64_t grace_ms)
+{
+    es_queue_stop(e->queue);
+    bool in_time = passes_end_within(e, grace_ms);
+    if (!in_time) {
+        __atomic_store_n(&e->cancelled, true, __ATOMIC_RELAXED);
+        es_cluster_stop(e->env->cluster);
+    }
     for (int i = 0; i < e->running; i++)
         pthread_join(e->workers[i], NULL);
     e->running = 0;
+    es_events_free(e->env->events, in_time ? EVENTS_GRACE_MS : 0);
+    e->env->events = NULL;
+    es_cluster_stop(e->env->cluster);
 }
 
 void es_engine_free(struct es_engine *e)

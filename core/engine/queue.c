@@ -277,7 +277,10 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
         wait_locked(q, now);
     }
     /* This taker may have been the only one that waits for the next due time. */
-    if (q->lanes[ES_LANE_URGENT].count || q->lanes[ES_LANE_CALM].count)
+    bool more = false;
+    for (int lane = 0; lane < ES_LANES; lane++)
+        more = more || q->lanes[lane].count;
+    if (more)
         pthread_cond_signal(&q->wake);
     pthread_mutex_unlock(&q->lock);
     return i != NULL;
@@ -312,7 +315,7 @@ void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, e
     pthread_mutex_unlock(&q->lock);
 }
 
-int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms)
+int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms, enum es_lane lane)
 {
     struct item *i = work->item;
 
@@ -329,7 +332,7 @@ int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_lea
     if (i->failures < 30)
         i->failures++;
     q->retried++;
-    finish_locked(q, i, delay, ES_LANE_URGENT);
+    finish_locked(q, i, delay, lane);
     pthread_mutex_unlock(&q->lock);
     return delay;
 }
@@ -337,8 +340,8 @@ int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_lea
 bool es_queue_busy(struct es_queue *q)
 {
     pthread_mutex_lock(&q->lock);
-    const struct heap *h = &q->lanes[ES_LANE_URGENT];
-    bool busy = h->count && h->items[0]->due_ms <= now_ms(q);
+    const struct item *due = due_item_locked(q, now_ms(q));
+    bool busy = due && due->lane < ES_LANE_CALM;
     pthread_mutex_unlock(&q->lock);
     return busy;
 }

@@ -2,8 +2,8 @@
  *
  * One entry per key however often it is added: the earliest due time wins. A
  * key is handed to one worker at a time; what is added meanwhile makes it due
- * again when that worker is done. Two lanes: calm work waits while urgent work
- * is due. Thread-safe. */
+ * again when that worker is done. Of what is due, the first lane goes first, and
+ * calm work waits until nothing else is. Thread-safe. */
 #ifndef ES_ENGINE_QUEUE_H
 #define ES_ENGINE_QUEUE_H
 
@@ -15,7 +15,7 @@
 
 struct es_queue;
 
-enum es_lane { ES_LANE_URGENT, ES_LANE_CALM, ES_LANES };
+enum es_lane { ES_LANE_FIRST, ES_LANE_URGENT, ES_LANE_CALM, ES_LANES };
 
 struct es_queue_opts {
     const struct es_clock *clock; /* NULL: the system's */
@@ -47,12 +47,12 @@ void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, e
 
 /* Ends the work in failure: exponential backoff with jitter (a tenth), or at least
  * `at_least_ms`. Returns the delay. */
-int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms);
+int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms, enum es_lane lane);
 
 /* Wakes every taker with false; later adds are forgotten. */
 void es_queue_stop(struct es_queue *q);
 
-/* Is urgent work due and waiting? */
+/* Is work due and waiting that is not calm? */
 bool es_queue_busy(struct es_queue *q);
 
 struct es_queue_stats {

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/plugin/call.h"
+#include "core/plugin/crd_own.h"
 #include "core/plugin/host.h"
 #include "core/plugin/registry_own.h"
 #include "core/plugin/vet.h"
@@ -231,6 +232,21 @@ static int check_names(const struct es_registry *r, const struct esp_plugin *dat
     return 0;
 }
 
+/* The block against the plugin's own schema, so that a plugin sees sound input. */
+static int check_config(const struct esp_plugin *data, const json_t *config, struct es_error *err)
+{
+    if (!data->config_schema)
+        return 0;
+    json_t *schema = json_loads(data->config_schema, JSON_REJECT_DUPLICATES, NULL);
+    if (!schema)
+        return es_error_nomem(err); /* it was vetted */
+    int rc = es_crd_check_value(schema, config, err);
+    json_decref(schema);
+    if (rc == ES_E_INVALID)
+        return es_error_set(err, ES_E_CONFIG, "its configuration: %s", err ? err->text : "");
+    return rc;
+}
+
 static int configure(const struct es_registry *r, const struct es_plugin *p, const json_t *config,
                      struct es_error *err)
 {
@@ -242,14 +258,15 @@ static int configure(const struct es_registry *r, const struct es_plugin *p, con
     if (!p->data->configure)
         return es_error_set(err, ES_E_CONFIG,
                             "it takes no configuration, and there is a config block for it");
-    char *text = json_dumps(config, JSON_COMPACT | JSON_ENCODE_ANY);
+    int rc = check_config(p->data, config, err);
+    char *text = rc == 0 ? json_dumps(config, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     if (!text)
-        return es_error_nomem(err);
+        return rc < 0 ? rc : es_error_nomem(err);
     size_t len = strlen(text);
     const struct esp_request request = {.size = sizeof request, .json = {(const uint8_t *)text, len}};
     es_call_begin(&call, r, p, NULL, ES_OP_CONFIGURE, &nobody);
-    int rc = len > MAX_CONFIG ? es_error_set(err, ES_E_CONFIG, "larger than %zu KiB", MAX_CONFIG >> 10)
-                              : es_call_settle(&call, p->data->configure(&call, &request), err);
+    rc = len > MAX_CONFIG ? es_error_set(err, ES_E_CONFIG, "larger than %zu KiB", MAX_CONFIG >> 10)
+                          : es_call_settle(&call, p->data->configure(&call, &request), err);
     es_call_end(&call);
     es_mem_free(text);
     if (rc < 0)
@@ -283,7 +300,8 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
         const struct esp_component *c = data->components[i];
         if (c->kind == ESP_KIND_STORE)
             providers[p->provider_count++] = (struct es_provider){
-                .name = c->name, .schema = c->schema, .caps = c->caps, .component = c, .plugin = p};
+                .name = c->name, .schema = c->schema, .caps = c->caps, .maintenance = c->maintenance,
+                .component = c, .plugin = p};
     }
     *ret = p;
     return 0;
