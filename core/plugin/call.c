@@ -162,7 +162,12 @@ esp_status es_call_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_
 nomem:
     es_mem_free(out.key);
     es_blob_fini(&out.value);
-    return es_call_service_error(c, ES_E_NOMEM, "out of memory");
+    /* Sticky like a breach: a plugin that does not look must not succeed with
+     * half a result. */
+    if (!c->broken)
+        es_error_nomem(&c->breach);
+    c->broken = true;
+    return ESP_E_INTERNAL;
 }
 
 static bool is_failure(esp_status status)
@@ -281,7 +286,7 @@ static int default_sentence(const struct esp_call *c, esp_status status, struct 
 static int settle_success(const struct esp_call *c, struct es_error *err)
 {
     if (c->broken)
-        return es_error_set(err, ES_E_INTERNAL, "%s", c->breach.text);
+        return es_error_set(err, c->breach.code, "%s", c->breach.text);
     if (c->failed)
         return es_error_set(err, ES_E_INTERNAL, "the plugin reported success after a failure: %s",
                             c->said.text);

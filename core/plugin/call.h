@@ -83,9 +83,9 @@ struct esp_call {
     int log_lines;
 
     bool failed;             /* `fail` was called: said */
-    bool broken;             /* the plugin broke a rule of the ABI: breach */
+    bool broken;             /* the result is not to be used: breach says why */
     struct es_error said;    /* by the plugin */
-    struct es_error breach;  /* noticed by the core; the first one stays */
+    struct es_error breach;  /* a rule of the ABI broken, memory out; the first one stays */
     struct es_error service; /* the last service, if it failed */
 };
 

@@ -64,7 +64,7 @@ static const struct {
     {"no_push", "component no_push promises ESP_CAP_WRITE and has no operation push"},
     {"no_schema", "component no_schema has no schema"},
     {"schema_not_json", "schema of provider \"schema_not_json\": line 1: '[' or '{' expected near 'type'"},
-    {"schema_not_object", "the schema of component schema_not_object describes no object (type \"string\")"},
+    {"schema_not_object", "schema of provider \"schema_not_object\": type must be object"},
     {"bad_ambient",
      "it lists \"files:*\" as ambient, which is neither env:NAME nor file:/PATH nor file:$NAME"},
 };
@@ -213,6 +213,39 @@ static void test_a_whole_directory(void **state)
 
 /* ---- what needs no file ---- */
 
+static char configured[100];
+
+static esp_status configure(struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out;
+    snprintf(configured, sizeof configured, "%.*s", (int)request->json.len, (const char *)request->json.ptr);
+    /* There is no store yet to ask anything for. */
+    assert_int_equal(
+        probe_host->kube_read(call, ESP_KUBE_SECRET, bytes("ns"), bytes("name"), bytes("key"), &out),
+        ESP_E_DENIED);
+    return ESP_OK;
+}
+
+static void test_configuration_has_a_schema(void **state)
+{
+    json_t *good = parse("{\"size\":3}"), *bad_type = parse("{\"size\":\"3\"}");
+    struct es_plugin_entry entry = {.name = "probe", .config = bad_type};
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    probe_plugin.configure = configure;
+    probe_plugin.config_schema = "{\"type\":\"object\",\"properties\":{\"size\":{\"type\":\"integer\"}}}";
+    assert_int_equal(es_registry_add(registry, &probe_plugin, &entry, &err), ES_E_CONFIG);
+    assert_string_equal(configured, "");
+    assert_non_null(strstr(err.text, "plugin probe: its configuration: "));
+    assert_non_null(strstr(err.text, "size"));
+    entry.config = good;
+    assert_int_equal(es_registry_add(registry, &probe_plugin, &entry, &err), 0);
+    assert_string_equal(configured, "{\"size\":3}");
+    json_decref(good);
+    json_decref(bad_type);
+}
+
 static void assert_vet(const char *want)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -300,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_configuration, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_optional_refusal_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_whole_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_configuration_has_a_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tables_of_a_later_minor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_generators, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_holes_in_tables, setup, teardown),
