@@ -88,11 +88,13 @@ static int expand_name(const struct scope *s, struct es_buf *out, const char *na
     key[len] = '\0';
 
     const json_t *found = json_object_get(s->fragments, key);
-    char *text = found && !json_is_string(found) ? json_dumps(found, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-
-    if (!text && !json_is_string(found))
+    if (!found)
         return es_error_set(s->err, ES_E_INTERNAL, "base documents: ${%s} in a rule is unknown", key);
-    es_buf_adds(out, text ? text : json_string_value(found));
+    char *text = json_is_string(found) ? es_mem_strdup(json_string_value(found))
+                                       : json_dumps(found, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!text)
+        return es_error_nomem(s->err);
+    es_buf_adds(out, text);
     es_mem_free(text);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "core/plugin/crd_own.h"
 
 #define SCHEMA_MAX ((size_t)512 * 1024)
+#define PATH_SHOWN 300
 
 struct check {
     const char *provider;
@@ -89,10 +90,14 @@ static const struct {
  * allOf and the like, it is the describing schema of the same value. */
 static int check_node(struct check *c, const json_t *node, const json_t *outer, unsigned depth);
 
+/* Of a long path the end says more than the beginning. */
 static int refuse(const struct check *c, const char *what, const char *more)
 {
-    return es_error_set(c->err, ES_E_CONFIG, "schema of provider \"%s\": %s%s%s%s", c->provider,
-                        es_buf_str(&c->path), c->path.len ? ": " : "", what, more);
+    const char *path = es_buf_str(&c->path);
+    size_t skip = c->path.len > PATH_SHOWN ? c->path.len - PATH_SHOWN : 0;
+
+    return es_error_set(c->err, ES_E_CONFIG, "schema of provider \"%s\": %s%s%s%s%s", c->provider,
+                        skip ? "..." : "", path + skip, c->path.len ? ": " : "", what, more);
 }
 
 static size_t enter(struct check *c, const char *name)
@@ -418,6 +423,8 @@ int es_crd_parse_schema(json_t **ret, const char *name, const char *schema, stru
     json_t *root = json_loadb(schema, len, JSON_REJECT_DUPLICATES, &where);
     if (!json_is_object(root)) {
         json_decref(root);
+        if (!root && where.text[0] == '\0') /* how jansson says it has no memory */
+            return es_error_nomem(err);
         return es_error_set(err, ES_E_CONFIG, "schema of provider \"%s\": line %d: %s", name,
                             root ? 1 : where.line, root ? "must be an object" : where.text);
     }
