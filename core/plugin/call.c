@@ -293,11 +293,25 @@ static int settle_success(const struct esp_call *c, struct es_error *err)
     return 0;
 }
 
-/* Whether "cannot tell" is an answer: only where a referent ClusterSecretStore
- * may be looked at without anybody who uses it. */
-static bool may_be_undecided(enum es_op op)
+/* Which statuses an operation may end with, and what others come down to.
+ *
+ * UNDECIDED is an answer only where a referent ClusterSecretStore may be looked
+ * at without anybody who uses it.
+ *
+ * NOT_FOUND deletes Secrets (deletionPolicy), so it has to be about the remote
+ * secret. It is not when an operation that is about no remote secret says so,
+ * nor when the last thing that failed was a read of the store's own credentials
+ * and the plugin passed that status on. */
+static int meaning_of(const struct esp_call *c, esp_status status)
 {
-    return op == ES_OP_VALIDATE || op == ES_OP_OPEN;
+    bool about_store = c->op == ES_OP_VALIDATE || c->op == ES_OP_OPEN;
+    bool about_secret = c->op >= ES_OP_GET;
+
+    if (status == ESP_E_UNDECIDED && !about_store)
+        return ES_E_INTERNAL;
+    if (status == ESP_E_NOT_FOUND && (!about_secret || c->service.code == ESP_E_NOT_FOUND))
+        return ES_E_CONFIG;
+    return status;
 }
 
 int es_call_settle(const struct esp_call *c, esp_status status, struct es_error *err)
@@ -308,7 +322,7 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
         return es_error_set(err, ES_E_INTERNAL, "the %s plugin returned the unknown status %d from %s%s%s",
                             c->plugin->name, (int)status, rules[c->op].name, c->failed ? ": " : "",
                             c->failed ? c->said.text : "");
-    int code = status == ESP_E_UNDECIDED && !may_be_undecided(c->op) ? ES_E_INTERNAL : status;
+    int code = meaning_of(c, status);
     if (c->failed && c->said.text[0]) {
         es_error_set(err, code, "%s", c->said.text);
         if (err && code == ES_E_RETRY)

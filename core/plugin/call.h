@@ -27,6 +27,7 @@
 #define ES_CALL_MAX_LOG_LINES 200
 #define ES_CALL_DEFAULT_MS INT64_C(30000)
 
+/* Those about the store before those about a secret. */
 enum es_op {
     ES_OP_CONFIGURE,
     ES_OP_CHECK,

@@ -200,13 +200,44 @@ static void test_failures_of_the_cluster_are_told(void **state)
     question.what = ESP_KUBE_CONFIGMAP;
     question.key = "absent";
     int rc = probe_get(registry, &own, read_it, &err);
-    assert_error(rc, &err, ES_E_NOT_FOUND, "cannot find secret data for key: \"absent\"");
+    assert_error(rc, &err, ES_E_CONFIG, "cannot find secret data for key: \"absent\"");
     question.key = "busy"; /* the core's own codes have no place in the ABI */
     rc = probe_get(registry, &own, read_it, &err);
     assert_error(rc, &err, ES_E_RETRY, "try again");
     question.what = 9;
     rc = probe_get(registry, &own, read_it, &err);
     assert_error(rc, &err, ES_E_UNSUPPORTED, "kube_read knows no object kind 9");
+}
+
+static esp_status explain_a_missing_credential(struct esp_call *call, const struct esp_request *request)
+{
+    question.key = "absent";
+    return probe_fail(call, read_it(call, request), 0, "cannot log in: the token is not there");
+}
+
+static esp_status open_fails_not_found(struct esp_call *call, const struct esp_request *request,
+                                       void **instance)
+{
+    (void)request;
+    (void)instance;
+    return probe_fail(call, ESP_E_NOT_FOUND, 0, "no such vault");
+}
+
+/* deletionPolicy acts on NOT_FOUND: a lost credential must not delete Secrets. */
+static void test_a_missing_credential_is_no_missing_secret(void **state)
+{
+    struct es_instance *i = NULL;
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    question.ns = "";
+    question.name = "creds";
+    question.what = ESP_KUBE_SECRET;
+    int rc = probe_get(registry, &own, explain_a_missing_credential, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "cannot log in: the token is not there");
+    probe_ops.open = open_fails_not_found;
+    rc = es_instance_open(&i, registry, es_registry_provider(registry, "probe"), &own, NULL, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "no such vault");
 }
 
 static esp_status read_and_get_over_it(struct esp_call *call, const struct esp_request *request)
@@ -473,12 +504,19 @@ static void test_a_core_without_cluster_or_network(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_store_reads_its_own_namespace),         TEST(test_a_cluster_store_reads_what_it_names),
-        TEST(test_names_outside_of_the_spec_are_denied),    TEST(test_referent_without_consumer),
-        TEST(test_referent_store_is_opened_for_nobody),     TEST(test_failures_of_the_cluster_are_told),
-        TEST(test_a_failed_service_is_no_failed_operation), TEST(test_tokens),
-        TEST(test_ambient_answers_what_is_listed),          TEST(test_small_services),
-        TEST(test_log_lines_of_a_call_are_limited),         TEST(test_check_is_offline),
+        TEST(test_a_store_reads_its_own_namespace),
+        TEST(test_a_cluster_store_reads_what_it_names),
+        TEST(test_names_outside_of_the_spec_are_denied),
+        TEST(test_referent_without_consumer),
+        TEST(test_referent_store_is_opened_for_nobody),
+        TEST(test_failures_of_the_cluster_are_told),
+        TEST(test_a_missing_credential_is_no_missing_secret),
+        TEST(test_a_failed_service_is_no_failed_operation),
+        TEST(test_tokens),
+        TEST(test_ambient_answers_what_is_listed),
+        TEST(test_small_services),
+        TEST(test_log_lines_of_a_call_are_limited),
+        TEST(test_check_is_offline),
         TEST(test_a_core_without_cluster_or_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
