@@ -305,6 +305,7 @@ class Space:
             except Refused as e:
                 if e.status != 404:
                     raise
+        self.cluster.delete_all("SecretStore", self.name)
         for name in self._stores:
             self.cluster.delete("ClusterSecretStore", name)
         self.cluster.delete("Namespace", self.name)
@@ -321,7 +322,7 @@ class Operator:
         self.crashed = []
         self.live, self.metrics_port = free_port(), free_port()
         self.config = {
-            "pluginPath": [str(build_dir() / "lib/esod/plugins")], "plugins": ["fake"], "loglevel": loglevel,
+            "pluginPath": [str(build_dir() / "lib/esod/plugins")], "plugins": ["fake"], "logLevel": loglevel,
             "metricsAddr": f"127.0.0.1:{self.metrics_port}", "liveAddr": f"127.0.0.1:{self.live}", **config}
 
     def write_config(self):

@@ -1,5 +1,8 @@
 """Wrong input is refused at the door where that is possible, and else explained where it was written."""
 
+import os
+import subprocess
+
 import pytest
 
 from harness import condition, external_secret, store, wait_for
@@ -231,3 +234,41 @@ def test_a_broken_store_does_not_hinder_the_others(operator, cluster, space):
     for i in range(10):
         space.synced(f"app-{i}", {"k": "1"})
         assert 'SecretStore "sick" is not ready' in space.failed(f"sick-{i}")
+
+
+# ---- the operator's own settings
+
+@pytest.fixture
+def refused(esod_bin, kubeconfig, tmp_path):
+    """refused(config text, *flags): what `esod run` says when it will not start; its exit code must be 2."""
+    def run(config, *flags, env=None):
+        path = tmp_path / "esod.yaml"
+        path.write_text(config)
+        p = subprocess.run([esod_bin, "run", "--config", path, *flags], capture_output=True, text=True, timeout=60,
+                           env={**os.environ, "KUBECONFIG": str(kubeconfig), **(env or {})})
+        assert p.returncode == 2, p.stderr
+        return p.stderr.replace(str(tmp_path), "TMP")
+
+    return run
+
+
+ADDRESSES = "metricsAddr: 127.0.0.1:0\nliveAddr: 127.0.0.1:0\n"
+SETTINGS = {
+    "unknown key": (ADDRESSES + "metricAddr: 127.0.0.1:0\n", "TMP/esod.yaml:3: metricAddr"),
+    "wrong type": (ADDRESSES + "concurrent: many\n", "TMP/esod.yaml:3: concurrent"),
+    "broken YAML": (ADDRESSES + "plugins: [fake\n", "TMP/esod.yaml:"),
+    "plugin that is not there": (ADDRESSES + "plugins: [nosuch]\n", "nosuch"),
+}
+
+
+@pytest.mark.parametrize("config, said", SETTINGS.values(), ids=SETTINGS)
+def test_wrong_settings_are_refused_with_their_place(refused, config, said):
+    assert said in refused(config)
+
+
+def test_an_unknown_flag_is_named(refused):
+    assert "--no-such-flag" in refused(ADDRESSES, "--no-such-flag")
+
+
+def test_a_missing_kubeconfig_is_explained(refused, tmp_path):
+    assert "KUBECONFIG: " in refused(ADDRESSES + "plugins: []\n", env={"KUBECONFIG": str(tmp_path / "nowhere")})

@@ -276,11 +276,14 @@ def test_sigterm_under_load(make_operator, cluster, space, after):
 
 
 def test_sigterm_while_the_api_server_is_slow(behind, proxy, cluster, space):
+    """Work in flight is waited for, as long as the settings allow, and then given up."""
+    behind.config["shutdownGrace"] = "2s"
     behind.start()
     store_ten(space)
     rule = proxy.rule(SECRETS, delay=20, times=-1)
     put_many(cluster, space, 30)
     wait_for(lambda: rule.hits)
-    code, _ = behind.stop(timeout=10)
+    code, seconds = behind.stop(timeout=10)
     assert code == 0
+    assert seconds >= 1.5
     rule.left = 0

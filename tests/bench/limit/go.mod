@@ -1,0 +1,3 @@
+module esod.dev/tests/bench/limit
+
+go 1.22
