@@ -390,13 +390,21 @@ static int send_call(struct es_kube *k, const struct es_kube_call *call, const c
     }
 }
 
-static int refuse(const struct es_http_response *res, const char *body, size_t len, struct es_error *err)
+static int refuse(const struct es_kube_call *call, const struct es_http_response *res, const char *body,
+                  size_t len, struct es_error *err)
 {
+    const struct es_kind *kind = call->kind;
     json_t *status = NULL;
 
     if (len && es_kube_parse(&status, body, len, NULL) < 0)
         status = NULL;
     int rc = es_kube_refusal(status, res->status, es_http_retry_after_ms(res, es_unix_ms()), err);
+    /* A resource that is not served has no Status. */
+    if (err && rc == ES_E_NOT_FOUND && !status && kind && *kind->group) {
+        es_error_set(err, rc, "the API server has no %s.%s/%s; is its CRD installed?", kind->plural,
+                     kind->group, kind->version);
+        err->http_status = res->status;
+    }
     json_decref(status);
     return rc;
 }
@@ -419,13 +427,14 @@ int es_kube_call(struct es_kube *k, const struct es_kube_call *call, struct es_h
         rc = send_call(k, call, es_buf_str(&url), &(struct attempt){0}, ret, err);
     }
     if (rc == 0 && !is_success(ret))
-        rc = refuse(ret, es_buf_str(&ret->body), ret->body.len, err);
+        rc = refuse(call, ret, es_buf_str(&ret->body), ret->body.len, err);
     es_buf_fini(&url);
     return rc;
 }
 
 /* The body of a refused stream is a Status; what of it comes soon is read. */
-static int refuse_stream(const struct es_http_response *head, struct es_http_stream *s, struct es_error *err)
+static int refuse_stream(const struct es_kube_call *call, const struct es_http_response *head,
+                         struct es_http_stream *s, struct es_error *err)
 {
     struct es_buf body;
 
@@ -433,7 +442,7 @@ static int refuse_stream(const struct es_http_response *head, struct es_http_str
     int64_t until_ms = es_mono_ms() + 5000;
     while (es_mono_ms() < until_ms && es_http_stream_read(s, &body, NULL) > 0)
         ;
-    int rc = refuse(head, es_buf_str(&body), body.len, err);
+    int rc = refuse(call, head, es_buf_str(&body), body.len, err);
     es_buf_fini(&body);
     return rc;
 }
@@ -453,7 +462,7 @@ int es_kube_call_stream(struct es_kube *k, const struct es_kube_call *call,
         rc = send_call(k, call, es_buf_str(&url), &(struct attempt){opts, &stream}, &head, err);
     }
     if (rc == 0 && !is_success(&head))
-        rc = refuse_stream(&head, stream, err);
+        rc = refuse_stream(call, &head, stream, err);
     if (rc == 0) {
         *ret = stream;
         stream = NULL;

@@ -1,10 +1,14 @@
 /* core/kube/client.h: requests to the API server. Objects are JSON.
  *
  * Every function blocks and may be called on any thread. Failures: NOT_FOUND
- * (404), EXISTS and CONFLICT (409), GONE (410), INVALID (400, 422), DENIED (403,
- * and 401 after one retry with a fresh credential), TOO_LARGE (413), RETRY
- * (408, 429, 5xx, lost connections; Retry-After in retry_after_ms), CANCELLED.
- * The text is the message of the API server's Status. */
+ * (404), EXISTS and CONFLICT (409), GONE (410), INVALID (400, 422, and names
+ * that would change the path, which are not sent), DENIED (403, and 401 after
+ * one retry with a fresh credential), UNSUPPORTED (405, 406, 415), TOO_LARGE
+ * (413, and answers above a ceiling), RETRY (408, 429, 5xx, lost connections;
+ * Retry-After in retry_after_ms), CONFIG (a redirect: that is no API server),
+ * CANCELLED. The text is the message of the API server's Status, without what
+ * it quotes of the request. Nothing is tried again here but a GET whose
+ * connection was reset, once and at once. */
 #ifndef ES_KUBE_CLIENT_H
 #define ES_KUBE_CLIENT_H
 
@@ -20,16 +24,17 @@
 struct es_kube;
 
 struct es_kube_opts {
-    int64_t timeout_ms;    /* of a request; 0: 30 s */
-    double qps;            /* client-side throttle; 0: none */
-    int burst;
-    const char *user_agent;
+    int64_t timeout_ms;     /* of a request; 0: 30 s */
+    double qps;             /* client-side throttle; 0: none */
+    int burst;              /* requests that may go at once; 0: 1 */
+    const char *user_agent; /* NULL: the transport's */
 };
 
-/* `http` must outlive the client; the config is consumed even on failure. */
+/* `http` must outlive the client; the config is consumed even on failure.
+ * `opts` may be NULL. */
 int es_kube_new(struct es_kube **ret, struct es_http *http, struct es_kube_config *take_config,
                 const struct es_kube_opts *opts, struct es_error *err);
-void es_kube_free(struct es_kube *k);
+void es_kube_free(struct es_kube *k); /* NULL is fine; no call and no watch may be left */
 struct es_kube_config *es_kube_config_of(struct es_kube *k); /* borrowed */
 
 enum es_patch_type { ES_PATCH_MERGE, ES_PATCH_APPLY, ES_PATCH_JSON };
@@ -38,7 +43,8 @@ int es_kube_get(struct es_kube *k, const struct es_kind *kind, const char *ns, c
                 struct es_error *err);
 
 /* `ret` may be NULL when the answer is of no interest: it is not parsed then.
- * `manager`: the field manager, or NULL. */
+ * `subresource` ("status") may be NULL. `manager`: the field manager, or NULL;
+ * ES_PATCH_APPLY needs one, and takes over fields of other managers (force). */
 int es_kube_create(struct es_kube *k, const struct es_kind *kind, const char *ns, const json_t *obj,
                    const char *manager, json_t **ret, struct es_error *err);
 int es_kube_update(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
@@ -49,8 +55,8 @@ int es_kube_patch(struct es_kube *k, const struct es_kind *kind, const char *ns,
                   json_t **ret, struct es_error *err);
 
 /* uid: precondition, or NULL. NOT_FOUND is reported like any failure. */
-int es_kube_delete(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
-                   struct es_error *err);
+int es_kube_delete(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                   const char *uid, struct es_error *err);
 
 /* POST to a subresource, e.g. serviceaccounts/NAME/token. */
 int es_kube_create_sub(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
@@ -59,16 +65,18 @@ int es_kube_create_sub(struct es_kube *k, const struct es_kind *kind, const char
 /* Calls `each` for every object, page by page (500). `each` returns 0 to go
  * on; another value ends the list and is returned. Pages of an expired
  * continue token start over: `restart` (may be NULL) says so, and what was
- * handed over before is void. */
+ * handed over before is void. Pages above 16 MiB are asked for again in half
+ * the size; objects nested above 256 levels are left out. *ret_resource_version
+ * (may be NULL) is to be freed with es_mem_free. `obj` is borrowed by `each`. */
 struct es_kube_list_opts {
     const char *label_selector, *field_selector; /* or NULL */
     bool metadata_only;                          /* PartialObjectMetadata */
     int page;                                    /* 0: 500 */
     const bool *cancelled;                       /* polled instead of es_kube_stop's flag; or NULL */
 };
-int es_kube_list(struct es_kube *k, const struct es_kind *kind, const char *ns, const struct es_kube_list_opts *opts,
-                 int (*each)(void *ctx, json_t *obj), void (*restart)(void *ctx), void *ctx,
-                 char **ret_resource_version, struct es_error *err);
+int es_kube_list(struct es_kube *k, const struct es_kind *kind, const char *ns,
+                 const struct es_kube_list_opts *opts, int (*each)(void *ctx, json_t *obj),
+                 void (*restart)(void *ctx), void *ctx, char **ret_resource_version, struct es_error *err);
 
 /* GET of an absolute path ("/version", "/readyz"); the answer's JSON or, for
  * other content types, a JSON string. */

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -114,6 +116,30 @@ static char **build_argv(const struct es_exec *e)
     return argv;
 }
 
+/* The program's path as execvp would find it; NULL with errno when there is
+ * none that can be run. Looked up here, so that the reason is known before
+ * there is a child. */
+static char *find_program(const char *command)
+{
+    const char *path = getenv("PATH");
+    int cause = ENOENT;
+
+    if (strchr(command, '/'))
+        return access(command, X_OK) == 0 ? es_mem_strdup(command) : NULL;
+    while (path && *path) {
+        size_t len = strcspn(path, ":");
+        char *file = es_strf("%.*s%s%s", (int)len, path, len ? "/" : "./", command);
+        if (!file || access(file, X_OK) == 0)
+            return file;
+        if (errno == EACCES)
+            cause = EACCES;
+        es_mem_free(file);
+        path += len + (path[len] != '\0');
+    }
+    errno = cause;
+    return NULL;
+}
+
 /* Nothing of ours but stderr (and a terminal) reaches the plugin: no open
  * file, no blocked signal. A group of its own, so that a time-out ends also
  * what it started. */
@@ -138,23 +164,35 @@ static int prepare_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *a
 }
 
 /* An errno, 0 when it runs. */
-static int spawn(const struct es_exec *e, int out, pid_t *ret_pid)
+static int spawn_with(const struct es_exec *e, int out, const char *program, char **argv, char **env,
+                      pid_t *ret_pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
+    int rc = ENOMEM;
+
+    if (posix_spawn_file_actions_init(&files) != 0)
+        return rc;
+    if (posix_spawnattr_init(&attr) == 0) {
+        if (prepare_spawn(&files, &attr, e, out) == 0)
+            rc = posix_spawn(ret_pid, program, &files, &attr, argv, env);
+        posix_spawnattr_destroy(&attr);
+    }
+    posix_spawn_file_actions_destroy(&files);
+    return rc;
+}
+
+static int spawn(const struct es_exec *e, int out, pid_t *ret_pid)
+{
     char *info = NULL;
     char **env = build_env(e, &info);
     char **argv = build_argv(e);
-    int rc = ENOMEM;
+    char *program = find_program(e->command);
+    int rc = program ? ENOMEM : errno;
 
-    if (env && argv && posix_spawn_file_actions_init(&files) == 0) {
-        if (posix_spawnattr_init(&attr) == 0) {
-            if (prepare_spawn(&files, &attr, e, out) == 0)
-                rc = posix_spawnp(ret_pid, e->command, &files, &attr, argv, env);
-            posix_spawnattr_destroy(&attr);
-        }
-        posix_spawn_file_actions_destroy(&files);
-    }
+    if (env && argv && program)
+        rc = spawn_with(e, out, program, argv, env, ret_pid);
+    es_mem_free(program);
     es_mem_free(info);
     es_mem_free(env);
     es_mem_free(argv);

@@ -27,16 +27,73 @@ static int code_of(int http_status, const char *reason)
     return http_status >= 400 ? ES_E_INVALID : ES_E_CONFIG;
 }
 
-/* Older API servers quote the request where decoding it failed, and a
- * request may hold a secret. */
-static int quotable(const char *message)
-{
-    const char *quote = strstr(message, "error found in #");
-    size_t len = quote ? (size_t)(quote - message) : strlen(message);
+/* Where a message quotes what was sent, in the ways API servers do that. A
+ * request may hold a secret, so nothing from there on is passed on. */
+static const char *const quotes[] = {
+    "error found in #",          /* json-iterator, before Kubernetes 1.23 */
+    "&value.valueUnstructured{", /* server-side apply */
+    "Invalid value: map[",       /* whole objects, printed by Go */
+    "Invalid value: []",         "Invalid value: {",
+};
 
-    while (len && (message[len - 1] == ' ' || message[len - 1] == ','))
+static size_t before_quotes(const char *message)
+{
+    size_t len = strlen(message);
+
+    for (size_t i = 0; i < sizeof quotes / sizeof *quotes; i++) {
+        const char *quote = strstr(message, quotes[i]);
+        if (quote && (size_t)(quote - message) < len)
+            len = (size_t)(quote - message);
+    }
+    while (len < strlen(message) && len && strchr(" ,:", message[len - 1]))
         len--;
-    return (int)(len < ES_ERROR_TEXT_MAX ? len : ES_ERROR_TEXT_MAX);
+    return len;
+}
+
+/* Behind the closing quote of a text in Go's %q. */
+static size_t quoted_len(const char *text, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && text[at] != '"')
+        at += text[at] == '\\' ? 2 : 1;
+    return at < len ? at + 1 : len;
+}
+
+/* Field errors name the value: a key or a name is of use, a patched object
+ * printed whole is not, and may be a Secret. */
+static void add_message(struct es_buf *out, const char *message)
+{
+    static const char lead[] = "Invalid value: \"";
+    const size_t name_max = 253;
+    size_t len = before_quotes(message);
+
+    while (len) {
+        const char *value = memmem(message, len, lead, sizeof lead - 1);
+        size_t plain = value ? (size_t)(value - message) + sizeof lead - 1 : len;
+        es_buf_add(out, message, plain);
+        message += plain;
+        len -= plain;
+        if (!value)
+            break;
+        size_t skip = quoted_len(message, len);
+        if (*message == '{' || *message == '[' || skip > name_max)
+            es_buf_adds(out, "(not shown)\"");
+        else
+            es_buf_add(out, message, skip);
+        message += skip;
+        len -= skip;
+    }
+}
+
+static void set_message(struct es_error *err, int code, const char *message)
+{
+    struct es_buf text;
+
+    es_buf_init(&text, 256 * 1024);
+    add_message(&text, message);
+    es_error_set(err, code, "%s", es_buf_str(&text));
+    es_buf_fini(&text);
 }
 
 int es_kube_refusal(const json_t *status, int http_status, int64_t retry_after_ms, struct es_error *err)
@@ -51,7 +108,7 @@ int es_kube_refusal(const json_t *status, int http_status, int64_t retry_after_m
     else if (!es_streq(es_obj_str(status, "kind"), "Status") || !*message)
         es_error_set(err, code, "the API server answered %d", http_status);
     else
-        es_error_set(err, code, "%.*s", quotable(message), message);
+        set_message(err, code, message);
     if (err) {
         err->http_status = http_status;
         err->retry_after_ms = retry_after_ms > 0 ? retry_after_ms : 0;

@@ -39,7 +39,7 @@ struct es_watch_opts {
     const char *ns; /* NULL: all namespaces */
     const char *label_selector, *field_selector;
     bool metadata_only; /* PartialObjectMetadata: no spec, data or status is sent */
-    int64_t window_ms; /* the server ends the watch after about this time; 0: 5 to 10 minutes, at random */
+    int64_t window_ms;  /* the server ends the watch after about this time; 0: 5 to 10 minutes, at random */
 };
 
 struct es_watch;

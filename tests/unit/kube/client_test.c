@@ -163,7 +163,15 @@ static void test_refusals(void **state)
         {"302", "plain", ES_E_CONFIG, "the API server answered 302"},
         {"502", "plain", ES_E_RETRY, "the API server answered 502"},
         {"404", "plain", ES_E_NOT_FOUND, "the API server answered 404"},
-        {"400", "quoting", ES_E_INVALID, "decode: illegal base64"},
+        {"400", "old", ES_E_INVALID, "decode: illegal base64"},
+        {"422", "patch", ES_E_INVALID,
+         "\"\" is invalid: patch: Invalid value: \"(not shown)\": json: cannot unmarshal number"},
+        {"422", "key", ES_E_INVALID,
+         "is invalid: data[a b]: Invalid value: \"a b\": not a key; x: Invalid value: \"(not shown)\": no"},
+        {"422", "long", ES_E_INVALID, "x: Invalid value: \"(not shown)\": too long"},
+        {"422", "open", ES_E_INVALID, "x: Invalid value: \"(not shown)\""},
+        {"500", "apply", ES_E_RETRY, "failed to create typed patch object: .data.k: expected string, got"},
+        {"422", "go", ES_E_INVALID, "x"},
     };
     struct fake_api *api = fake_api_new("answers", NULL, NULL);
     (void)state;
@@ -179,6 +187,21 @@ static void test_refusals(void **state)
         snprintf(status, sizeof status, "%d", err.http_status);
         assert_string_equal(status, cases[i].status);
     }
+    fake_api_free(api);
+}
+
+static void test_missing_crd(void **state)
+{
+    struct fake_api *api = fake_api_new("answers", NULL, NULL);
+    struct es_error err = ES_ERROR_INIT;
+    json_t *obj = NULL;
+    (void)state;
+
+    assert_int_equal(es_kube_get(api->kube, &es_kind_secret_store, "404", "plain", &obj, &err),
+                     ES_E_NOT_FOUND);
+    assert_string_equal(err.text,
+                        "the API server has no secretstores.external-secrets.io/v1; is its CRD installed?");
+    assert_int_equal(err.http_status, 404);
     fake_api_free(api);
 }
 
@@ -458,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_writes),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_missing_crd),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_reset_connection),
         cmocka_unit_test(test_token_is_read_again_after_401),

@@ -278,15 +278,26 @@ def echo(r, n):
     r.reply(200, {"method": r.method, "path": r.path, "query": r.raw_query, "headers": r.headers, "body": r.body})
 
 
+QUOTING = {
+    "old": "decode: illegal base64, error found in #10 byte of ...|hunter2|...",
+    "patch": '"" is invalid: patch: Invalid value: "{\\"data\\":{\\"k\\":\\"hunter2\\"}}": json: cannot unmarshal number',
+    "key": 'is invalid: data[a b]: Invalid value: "a b": not a key; x: Invalid value: "[hunter2]": no',
+    "long": 'x: Invalid value: "' + "hunter2" * 100 + '": too long',
+    "open": 'x: Invalid value: "{hunter2',
+    "apply": "failed to create typed patch object: .data.k: expected string, got &value.valueUnstructured{Value:hunter2}",
+    "go": 'x: Invalid value: map[string]interface {}{"k":"hunter2"}: no',
+}
+
+
 def answers(r, n):
     """/answers/CODE/REASON... through the namespace and the name."""
-    code, reason = re.search(r"/namespaces/(\d+)/configmaps/(.*)$", r.path).groups()
+    code, reason = re.search(r"/namespaces/(\d+)/[a-z]+/(.*)$", r.path).groups()
     if reason == "plain":
         return r.reply(int(code), "<html>password=hunter2</html>", kind="text/html")
     if reason == "details":
         return r.reply(int(code), status(int(code), "later", details={"retryAfterSeconds": 3}))
-    if reason == "quoting":
-        return r.refuse(int(code), "decode: illegal base64, error found in #10 byte of ...|hunter2|...")
+    if reason in QUOTING:
+        return r.refuse(int(code), QUOTING[reason])
     r.refuse(int(code), f"the message for {code}", reason=reason)
 
 

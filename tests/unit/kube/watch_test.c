@@ -379,9 +379,9 @@ static void test_watches_that_end_at_once_are_paced(void **state)
 }
 
 /* Whatever the thread waits for, es_watch_free does not. */
-static void check_quick_end(const char *scenario, int64_t wait_ms, bool by_client)
+static void check_quick_end_as(const char *scenario, const char *user, int64_t wait_ms, bool by_client)
 {
-    struct witness *w = observe(scenario);
+    struct witness *w = observe_as(scenario, user, 0);
 
     nap_ms(wait_ms);
     if (by_client)
@@ -395,9 +395,19 @@ static void check_quick_end(const char *scenario, int64_t wait_ms, bool by_clien
     finish(w);
 }
 
+static void check_quick_end(const char *scenario, int64_t wait_ms, bool by_client)
+{
+    check_quick_end_as(scenario, NULL, wait_ms, by_client);
+}
+
 static void test_ends_quickly(void **state)
 {
+    static const char plugin[] =
+        "{exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ['30'], "
+        "interactiveMode: Never}}";
     (void)state;
+    check_quick_end_as("empty", plugin, 300, false); /* waiting for a login */
+    check_quick_end_as("empty", plugin, 300, true);
     check_quick_end("silent", 300, false);         /* no headers yet */
     check_quick_end("silent_stream", 300, false);  /* waiting for events */
     check_quick_end("silent_refusal", 300, false); /* waiting for the reason */
