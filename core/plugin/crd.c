@@ -13,20 +13,42 @@
 #define TEXT_MAX_LEN ((size_t)1024 * 1024)
 
 /* Made by esod_embed from crds/. */
-extern const char crd_fragments[], crd_externalsecret[], crd_secretstore[], crd_clustersecretstore[];
-extern const size_t crd_fragments_len, crd_externalsecret_len, crd_secretstore_len,
-    crd_clustersecretstore_len;
+#define EMBEDDED(name)                                                                                       \
+    extern const char crd_##name[];                                                                          \
+    extern const size_t crd_##name##_len
+#define TEXT_OF(name) #name, crd_##name, &crd_##name##_len
+
+EMBEDDED(fragments_common);
+EMBEDDED(fragments_externalsecret);
+EMBEDDED(fragments_store);
+EMBEDDED(fragments_cluster);
+EMBEDDED(fragments_push);
+EMBEDDED(externalsecret);
+EMBEDDED(secretstore);
+EMBEDDED(clustersecretstore);
+EMBEDDED(clusterexternalsecret);
+EMBEDDED(pushsecret);
+EMBEDDED(clusterpushsecret);
+
+struct text {
+    const char *name, *text;
+    const size_t *len;
+};
+
+static const struct text fragments[] = {
+    {TEXT_OF(fragments_common)},  {TEXT_OF(fragments_externalsecret)}, {TEXT_OF(fragments_store)},
+    {TEXT_OF(fragments_cluster)}, {TEXT_OF(fragments_push)},
+};
 
 /* In the order they are printed. A kind is printed once a controller serves
  * it: a definition without a controller takes objects that nothing happens to. */
 static const struct document {
-    const char *name, *text;
-    const size_t *len;
+    struct text text;
     bool served;
 } documents[] = {
-    {"externalsecret", crd_externalsecret, &crd_externalsecret_len, true},
-    {"secretstore", crd_secretstore, &crd_secretstore_len, true},
-    {"clustersecretstore", crd_clustersecretstore, &crd_clustersecretstore_len, true},
+    {{TEXT_OF(externalsecret)}, true},     {{TEXT_OF(secretstore)}, true},
+    {{TEXT_OF(clustersecretstore)}, true}, {{TEXT_OF(clusterexternalsecret)}, false},
+    {{TEXT_OF(pushsecret)}, false},        {{TEXT_OF(clusterpushsecret)}, false},
 };
 
 /* ---- spec.provider */
@@ -167,29 +189,47 @@ static int compute(json_t **ret, const struct es_crd_provider *providers, size_t
 
 /* ---- the documents */
 
-static int load(json_t **ret, const char *name, const char *text, size_t len, struct es_error *err)
+static int load(json_t **ret, const struct text *t, struct es_error *err)
 {
     struct es_yaml y = {0};
-    int rc = es_yaml_parse(&y, name, text, len, err);
+    int rc = es_yaml_parse(&y, t->name, t->text, *t->len, err);
 
     if (rc < 0)
         return rc;
     if (y.count == 1)
         *ret = json_incref(y.docs[0].root);
     else
-        rc = es_error_set(err, ES_E_INTERNAL, "%s: one document expected", name);
+        rc = es_error_set(err, ES_E_INTERNAL, "%s: one document expected", t->name);
     es_yaml_fini(&y);
     return rc;
 }
 
-static int add_document(json_t *list, const struct document *d, const json_t *fragments,
-                        const json_t *computed, struct es_error *err)
+static int add_fragments(json_t *all, const struct text *t, struct es_error *err)
+{
+    json_t *more = NULL, *value;
+    const char *name;
+    int rc = load(&more, t, err);
+
+    json_object_foreach (more, name, value) {
+        if (json_object_get(all, name))
+            rc = es_error_set(err, ES_E_INTERNAL, "%s: %s is there twice", t->name, name);
+        else if (json_object_set(all, name, value) < 0)
+            rc = es_error_nomem(err);
+        if (rc < 0)
+            break;
+    }
+    json_decref(more);
+    return rc;
+}
+
+static int add_document(json_t *list, const struct text *t, const json_t *all, const json_t *computed,
+                        struct es_error *err)
 {
     json_t *raw = NULL, *resolved = NULL;
-    int rc = load(&raw, d->name, d->text, *d->len, err);
+    int rc = load(&raw, t, err);
 
     if (rc == 0)
-        rc = es_crd_resolve(&resolved, raw, fragments, computed, err);
+        rc = es_crd_resolve(&resolved, raw, all, computed, err);
     if (rc == 0 && json_array_append_new(list, resolved) < 0)
         rc = es_error_nomem(err);
     json_decref(raw);
@@ -242,10 +282,12 @@ static int compile_patterns(struct es_map *patterns, const json_t *node, unsigne
 
 static int assemble(struct es_crds *crds, const json_t *computed, struct es_error *err)
 {
-    int rc = load(&crds->fragments, "fragments", crd_fragments, crd_fragments_len, err);
+    int rc = 0;
 
+    for (size_t i = 0; rc == 0 && i < sizeof fragments / sizeof *fragments; i++)
+        rc = add_fragments(crds->fragments, &fragments[i], err);
     for (size_t i = 0; rc == 0 && i < sizeof documents / sizeof *documents; i++)
-        rc = add_document(crds->documents, &documents[i], crds->fragments, computed, err);
+        rc = add_document(crds->documents, &documents[i].text, crds->fragments, computed, err);
     if (rc == 0)
         rc = es_crd_resolve(&crds->meta, json_object_get(crds->fragments, "objectMeta"), crds->fragments,
                             computed, err);
@@ -256,6 +298,20 @@ static int assemble(struct es_crds *crds, const json_t *computed, struct es_erro
     return rc;
 }
 
+static struct es_crds *crds_alloc(void)
+{
+    struct es_crds *crds = es_mem_calloc(1, sizeof *crds);
+
+    if (!crds)
+        return NULL;
+    crds->documents = json_array();
+    crds->fragments = json_object();
+    if (crds->documents && crds->fragments)
+        return crds;
+    es_crds_free(crds);
+    return NULL;
+}
+
 int es_crds_new(struct es_crds **ret, const struct es_crd_provider *providers, size_t count,
                 struct es_error *err)
 {
@@ -264,10 +320,8 @@ int es_crds_new(struct es_crds **ret, const struct es_crd_provider *providers, s
 
     if (rc < 0)
         return rc;
-    struct es_crds *crds = es_mem_calloc(1, sizeof *crds);
-    if (crds)
-        crds->documents = json_array();
-    rc = crds && crds->documents ? assemble(crds, computed, err) : es_error_nomem(err);
+    struct es_crds *crds = crds_alloc();
+    rc = crds ? assemble(crds, computed, err) : es_error_nomem(err);
     json_decref(computed);
     if (rc < 0) {
         es_crds_free(crds);

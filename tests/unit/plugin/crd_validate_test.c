@@ -308,6 +308,33 @@ static void test_a_default_does_not_touch_the_definitions(void **state)
     json_decref(first);
 }
 
+/* Kinds that no controller serves yet are not printed, but are known. */
+static void test_kinds_that_are_not_printed(void **state)
+{
+    (void)state;
+    becomes(
+        "apiVersion: external-secrets.io/v1alpha1\nkind: PushSecret\nmetadata: {name: a}\n"
+        "spec: {secretStoreRefs: [{name: s}], selector: {secret: {name: t}}, data: [{match: {remoteRef: "
+        "{remoteKey: "
+        "r}}, metadata: [5]}], template: {type: t}}",
+        "apiVersion: external-secrets.io/v1alpha1\nkind: PushSecret\nmetadata: {name: a}\n"
+        "spec: {secretStoreRefs: [{name: s, kind: SecretStore}], selector: {secret: {name: t}}, data: "
+        "[{match: "
+        "{remoteRef: {remoteKey: r}}, metadata: [5], conversionStrategy: None}], template: {type: t, "
+        "engineVersion: "
+        "v2, mergePolicy: Replace}, refreshInterval: 1h0m0s, updatePolicy: Replace, deletionPolicy: None}");
+    check("apiVersion: external-secrets.io/v1\nkind: ClusterExternalSecret\nmetadata: {name: a}\n"
+          "spec: {namespaces: [A], externalSecretSpec: {data: [{secretKey: k}]}}",
+          "spec.namespaces[0]: does not have the form ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$\n"
+          "spec.externalSecretSpec.data[0].remoteRef: is required");
+    check("apiVersion: external-secrets.io/v1beta1\nkind: ClusterExternalSecret\nmetadata: {name: a}\n"
+          "spec: {externalSecretSpec: {target: {creationPolicy: CreateOrMerge}}}",
+          "spec.externalSecretSpec.target.creationPolicy: \"CreateOrMerge\" is none of Owner, Orphan, Merge, "
+          "None");
+    check("apiVersion: external-secrets.io/v1alpha1\nkind: ClusterPushSecret\nmetadata: {name: a}\nspec: {}",
+          "spec.pushSecretSpec: is required");
+}
+
 /* ---- where */
 
 struct seen {
@@ -414,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_defaults_in_lists_and_maps),
         cmocka_unit_test(test_a_default_does_not_touch_the_definitions),
+        cmocka_unit_test(test_kinds_that_are_not_printed),
         cmocka_unit_test(test_a_problem_knows_its_place),
         cmocka_unit_test(test_many_problems_are_counted_but_not_all_told),
         cmocka_unit_test(test_paths_longer_than_their_room),
