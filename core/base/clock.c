@@ -65,17 +65,26 @@ static struct tm broken_down(int64_t unix_ms)
     return tm;
 }
 
-char *es_time_format(int64_t unix_ms, char out[ES_TIME_TEXT_MAX])
+/* Up to the seconds; returns the length. Not by strftime, which leaves the
+ * zeroes out of the year 1, where Go's zero time lies. */
+static size_t format_seconds(int64_t unix_ms, char out[ES_TIME_TEXT_MAX])
 {
     struct tm tm = broken_down(unix_ms);
-    strftime(out, ES_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    int n = snprintf(out, ES_TIME_TEXT_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)tm.tm_year + 1900,
+                     tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return n < 0 ? 0 : n < ES_TIME_TEXT_MAX ? (size_t)n : ES_TIME_TEXT_MAX - 1;
+}
+
+char *es_time_format(int64_t unix_ms, char out[ES_TIME_TEXT_MAX])
+{
+    size_t n = format_seconds(unix_ms, out);
+    snprintf(out + n, ES_TIME_TEXT_MAX - n, "Z");
     return out;
 }
 
 char *es_time_format_micro(int64_t unix_ms, char out[ES_TIME_TEXT_MAX])
 {
-    struct tm tm = broken_down(unix_ms);
-    size_t n = strftime(out, ES_TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+    size_t n = format_seconds(unix_ms, out);
     int ms = (int)(unix_ms - floor_div(unix_ms, 1000) * 1000);
     snprintf(out + n, ES_TIME_TEXT_MAX - n, ".%03d000Z", ms);
     return out;

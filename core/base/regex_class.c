@@ -59,8 +59,8 @@ struct class
 static void class_init(struct class *c, unsigned flags)
 {
     *c = (struct class){.flags = flags};
-    es_buf_init(&c->inside, ES_REGEX_PATTERN_MAX * 16);
-    es_buf_init(&c->beside, ES_REGEX_PATTERN_MAX * 16);
+    es_buf_init(&c->inside, ES_REGEX_OUTPUT_MAX);
+    es_buf_init(&c->beside, ES_REGEX_OUTPUT_MAX);
 }
 
 static void class_fini(struct class *c)

@@ -293,6 +293,8 @@ static int read_named_group(struct translator *t, const char **p)
     if (!end)
         return fail(t, es_utf8_valid(*p, strlen(*p)) ? "invalid named capture" : "invalid UTF-8", *p,
                     end_of(*p));
+    if (end > name && !es_utf8_valid(name, (size_t)(end - name)))
+        return fail(t, "invalid UTF-8", name, end);
     if (end < name || !is_capture_name(name, (size_t)(end - name)))
         return fail(t, "invalid named capture", *p, end + 1);
     char *copy = es_strf("%.*s", (int)(end - name), name);
@@ -476,7 +478,7 @@ int es_regex_translate(struct es_regex_plan *plan, const char *pattern, struct e
                            .atom_weight = 1,
                            .done_weight = 1};
 
-    es_buf_init(t.out, ES_REGEX_PATTERN_MAX * 32);
+    es_buf_init(t.out, ES_REGEX_OUTPUT_MAX);
     if (strlen(pattern) > ES_REGEX_PATTERN_MAX)
         return fail(&t, "expression too large", pattern, end_of(pattern));
     for (const char *p = pattern; *p;) {
@@ -490,7 +492,7 @@ int es_regex_translate(struct es_regex_plan *plan, const char *pattern, struct e
     }
     if (t.depth)
         return fail(&t, "missing closing )", pattern, end_of(pattern));
-    return es_buf_failed(t.out) ? fail(&t, "expression too large", pattern, end_of(pattern)) : 0;
+    return es_buf_failed(t.out) ? es_error_nomem(err) : 0;
 }
 
 void es_regex_plan_fini(struct es_regex_plan *plan)

@@ -10,6 +10,10 @@
 
 #define ES_REGEX_PATTERN_MAX ((size_t)64 << 10)
 
+/* The longest thing written for one byte read is below this, so a buffer that
+ * fails has failed for want of memory. */
+#define ES_REGEX_OUTPUT_MAX (ES_REGEX_PATTERN_MAX * 64)
+
 struct es_regex_plan {
     struct es_buf pattern; /* for PCRE2 with PCRE2_UTF and nothing else */
     char **names;          /* [1..groups]; NULL for a group without a name */

@@ -34,7 +34,7 @@ bool es_str_starts(const char *s, const char *prefix)
 bool es_str_ends(const char *s, const char *suffix)
 {
     size_t a = s ? strlen(s) : 0, b = strlen(suffix);
-    return a >= b && memcmp(s + a - b, suffix, b) == 0;
+    return !b || (a >= b && memcmp(s + a - b, suffix, b) == 0);
 }
 
 char *es_strf(const char *fmt, ...)

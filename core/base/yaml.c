@@ -210,7 +210,7 @@ static int copy_object(struct reader *r, const json_t *from, json_t *to, int lin
     json_object_foreach ((json_t *)from, key, value) {
         json_t *copy = NULL;
         int key_line = get_line(r->lines, key_hash(from, key));
-        int rc = copy_node(r, value, key_line ? key_line : line, depth + 1, &copy);
+        int rc = copy_node(r, value, line, depth + 1, &copy);
         if (rc < 0)
             return rc;
         if (json_object_set_new_nocheck(to, key, copy) < 0 ||
@@ -225,7 +225,7 @@ static int copy_array(struct reader *r, const json_t *from, json_t *to, int line
     for (size_t i = 0; i < json_array_size(from); i++) {
         json_t *copy = NULL;
         int item_line = get_line(r->lines, index_hash(from, i));
-        int rc = copy_node(r, json_array_get(from, i), item_line ? item_line : line, depth + 1, &copy);
+        int rc = copy_node(r, json_array_get(from, i), line, depth + 1, &copy);
         if (rc < 0)
             return rc;
         if (json_array_append_new(to, copy) < 0 || put_line(r->lines, index_hash(to, i), item_line) < 0)
@@ -235,7 +235,8 @@ static int copy_array(struct reader *r, const json_t *from, json_t *to, int line
 }
 
 /* An alias becomes a copy of its own, or changing one place of the tree would
- * change another. The lines stay those of the original. */
+ * change another. Its nodes keep the lines of the original; `line` is the
+ * alias's, for errors. */
 static int copy_node(struct reader *r, const json_t *from, int line, unsigned depth, json_t **ret)
 {
     int rc = count_node(r, line, depth);
@@ -584,22 +585,30 @@ static int read_stream(struct reader *r, struct es_yaml *y)
     }
 }
 
-static unsigned depth_of(const json_t *node)
+/* Makes numbers what they are when read as YAML. False when nested too deeply,
+ * or without memory. */
+static bool settle_numbers(json_t *node, unsigned depth)
 {
-    unsigned deepest = 0;
-    const char *key;
     size_t i;
-    json_t *child;
+    json_t *item;
 
-    json_object_foreach ((json_t *)node, key, child) {
-        unsigned d = depth_of(child);
-        deepest = d > deepest ? d : deepest;
+    if (depth > MAX_DEPTH)
+        return false;
+    json_array_foreach (node, i, item) {
+        if (json_is_real(item) && json_array_set_new(node, i, es_scalar_number(json_real_value(item))) < 0)
+            return false;
+        if (!settle_numbers(json_array_get(node, i), depth + 1))
+            return false;
     }
-    json_array_foreach (node, i, child) {
-        unsigned d = depth_of(child);
-        deepest = d > deepest ? d : deepest;
+    for (void *at = json_object_iter(node); at; at = json_object_iter_next(node, at)) {
+        item = json_object_iter_value(at);
+        if (json_is_real(item) &&
+            json_object_iter_set_new(node, at, es_scalar_number(json_real_value(item))) < 0)
+            return false;
+        if (!settle_numbers(json_object_iter_value(at), depth + 1))
+            return false;
     }
-    return deepest + 1;
+    return true;
 }
 
 /* The corners of JSON that YAML 1.1 does not read (surrogate pairs in \u, keys
@@ -614,7 +623,7 @@ static bool read_as_json(struct es_yaml *y, const char *text, size_t len)
         return false;
     struct es_yaml_doc doc = {.line = 1};
     doc.root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    if (doc.root && depth_of(doc.root) <= MAX_DEPTH && add_document(y, doc) == 0)
+    if (doc.root && settle_numbers(doc.root, 1) && add_document(y, doc) == 0)
         return true;
     json_decref(doc.root);
     return false;

@@ -266,12 +266,17 @@ json_t *es_scalar_json(const struct es_scalar *s, const char **ret_why)
         *ret_why = "JSON has no infinity and no not-a-number";
         return NULL;
     }
-    /* 3.0 and 1e3 are whole numbers once they have been through JSON text. */
+    return es_scalar_number(s->real);
+}
+
+json_t *es_scalar_number(double v)
+{
     char text[ES_FLOAT_TEXT_MAX];
     int64_t whole;
-    if (es_parse_i64(es_float_format(s->real, 64, 21, text), &whole) == 0)
+
+    if (es_parse_i64(es_float_format(v, 64, 21, text), &whole) == 0)
         return json_integer(whole);
-    return json_real(s->real);
+    return json_real(v);
 }
 
 char *es_scalar_key(const struct es_scalar *s, const char **ret_why)

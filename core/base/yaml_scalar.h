@@ -34,6 +34,10 @@ const char *es_scalar_resolve(struct es_scalar *ret, const char *tag, bool plain
 /* A new reference; NULL with *ret_why NULL means no memory. */
 json_t *es_scalar_json(const struct es_scalar *s, const char **ret_why);
 
+/* A finite number; 3.0 and 1e3 are integers, as they are once they have been
+ * through JSON text. A new reference, NULL without memory. */
+json_t *es_scalar_number(double v);
+
 /* The text of a mapping key, to be freed with es_mem_free; NULL as above. */
 char *es_scalar_key(const struct es_scalar *s, const char **ret_why);
 
