@@ -6,6 +6,14 @@
  * refused at compile time with RE2's wording of the reason, and what the two
  * read differently (\z, \C, \Q..\E, (?P<name>..), (?i) flags, [[:word:]], \pN,
  * $ without m, . and \n, case folding) gets RE2's meaning. UTF-8 throughout.
+ * Invalid UTF-8 in a subject counts as U+FFFD, byte by byte, and comes out of
+ * a replacement unchanged. Limits: 64 KiB of pattern, groups nested 200 deep,
+ * what PCRE2 can hold ("expression too large"), and steps and memory of a match.
+ *
+ * What still differs from Go: a group that can match nothing and is repeated,
+ * "(a|)*", stops at its first empty turn, which can show in what a group holds
+ * or where a match ends, never in whether there is one; and \p{Lu} under (?i)
+ * takes every letter that has a case.
  * Source: https://github.com/google/re2/wiki/Syntax */
 #ifndef ES_BASE_REGEX_H
 #define ES_BASE_REGEX_H
