@@ -76,6 +76,8 @@ struct es_exchange {
 
     /* What came of it. */
     struct es_slot *slot;
+    unsigned pieces, pieces_seen; /* what came in, for stall.c */
+    int64_t look_at_ms, look_step_ms;
     struct es_head head;
     int code;             /* 0 or es_code; the first failure stays */
     struct es_error *err; /* its text; never NULL */

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/http/slot.h"
+#include "core/http/stall.h"
 
 #define STACK_BYTES ((size_t)256 * 1024)
 #define LONGEST_NAP_MS 10000 /* libcurl drops stale connections only when it runs */
@@ -32,6 +33,7 @@ struct es_lane {
     struct es_exchange *active;
     struct es_slot *free_slots;
     size_t free_count;
+    bool suspect; /* see stall.h */
 };
 
 /* ---- requests to the lane's thread ---- */
@@ -207,6 +209,7 @@ static void finish(struct es_lane *lane, struct es_exchange *x)
     es_lane_observe(lane, x);
     if (x->slot) {
         count(lane, x);
+        lane->suspect = lane->suspect || es_stall_suspect(x);
         curl_multi_remove_handle(lane->multi, x->slot->easy);
         give_slot(lane, x->slot);
         x->slot = NULL;
@@ -260,29 +263,35 @@ static void start(struct es_lane *lane, struct es_exchange *x)
     lane->active = x;
 }
 
-static void do_ops(struct es_lane *lane, bool stopping)
+/* true: something was started. */
+static bool do_ops(struct es_lane *lane, bool stopping)
 {
     struct es_exchange *x;
     unsigned wants;
+    bool started = false;
 
     while ((x = pop_op(lane, &wants)) != NULL) {
         if (stopping || (wants & WANT_DROP)) {
             es_exchange_fail(x, ES_E_CANCELLED, stopping ? "the transport stops" : "cancelled");
             finish(lane, x);
-        } else if (wants & WANT_START)
+        } else if (wants & WANT_START) {
             start(lane, x);
-        else if ((wants & WANT_RESUME) && x->paused) {
+            started = true;
+        } else if ((wants & WANT_RESUME) && x->paused) {
             x->paused = false;
             x->last_byte_ms = es_mono_ms();
             curl_easy_pause(x->slot->easy, CURLPAUSE_CONT);
         }
     }
+    return started;
 }
 
-static void reap(struct es_lane *lane)
+/* true: something has ended. */
+static bool reap(struct es_lane *lane)
 {
     CURLMsg *msg;
     int left;
+    bool ended = false;
 
     while ((msg = curl_multi_info_read(lane->multi, &left)) != NULL) {
         struct es_exchange *x = NULL;
@@ -293,7 +302,29 @@ static void reap(struct es_lane *lane)
             continue;
         es_outcome_set(x, rc);
         finish(lane, x);
+        ended = true;
     }
+    return ended;
+}
+
+/* A round of libcurl, and another one when something started or ended in it:
+ * then, and for large answers, see stall.h. What waited for a connection
+ * starts when something else ends. */
+static void perform(struct es_lane *lane, bool started)
+{
+    bool changed = started;
+    int running;
+
+    do {
+        if (lane->suspect && !lane->opts.http11)
+            es_stall_cure(lane->active);
+        lane->suspect = false;
+        curl_multi_perform(lane->multi, &running);
+        bool ended = reap(lane);
+        if (!changed && !ended)
+            return;
+        changed = ended;
+    } while (lane->active && !lane->opts.http11);
 }
 
 /* Ends what is over, and returns how long the rest lets the thread sleep. */
@@ -307,6 +338,10 @@ static int check_bounds(struct es_lane *lane)
         if (is_over(x, now)) {
             finish(lane, x);
             continue;
+        }
+        if (x->https && !lane->opts.http11) {
+            int64_t look = es_stall_look(x, now);
+            nap = look < nap ? look : nap;
         }
         if (x->cancelled && nap > CANCEL_POLL_MS)
             nap = CANCEL_POLL_MS;
@@ -330,19 +365,17 @@ static void cancel_all(struct es_lane *lane)
 static void *run(void *arg)
 {
     struct es_lane *lane = arg;
-    int running;
 
     for (;;) {
         pthread_mutex_lock(&lane->lock);
         bool stopping = lane->stopping, quitting = lane->quitting;
         pthread_mutex_unlock(&lane->lock);
-        do_ops(lane, stopping);
+        bool started = do_ops(lane, stopping);
         if (stopping)
             cancel_all(lane);
         if (quitting)
             break;
-        curl_multi_perform(lane->multi, &running);
-        reap(lane);
+        perform(lane, started);
         int nap = check_bounds(lane);
         curl_multi_poll(lane->multi, NULL, 0, nap, NULL);
     }

@@ -21,14 +21,17 @@
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
+    struct es_exchange *x = ctx;
     (void)size; /* always 1 */
-    return es_head_line(ctx, line, count) ? count : 0;
+    x->pieces++;
+    return es_head_line(x, line, count) ? count : 0;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct es_exchange *x = ctx;
     (void)size;
+    x->pieces++;
     return x->hooks->body(x, data, count);
 }
 

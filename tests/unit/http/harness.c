@@ -190,6 +190,7 @@ static void start_nghttpd(struct harness *h)
     snprintf(pem, sizeof pem, "%s/server.pem", h->folder);
     mkdir(doc, 0700);
     write_document(h, "small", 26);
+    write_document(h, "page", 20000);
     write_document(h, "medium", 1000000);
     h->h2 = free_port();
     snprintf(port, sizeof port, "%d", h->h2);
