@@ -40,15 +40,12 @@ static const struct text fragments[] = {
     {TEXT_OF(fragments_cluster)}, {TEXT_OF(fragments_push)},
 };
 
-/* In the order they are printed. A kind is printed once a controller serves
- * it: a definition without a controller takes objects that nothing happens to. */
-static const struct document {
-    struct text text;
-    bool served;
-} documents[] = {
-    {{TEXT_OF(externalsecret)}, true},     {{TEXT_OF(secretstore)}, true},
-    {{TEXT_OF(clustersecretstore)}, true}, {{TEXT_OF(clusterexternalsecret)}, false},
-    {{TEXT_OF(pushsecret)}, false},        {{TEXT_OF(clusterpushsecret)}, false},
+/* In the order they are printed: all kinds of the group, also those that this
+ * version serves no controller for. The definitions are one set with the
+ * reference's, so that a cluster that switches, either way, keeps its objects. */
+static const struct text documents[] = {
+    {TEXT_OF(externalsecret)},        {TEXT_OF(secretstore)}, {TEXT_OF(clustersecretstore)},
+    {TEXT_OF(clusterexternalsecret)}, {TEXT_OF(pushsecret)},  {TEXT_OF(clusterpushsecret)},
 };
 
 /* ---- spec.provider */
@@ -287,7 +284,7 @@ static int assemble(struct es_crds *crds, const json_t *computed, struct es_erro
     for (size_t i = 0; rc == 0 && i < sizeof fragments / sizeof *fragments; i++)
         rc = add_fragments(crds->fragments, &fragments[i], err);
     for (size_t i = 0; rc == 0 && i < sizeof documents / sizeof *documents; i++)
-        rc = add_document(crds->documents, &documents[i].text, crds->fragments, computed, err);
+        rc = add_document(crds->documents, &documents[i], crds->fragments, computed, err);
     if (rc == 0)
         rc = es_crd_resolve(&crds->meta, json_object_get(crds->fragments, "objectMeta"), crds->fragments,
                             computed, err);
@@ -355,22 +352,19 @@ static int add_bytes(const char *data, size_t len, void *out)
 
 static void write_yaml(struct es_buf *out, const struct es_crds *crds)
 {
-    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
-        if (documents[i].served) {
-            es_buf_adds(out, "---\n");
-            es_yaml_write(out, json_array_get(crds->documents, i), false);
-        }
+    json_t *document;
+    size_t i;
+
+    json_array_foreach(crds->documents, i, document)
+    {
+        es_buf_adds(out, "---\n");
+        es_yaml_write(out, document, false);
+    }
 }
 
 static int write_json(struct es_buf *out, const struct es_crds *crds)
 {
-    json_t *items = json_array();
-    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
-        if (documents[i].served && json_array_append(items, json_array_get(crds->documents, i)) < 0) {
-            json_decref(items);
-            return ES_E_NOMEM;
-        }
-    json_t *list = json_pack("{s:s, s:s, s:o}", "apiVersion", "v1", "kind", "List", "items", items);
+    json_t *list = json_pack("{s:s, s:s, s:O}", "apiVersion", "v1", "kind", "List", "items", crds->documents);
     int rc = list ? json_dump_callback(list, add_bytes, out, JSON_INDENT(1)) : -1;
     json_decref(list);
     es_buf_addc(out, '\n');

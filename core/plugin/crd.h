@@ -34,8 +34,8 @@ int es_crds_new(struct es_crds **ret, const struct es_crd_provider *providers, s
                 struct es_error *err);
 void es_crds_free(struct es_crds *crds);
 
-/* Appends the definitions of the kinds that esod serves, in a fixed order: the
- * same providers give the same bytes. ES_E_TOO_LARGE above `out`'s ceiling. */
+/* Appends all definitions, in a fixed order: the same providers give the same
+ * bytes. ES_E_TOO_LARGE above `out`'s ceiling. */
 int es_crds_write(struct es_buf *out, const struct es_crds *crds, enum es_crd_format format,
                   struct es_error *err);
 
@@ -43,8 +43,7 @@ int es_crds_write(struct es_buf *out, const struct es_crds *crds, enum es_crd_fo
 int es_crd_render(struct es_buf *out, const struct es_crd_provider *providers, size_t count,
                   enum es_crd_format format, struct es_error *err);
 
-/* The openAPIV3Schema of a kind, borrowed; NULL when there is none. Knows the
- * kinds that are not printed, too. */
+/* The openAPIV3Schema of a kind, borrowed; NULL when there is none. */
 const json_t *es_crds_schema(const struct es_crds *crds, const char *api_version, const char *kind);
 
 /* Whether a provider's schema can stand in a CustomResourceDefinition, which

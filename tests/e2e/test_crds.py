@@ -15,6 +15,7 @@ import yaml
 from harness import GROUP, Refused, wait_for
 
 KINDS = ("ExternalSecret", "SecretStore", "ClusterSecretStore")
+OTHERS = ("ClusterExternalSecret", "PushSecret", "ClusterPushSecret")
 PLURALS = {"ExternalSecret": "externalsecrets", "SecretStore": "secretstores", "ClusterSecretStore": "clustersecretstores"}
 DATA = [{"secretKey": "k", "remoteRef": {"key": "a"}}]
 FAKE = {"provider": {"fake": {"data": [{"key": "a", "value": "x"}]}}}
@@ -69,19 +70,24 @@ def test_json_is_taken_as_well(esod_bin, cluster, printed):
     out = subprocess.run([str(esod_bin), "crds", "-o", "json"], capture_output=True, text=True, timeout=60, check=True).stdout
     assert {d["spec"]["names"]["kind"]: d for d in json.loads(out)["items"]} == printed
     p = cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", stdin=out)
-    assert p.stdout.count("serverside-applied") == len(KINDS)
+    assert p.stdout.count("serverside-applied") == len(KINDS + OTHERS)
 
 
-def test_only_kinds_that_are_served_are_printed(printed):
-    assert tuple(printed) == KINDS
+def test_all_kinds_are_printed_in_this_order(printed):
+    assert tuple(printed) == KINDS + OTHERS
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_they_are_established_and_structural(cluster, kind):
-    crd = cluster.get("CustomResourceDefinition", f"{PLURALS[kind]}.{GROUP}")
+@pytest.mark.parametrize("kind", KINDS + OTHERS)
+def test_they_are_established_and_structural(cluster, printed, kind):
+    crd = cluster.get("CustomResourceDefinition", printed[kind]["metadata"]["name"])
     conditions = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
     assert conditions["Established"] == conditions["NamesAccepted"] == "True"
     assert "NonStructuralSchema" not in conditions
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_versions_label_and_conversion(cluster, kind):
+    crd = cluster.get("CustomResourceDefinition", f"{PLURALS[kind]}.{GROUP}")
     assert crd["metadata"]["labels"]["external-secrets.io/component"] == "controller"
     assert crd["spec"]["conversion"]["strategy"] == "None"
     versions = [(v["name"], v["served"], v["storage"], v.get("deprecated", False)) for v in crd["spec"]["versions"]]

@@ -68,17 +68,21 @@ static const char *text_at(json_t *node, const char *path)
     return text ? text : "(none)";
 }
 
-static void test_the_kinds_that_are_served_in_a_fixed_order(void **state)
+static void test_all_kinds_in_a_fixed_order(void **state)
 {
     (void)state;
     static const char *const names[] = {"externalsecrets.external-secrets.io",
                                         "secretstores.external-secrets.io",
-                                        "clustersecretstores.external-secrets.io"};
+                                        "clustersecretstores.external-secrets.io",
+                                        "clusterexternalsecrets.external-secrets.io",
+                                        "pushsecrets.external-secrets.io",
+                                        "clusterpushsecrets.external-secrets.io"};
     struct es_yaml y = read_again(two, 2);
 
-    assert_int_equal(y.count, 3);
-    for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(y.count, 6);
+    for (size_t i = 0; i < 6; i++)
         assert_string_equal(text_at(y.docs[i].root, "metadata/name"), names[i]);
+    for (size_t i = 0; i < 3; i++) {
         assert_string_equal(text_at(y.docs[i].root, "spec/versions/0/name"), "v1");
         assert_string_equal(text_at(y.docs[i].root, "spec/versions/1/name"), "v1beta1");
     }
@@ -479,7 +483,7 @@ static void test_every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_kinds_that_are_served_in_a_fixed_order),
+        cmocka_unit_test(test_all_kinds_in_a_fixed_order),
         cmocka_unit_test(test_the_order_of_the_plugins_does_not_show),
         cmocka_unit_test(test_json_says_the_same),
         cmocka_unit_test(test_everything_is_resolved),

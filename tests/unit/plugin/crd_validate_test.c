@@ -308,8 +308,7 @@ static void test_a_default_does_not_touch_the_definitions(void **state)
     json_decref(first);
 }
 
-/* Kinds that no controller serves yet are not printed, but are known. */
-static void test_kinds_that_are_not_printed(void **state)
+static void test_the_other_kinds_of_the_group(void **state)
 {
     (void)state;
     becomes(
@@ -441,7 +440,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_defaults_in_lists_and_maps),
         cmocka_unit_test(test_a_default_does_not_touch_the_definitions),
-        cmocka_unit_test(test_kinds_that_are_not_printed),
+        cmocka_unit_test(test_the_other_kinds_of_the_group),
         cmocka_unit_test(test_a_problem_knows_its_place),
         cmocka_unit_test(test_many_problems_are_counted_but_not_all_told),
         cmocka_unit_test(test_paths_longer_than_their_room),
