@@ -245,7 +245,8 @@ static void note_rv_locked(struct es_cache *c, const char *rv)
 /* Does the cache know something at least as new? A write's answer may arrive
  * after the watch has told of a later deletion; the newest version that the
  * watch has brought tells the two cases of a missing entry apart. */
-static bool is_stale_locked(const struct es_cache *c, const struct entry *old, const char *rv, bool from_watch)
+static bool is_stale_locked(const struct es_cache *c, const struct entry *old, const char *rv,
+                            bool from_watch)
 {
     if (old)
         return es_rv_compare(old->rv, rv) > 0 || (!from_watch && es_streq(old->rv, rv));
@@ -253,7 +254,8 @@ static bool is_stale_locked(const struct es_cache *c, const struct entry *old, c
 }
 
 /* Returns what changed. */
-static unsigned store(struct es_cache *c, const char *key, const char *rv, const json_t *kept, bool from_watch)
+static unsigned store(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
+                      bool from_watch)
 {
     struct es_terms terms = {0};
     size_t len = 0;
@@ -348,6 +350,26 @@ out:
     es_mem_free(rv);
 }
 
+static bool on_known(void *ctx, const char *ns, const char *name, const char *rv)
+{
+    struct es_cache *c = ctx;
+    char *key = es_key_of(ns, name);
+    bool known = false;
+
+    if (!key)
+        return false;
+    pthread_mutex_lock(&c->lock);
+    struct entry *e = es_map_get(&c->map, key);
+    if (e && es_streq(e->rv, rv)) {
+        known = true;
+        e->epoch = c->epoch;
+        note_rv_locked(c, rv);
+    }
+    pthread_mutex_unlock(&c->lock);
+    es_mem_free(key);
+    return known;
+}
+
 static void on_restart(void *ctx)
 {
     struct es_cache *c = ctx;
@@ -397,8 +419,12 @@ static void on_trouble(void *ctx, const struct es_error *err)
 
 struct es_watch_sink es_cache_sink(struct es_cache *c)
 {
-    return (struct es_watch_sink){
-        .restart = on_restart, .event = on_event, .synced = on_synced, .trouble = on_trouble, .ctx = c};
+    return (struct es_watch_sink){.known = on_known,
+                                  .restart = on_restart,
+                                  .event = on_event,
+                                  .synced = on_synced,
+                                  .trouble = on_trouble,
+                                  .ctx = c};
 }
 
 void es_cache_put(struct es_cache *c, const json_t *object, bool silent)
@@ -408,7 +434,8 @@ void es_cache_put(struct es_cache *c, const json_t *object, bool silent)
     json_t *kept = json_copy((json_t *)(uintptr_t)object);
     json_t *metadata = json_copy(json_object_get(object, "metadata"));
 
-    if (key && kept && metadata && json_object_set(kept, "metadata", metadata) == 0 && digest(c, &kept) == 0) {
+    if (key && kept && metadata && json_object_set(kept, "metadata", metadata) == 0 &&
+        digest(c, &kept) == 0) {
         const char *rv = es_obj_str(object, "metadata", "resourceVersion");
         unsigned what = store(c, key, rv, kept, false);
         if (!silent)
@@ -459,8 +486,8 @@ int es_cache_get(struct es_cache *c, const char *ns, const char *name, json_t **
     es_mem_free(key);
     if (!found) {
         const char *group = c->opts.kind->group;
-        return es_error_set(err, ES_E_NOT_FOUND, "%s%s%s \"%s\" not found", c->opts.kind->kind, *group ? "." : "",
-                            group, name);
+        return es_error_set(err, ES_E_NOT_FOUND, "%s%s%s \"%s\" not found", c->opts.kind->kind,
+                            *group ? "." : "", group, name);
     }
     json_t *object = text ? json_loadb(text, len, JSON_ALLOW_NUL, NULL) : NULL;
     es_mem_free(text);
@@ -487,7 +514,8 @@ bool es_cache_rv(struct es_cache *c, const char *ns, const char *name, char out[
 }
 
 /* Sets the note of that version if `set`, and returns what it is then. */
-static uint64_t note_of(struct es_cache *c, const char *ns, const char *name, const char *rv, bool set, uint64_t note)
+static uint64_t note_of(struct es_cache *c, const char *ns, const char *name, const char *rv, bool set,
+                        uint64_t note)
 {
     char *key = es_key_of(ns, name);
     uint64_t result = 0;
@@ -541,7 +569,8 @@ static void key_list_add(struct key_list *l, const char *key)
         l->failed = true;
 }
 
-static int key_list_run(struct key_list *l, void (*fn)(void *ctx, const char *ns, const char *name), void *ctx)
+static int key_list_run(struct key_list *l, void (*fn)(void *ctx, const char *ns, const char *name),
+                        void *ctx)
 {
     char ns[256];
     int rc = l->failed ? ES_E_NOMEM : 0;
@@ -555,8 +584,8 @@ static int key_list_run(struct key_list *l, void (*fn)(void *ctx, const char *ns
     return rc;
 }
 
-int es_cache_each(struct es_cache *c, const char *term, void (*fn)(void *ctx, const char *ns, const char *name),
-                  void *ctx)
+int es_cache_each(struct es_cache *c, const char *term,
+                  void (*fn)(void *ctx, const char *ns, const char *name), void *ctx)
 {
     struct key_list list = {0};
     uint64_t h = term_hash(term);

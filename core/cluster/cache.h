@@ -90,8 +90,8 @@ uint64_t es_cache_noted(struct es_cache *c, const char *ns, const char *name, co
 
 /* Calls `fn` with the key of each object that has this term. The keys are
  * copied first: fn may do anything. 0 or ES_E_NOMEM. */
-int es_cache_each(struct es_cache *c, const char *term, void (*fn)(void *ctx, const char *ns, const char *name),
-                  void *ctx);
+int es_cache_each(struct es_cache *c, const char *term,
+                  void (*fn)(void *ctx, const char *ns, const char *name), void *ctx);
 
 /* The same for all objects. */
 int es_cache_each_all(struct es_cache *c, void (*fn)(void *ctx, const char *ns, const char *name), void *ctx);

@@ -18,7 +18,8 @@ struct es_cluster {
     size_t cache_count;
 };
 
-int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *take_self, struct es_error *err)
+int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *take_self,
+                   struct es_error *err)
 {
     struct es_cluster *c = calloc(1, sizeof *c);
     if (!c) {
@@ -96,8 +97,8 @@ static struct es_cache *cache_of(const struct es_cluster *c, const struct es_kin
     return NULL;
 }
 
-int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
-                   struct es_error *err)
+int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
+                   json_t **ret, struct es_error *err)
 {
     return c->house->get(c->self, kind, ns, name, ret, err);
 }
@@ -167,7 +168,8 @@ static json_t *token_request(const char *const *audiences, size_t count, int64_t
     json_t *spec = json_pack("{s:o}", "audiences", list);
     if (spec && ttl_s > 0)
         json_object_set_new(spec, "expirationSeconds", json_integer(ttl_s));
-    return json_pack("{s:s,s:s,s:o}", "apiVersion", "authentication.k8s.io/v1", "kind", "TokenRequest", "spec", spec);
+    return json_pack("{s:s,s:s,s:o}", "apiVersion", "authentication.k8s.io/v1", "kind", "TokenRequest",
+                     "spec", spec);
 }
 
 int es_cluster_sa_token(struct es_cluster *c, const char *ns, const char *name, const char *const *audiences,

@@ -22,12 +22,13 @@ struct es_event;
 struct es_house {
     int (*get)(void *self, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
                struct es_error *err);
-    int (*create)(void *self, const struct es_kind *kind, const char *ns, const json_t *obj, const char *manager,
-                  json_t **ret, struct es_error *err);
+    int (*create)(void *self, const struct es_kind *kind, const char *ns, const json_t *obj,
+                  const char *manager, json_t **ret, struct es_error *err);
     int (*update)(void *self, const struct es_kind *kind, const char *ns, const char *name, const json_t *obj,
                   const char *manager, json_t **ret, struct es_error *err);
-    int (*patch)(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *subresource,
-                 const json_t *merge_patch, const char *manager, json_t **ret, struct es_error *err);
+    int (*patch)(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                 const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
+                 struct es_error *err);
     int (*remove)(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
                   struct es_error *err);
     int (*sa_token)(void *self, const char *ns, const char *name, const json_t *token_request, json_t **ret,
@@ -40,7 +41,8 @@ struct es_house {
 };
 
 /* `self` is consumed even on failure. */
-int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *take_self, struct es_error *err);
+int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *take_self,
+                   struct es_error *err);
 void es_cluster_stop(struct es_cluster *c); /* see es_house.stop */
 void es_cluster_free(struct es_cluster *c); /* ends the watches, frees the caches */
 
@@ -56,8 +58,8 @@ bool es_cluster_synced(struct es_cluster *c); /* every cache has its first full 
 bool es_cluster_trouble(struct es_cluster *c, struct es_error *err);
 
 /* Live, never from a cache. */
-int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
-                   struct es_error *err);
+int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
+                   json_t **ret, struct es_error *err);
 
 /* Writes: an answer goes into the kind's cache before they return. */
 int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,

@@ -111,8 +111,8 @@ static struct item *item_new(const struct es_kind *kind, const json_t *about, en
     return i;
 }
 
-void es_event_record(struct es_events *e, const struct es_kind *kind, const json_t *about, enum es_event_type type,
-                     const char *reason, const char *component, const char *message)
+void es_event_record(struct es_events *e, const struct es_kind *kind, const json_t *about,
+                     enum es_event_type type, const char *reason, const char *component, const char *message)
 {
     if (!e)
         return;
@@ -200,9 +200,9 @@ static json_t *event_object(const struct item *i, const char *event_name, const 
                               "resourceVersion", i->rv);
     if (about && *i->ns)
         json_object_set_new(about, "namespace", json_string(i->ns));
-    return json_pack("{s:s,s:s,s:{s:s,s:s},s:o,s:s,s:s,s:{s:s},s:s,s:s,s:i,s:s,s:s}", "apiVersion", "v1", "kind",
-                     "Event", "metadata", "name", event_name, "namespace", event_ns, "involvedObject", about,
-                     "reason", i->reason, "message", i->message, "source", "component", i->component,
+    return json_pack("{s:s,s:s,s:{s:s,s:s},s:o,s:s,s:s,s:{s:s},s:s,s:s,s:i,s:s,s:s}", "apiVersion", "v1",
+                     "kind", "Event", "metadata", "name", event_name, "namespace", event_ns, "involvedObject",
+                     about, "reason", i->reason, "message", i->message, "source", "component", i->component,
                      "firstTimestamp", when, "lastTimestamp", when, "count", 1, "type",
                      i->type == ES_EVENT_WARNING ? "Warning" : "Normal", "reportingComponent", i->component);
 }
@@ -229,11 +229,12 @@ static int create_event(struct es_events *e, const struct item *i, struct seen *
 static int raise_count(struct es_events *e, const struct item *i, struct seen *s, struct es_error *err)
 {
     char last[ES_TIME_TEXT_MAX];
-    json_t *patch = json_pack("{s:i,s:s}", "count", s->count + 1, "lastTimestamp", es_time_format(i->unix_ms, last));
+    json_t *patch =
+        json_pack("{s:i,s:s}", "count", s->count + 1, "lastTimestamp", es_time_format(i->unix_ms, last));
     if (!patch)
         return es_error_nomem(err);
-    int rc = es_cluster_patch(e->opts.cluster, &es_kind_event, *i->ns ? i->ns : "default", s->event_name, NULL, patch,
-                              NULL, NULL, err);
+    int rc = es_cluster_patch(e->opts.cluster, &es_kind_event, *i->ns ? i->ns : "default", s->event_name,
+                              NULL, patch, NULL, NULL, err);
     json_decref(patch);
     if (rc == 0)
         s->count++;
@@ -278,8 +279,8 @@ static void send_item(struct es_events *e, const struct item *i)
 
     if (is_flood(e, i, now_ms))
         return;
-    char *key = es_strf("%s|%s|%s|%s|%s|%d|%s|%s", i->component, i->kind->kind, i->ns, i->name, i->uid, (int)i->type,
-                        i->reason, i->message);
+    char *key = es_strf("%s|%s|%s|%s|%s|%d|%s|%s", i->component, i->kind->kind, i->ns, i->name, i->uid,
+                        (int)i->type, i->reason, i->message);
     struct seen *s = key ? find_or_add(&e->sent, key, now_ms) : NULL;
     es_mem_free(key);
     if (!s)
@@ -341,8 +342,8 @@ int es_events_new(struct es_events **ret, const struct es_events_opts *opts, str
     e->opts = *opts;
     e->tail = &e->head;
     e->dropped = es_metrics_family(opts->metrics, ES_COUNTER, "esod_events_dropped_total",
-                                   "Kubernetes Events that were not sent: queue full or API server away.", NULL, 0,
-                                   NULL, 0);
+                                   "Kubernetes Events that were not sent: queue full or API server away.",
+                                   NULL, 0, NULL, 0);
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -37,7 +37,7 @@ void es_events_free(struct es_events *e, int64_t grace_ms);
 
 /* `about` is the object (metadata is read from it); `component` the source.
  * The message is cut at 1024 bytes, the API server's limit. */
-void es_event_record(struct es_events *e, const struct es_kind *kind, const json_t *about, enum es_event_type type,
-                     const char *reason, const char *component, const char *message);
+void es_event_record(struct es_events *e, const struct es_kind *kind, const json_t *about,
+                     enum es_event_type type, const char *reason, const char *component, const char *message);
 
 #endif

@@ -44,8 +44,8 @@ static int house_patch(void *self, const struct es_kind *kind, const char *ns, c
     return es_kube_patch(h->kube, kind, ns, name, subresource, ES_PATCH_MERGE, patch, manager, ret, err);
 }
 
-static int house_remove(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
-                        struct es_error *err)
+static int house_remove(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                        const char *uid, struct es_error *err)
 {
     struct kube_house *h = self;
     return es_kube_delete(h->kube, kind, ns, name, uid, err);
@@ -62,8 +62,9 @@ static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
 {
     struct kube_house *h = self;
     const struct es_cache_opts *opts = es_cache_opts_of(cache);
-    struct es_watch_opts watch = {
-        .kind = opts->kind, .ns = opts->kind->namespaced ? h->ns : NULL, .label_selector = opts->label_selector};
+    struct es_watch_opts watch = {.kind = opts->kind,
+                                  .ns = opts->kind->namespaced ? h->ns : NULL,
+                                  .label_selector = opts->label_selector};
     struct es_watch_sink sink = es_cache_sink(cache);
 
     if (h->watch_count == WATCHES_MAX)
@@ -102,8 +103,8 @@ static const struct es_house kube_house = {
     .free = house_free,
 };
 
-int es_cluster_new_kube(struct es_cluster **ret, struct es_kube *take_kube, const struct es_kube_house_opts *opts,
-                        struct es_error *err)
+int es_cluster_new_kube(struct es_cluster **ret, struct es_kube *take_kube,
+                        const struct es_kube_house_opts *opts, struct es_error *err)
 {
     struct kube_house *h = calloc(1, sizeof *h);
     char *ns = opts->ns ? es_mem_strdup(opts->ns) : NULL;

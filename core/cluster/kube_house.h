@@ -11,7 +11,7 @@ struct es_kube_house_opts {
 };
 
 /* The client is consumed even on failure. */
-int es_cluster_new_kube(struct es_cluster **ret, struct es_kube *take_kube, const struct es_kube_house_opts *opts,
-                        struct es_error *err);
+int es_cluster_new_kube(struct es_cluster **ret, struct es_kube *take_kube,
+                        const struct es_kube_house_opts *opts, struct es_error *err);
 
 #endif

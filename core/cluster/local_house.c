@@ -47,7 +47,8 @@ static char *record_key(const struct es_kind *kind, const char *ns, const char *
     return es_strf("%s/%s/%s", kind->kind, kind->namespaced ? ns : "", name);
 }
 
-static struct record *find_locked(struct es_local *l, const struct es_kind *kind, const char *ns, const char *name)
+static struct record *find_locked(struct es_local *l, const struct es_kind *kind, const char *ns,
+                                  const char *name)
 {
     char *key = record_key(kind, ns, name);
     struct record *r = key ? es_map_get(&l->map, key) : NULL;
@@ -57,14 +58,14 @@ static struct record *find_locked(struct es_local *l, const struct es_kind *kind
 
 static int not_found(const struct es_kind *kind, const char *name, struct es_error *err)
 {
-    return es_error_set(err, ES_E_NOT_FOUND, "%s%s%s \"%s\" not found", kind->plural, *kind->group ? "." : "", kind->group,
-                        name);
+    return es_error_set(err, ES_E_NOT_FOUND, "%s%s%s \"%s\" not found", kind->plural, *kind->group ? "." : "",
+                        kind->group, name);
 }
 
 static int conflict(const struct es_kind *kind, const char *name, const char *why, struct es_error *err)
 {
-    return es_error_set(err, ES_E_CONFLICT, "Operation cannot be fulfilled on %s%s%s \"%s\": %s", kind->plural,
-                        *kind->group ? "." : "", kind->group, name, why);
+    return es_error_set(err, ES_E_CONFLICT, "Operation cannot be fulfilled on %s%s%s \"%s\": %s",
+                        kind->plural, *kind->group ? "." : "", kind->group, name, why);
 }
 
 static void record_free(struct record *r)
@@ -78,7 +79,8 @@ static void record_free(struct record *r)
 
 /* ---- telling the watches ---- */
 
-static void note_locked(struct es_local *l, struct change **changes, const struct record *r, enum es_watch_event event)
+static void note_locked(struct es_local *l, struct change **changes, const struct record *r,
+                        enum es_watch_event event)
 {
     struct change *c = calloc(1, sizeof *c);
 
@@ -147,7 +149,8 @@ static int stamp_locked(struct es_local *l, json_t *object)
     snprintf(uid, sizeof uid, "00000000-0000-4000-8000-%012llx", (unsigned long long)++l->uids);
     if (es_obj_set(object, json_string(uid), "metadata", "uid") < 0)
         return ES_E_NOMEM;
-    return es_obj_set(object, json_string(es_time_format(es_unix_ms(), now)), "metadata", "creationTimestamp");
+    return es_obj_set(object, json_string(es_time_format(es_unix_ms(), now)), "metadata",
+                      "creationTimestamp");
 }
 
 static int insert_locked(struct es_local *l, const struct es_kind *kind, json_t *object, struct record **ret)
@@ -190,7 +193,7 @@ static bool is_owned_by(const json_t *object, const char *uid)
     json_t *ref;
     size_t i;
 
-    json_array_foreach(es_obj_at(object, "metadata", "ownerReferences"), i, ref)
+    json_array_foreach (es_obj_at(object, "metadata", "ownerReferences"), i, ref)
         if (es_streq(es_obj_str(ref, "uid"), uid))
             return true;
     return false;
@@ -276,8 +279,9 @@ static int house_create(void *self, const struct es_kind *kind, const char *ns, 
     int rc = refuse_if_stopped_locked(l, err);
     if (rc == 0 && find_locked(l, kind, ns, name))
         rc = es_error_set(err, ES_E_EXISTS, "%s \"%s\" already exists", kind->plural, name);
-    if (rc == 0 && (!object || set_type_meta(object, kind, ns) < 0 ||
-                    es_managed_fields_update(object, NULL, manager) < 0 || insert_locked(l, kind, object, &r) < 0))
+    if (rc == 0 &&
+        (!object || set_type_meta(object, kind, ns) < 0 ||
+         es_managed_fields_update(object, NULL, manager) < 0 || insert_locked(l, kind, object, &r) < 0))
         rc = es_error_nomem(err);
     if (rc == 0) {
         note_locked(l, &changes, r, ES_WATCH_SET);
@@ -291,8 +295,9 @@ static int house_create(void *self, const struct es_kind *kind, const char *ns, 
 }
 
 /* Finds the record and checks what the caller believes about it. */
-static int find_checked_locked(struct es_local *l, const struct es_kind *kind, const char *ns, const char *name,
-                               const json_t *metadata, struct record **ret, struct es_error *err)
+static int find_checked_locked(struct es_local *l, const struct es_kind *kind, const char *ns,
+                               const char *name, const json_t *metadata, struct record **ret,
+                               struct es_error *err)
 {
     const char *rv = es_obj_str(metadata, "resourceVersion"), *uid = es_obj_str(metadata, "uid");
     int rc = refuse_if_stopped_locked(l, err);
@@ -305,7 +310,8 @@ static int find_checked_locked(struct es_local *l, const struct es_kind *kind, c
     if (*uid && !es_streq(uid, es_obj_str(r->object, "metadata", "uid")))
         return conflict(kind, name, "Precondition failed: the object is another one now (uid)", err);
     if (*rv && !es_streq(rv, es_obj_str(r->object, "metadata", "resourceVersion")))
-        return conflict(kind, name, "the object has been modified; please apply your changes to the latest version", err);
+        return conflict(kind, name,
+                        "the object has been modified; please apply your changes to the latest version", err);
     *ret = r;
     return 0;
 }
@@ -313,7 +319,8 @@ static int find_checked_locked(struct es_local *l, const struct es_kind *kind, c
 /* Members that only the server writes stay as they are. */
 static int keep_server_fields(json_t *object, const json_t *old)
 {
-    static const char *const fields[] = {"uid", "creationTimestamp", "generation", "deletionTimestamp", "managedFields"};
+    static const char *const fields[] = {"uid", "creationTimestamp", "generation", "deletionTimestamp",
+                                         "managedFields"};
 
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         json_t *value = es_obj_at(old, "metadata", fields[i]);
@@ -324,8 +331,8 @@ static int keep_server_fields(json_t *object, const json_t *old)
 }
 
 /* `object` (a copy of ours) becomes the record's state. */
-static int write_locked(struct es_local *l, struct record *r, json_t *object, const char *manager, json_t **ret,
-                        struct change **changes, struct es_error *err)
+static int write_locked(struct es_local *l, struct record *r, json_t *object, const char *manager,
+                        json_t **ret, struct change **changes, struct es_error *err)
 {
     if (!object || keep_server_fields(object, r->object) < 0 ||
         es_managed_fields_update(object, r->object, manager) < 0 || replace_locked(l, r, object) < 0)
@@ -336,8 +343,8 @@ static int write_locked(struct es_local *l, struct record *r, json_t *object, co
     return 0;
 }
 
-static int house_update(void *self, const struct es_kind *kind, const char *ns, const char *name, const json_t *obj,
-                        const char *manager, json_t **ret, struct es_error *err)
+static int house_update(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                        const json_t *obj, const char *manager, json_t **ret, struct es_error *err)
 {
     struct es_local *l = self;
     struct change *changes = NULL;
@@ -394,15 +401,16 @@ static int delete_locked(struct es_local *l, struct record *r, struct change **c
     }
     if (es_obj_deleting(r->object))
         return 0;
-    if (es_obj_set(r->object, json_string(es_time_format(es_unix_ms(), now)), "metadata", "deletionTimestamp") < 0 ||
+    if (es_obj_set(r->object, json_string(es_time_format(es_unix_ms(), now)), "metadata",
+                   "deletionTimestamp") < 0 ||
         stamp_locked(l, r->object) < 0)
         return es_error_nomem(err);
     note_locked(l, changes, r, ES_WATCH_SET);
     return 0;
 }
 
-static int house_remove(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
-                        struct es_error *err)
+static int house_remove(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                        const char *uid, struct es_error *err)
 {
     struct es_local *l = self;
     struct change *changes = NULL;
@@ -426,7 +434,8 @@ static int house_sa_token(void *self, const char *ns, const char *name, const js
     (void)ns;
     (void)request;
     (void)ret;
-    return es_error_set(err, ES_E_UNSUPPORTED, "a folder of manifests has no tokens for service account \"%s\"", name);
+    return es_error_set(err, ES_E_UNSUPPORTED,
+                        "a folder of manifests has no tokens for service account \"%s\"", name);
 }
 
 static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
@@ -521,8 +530,7 @@ static int merge_applied(json_t *object, const json_t *old)
 
 int es_local_apply(struct es_local *l, const json_t *applied, struct es_error *err)
 {
-    const struct es_kind *kind =
-        es_kind_find(es_obj_str(applied, "apiVersion"), es_obj_str(applied, "kind"));
+    const struct es_kind *kind = es_kind_find(es_obj_str(applied, "apiVersion"), es_obj_str(applied, "kind"));
     struct change *changes = NULL;
     json_t *object = json_deep_copy(applied);
     const char *ns = *es_obj_namespace(applied) ? es_obj_namespace(applied) : "default";
@@ -530,7 +538,8 @@ int es_local_apply(struct es_local *l, const json_t *applied, struct es_error *e
 
     if (!kind) {
         json_decref(object);
-        return es_error_set(err, ES_E_UNSUPPORTED, "objects of kind %s are not used", es_obj_str(applied, "kind"));
+        return es_error_set(err, ES_E_UNSUPPORTED, "objects of kind %s are not used",
+                            es_obj_str(applied, "kind"));
     }
     pthread_mutex_lock(&l->lock);
     struct record *r = find_locked(l, kind, ns, es_obj_name(applied));
@@ -538,7 +547,8 @@ int es_local_apply(struct es_local *l, const json_t *applied, struct es_error *e
         rc = es_error_nomem(err);
     else if (r)
         rc = write_locked(l, r, object, "kubectl", NULL, &changes, err);
-    else if ((json_object_get(object, "spec") && es_obj_set(object, json_integer(1), "metadata", "generation") < 0) ||
+    else if ((json_object_get(object, "spec") &&
+              es_obj_set(object, json_integer(1), "metadata", "generation") < 0) ||
              es_managed_fields_update(object, NULL, "kubectl") < 0 || insert_locked(l, kind, object, &r) < 0)
         rc = es_error_nomem(err);
     else
@@ -560,8 +570,8 @@ static int order_by_key(const void *a, const void *b)
     return strcmp((*(const struct record *const *)a)->key, (*(const struct record *const *)b)->key);
 }
 
-void es_local_each(struct es_local *l, const struct es_kind *kind, bool (*each)(void *ctx, const json_t *object),
-                   void *ctx)
+void es_local_each(struct es_local *l, const struct es_kind *kind,
+                   bool (*each)(void *ctx, const json_t *object), void *ctx)
 {
     struct record *r;
     size_t n = 0;

@@ -29,8 +29,8 @@ int es_local_delete(struct es_local *l, const struct es_kind *kind, const char *
                     struct es_error *err);
 
 /* Every object of a kind, sorted by key; each returns false to end. */
-void es_local_each(struct es_local *l, const struct es_kind *kind, bool (*each)(void *ctx, const json_t *object),
-                   void *ctx);
+void es_local_each(struct es_local *l, const struct es_kind *kind,
+                   bool (*each)(void *ctx, const json_t *object), void *ctx);
 
 /* Grows with every change of anything: lets a watcher see that something moved. */
 uint64_t es_local_revision(struct es_local *l);

@@ -47,11 +47,9 @@ static void release(json_t *entries, const struct tracked *t, const json_t *now,
     void *next;
     size_t i;
 
-    json_array_foreach(entries, i, entry)
-    {
+    json_array_foreach (entries, i, entry) {
         owned = fields_of(json_object_get(entry, "fieldsV1"), t, false);
-        json_object_foreach_safe(owned, next, f, value)
-        {
+        json_object_foreach_safe (owned, next, f, value) {
             const char *key = f + 2;
             json_t *is = json_object_get(now, key);
             if (!is || !json_equal(is, json_object_get(before, key)))
@@ -65,11 +63,11 @@ static json_t *entry_of(json_t *entries, const char *manager)
     json_t *entry;
     size_t i;
 
-    json_array_foreach(entries, i, entry)
+    json_array_foreach (entries, i, entry)
         if (es_streq(es_obj_str(entry, "manager"), manager))
             return entry;
-    entry = json_pack("{s:s,s:s,s:s,s:{}}", "manager", manager, "operation", "Update", "fieldsType", "FieldsV1",
-                      "fieldsV1");
+    entry = json_pack("{s:s,s:s,s:s,s:{}}", "manager", manager, "operation", "Update", "fieldsType",
+                      "FieldsV1", "fieldsV1");
     return json_array_append_new(entries, entry) == 0 ? entry : NULL;
 }
 
@@ -78,8 +76,7 @@ static int claim(json_t *entry, const struct tracked *t, const json_t *now, cons
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)now, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)now, key, value) {
         if (json_equal(value, json_object_get(before, key)))
             continue;
         json_t *owned = fields_of(json_object_get(entry, "fieldsV1"), t, true);

@@ -34,7 +34,12 @@ bool es_wants_help(int argc, char **argv);
  * behind them (may be NULL). */
 void es_print_help(const char *usage, unsigned command, const char *more);
 
-/* Everything on stdout went through? Otherwise complains. */
+/* If argv[*i] is -o, -o=WORD, --output or --output=WORD: the word, NULL when it is missing;
+ * *i is moved to what was read last. "" if it is something else. */
+const char *es_read_output(int argc, char **argv, int *i);
+
+/* Everything on stdout went through? Otherwise complains, unless the reader has
+ * just had enough (| head). */
 int es_flush_stdout(void);
 
 /* Log settings of a config; `level` where it names none. The default format

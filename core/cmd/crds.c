@@ -19,18 +19,17 @@ static const char usage[] =
 static int read_format(int argc, char **argv, enum es_crd_format *ret, struct es_error *err)
 {
     for (int i = 0; i < argc; i++) {
-        const char *value = NULL;
-        if (es_str_starts(argv[i], "--output="))
-            value = argv[i] + 9;
-        else if ((es_streq(argv[i], "-o") || es_streq(argv[i], "--output")) && i + 1 < argc)
-            value = argv[++i];
-        if (es_streq(value, "yaml"))
+        const char *argument = argv[i], *form = es_read_output(argc, argv, &i);
+        if (es_streq(form, "yaml"))
             *ret = ES_CRD_YAML;
-        else if (es_streq(value, "json"))
+        else if (es_streq(form, "json"))
             *ret = ES_CRD_JSON;
+        else if (form && !*form)
+            return es_error_set(err, ES_E_CONFIG, "crds: unknown argument \"%s\"; see esod crds --help",
+                                argument);
         else
-            return es_error_set(err, ES_E_CONFIG, "crds: %s%s; see esod crds --help", value ? "unknown format " : "unknown argument ",
-                                value ? value : argv[i]);
+            return es_error_set(err, ES_E_CONFIG, "crds: %s is yaml or json%s%s", argument,
+                                form ? ", not " : "", form ? form : "");
     }
     return 0;
 }

@@ -23,15 +23,18 @@ static void observe_request(void *ctx, const struct es_http_sample *sample)
     char code[16];
 
     snprintf(code, sizeof code, "%d", sample->status);
-    es_metric_add(requests, (const char *const[]){sample->status ? code : "<error>", sample->host, sample->method}, 1);
+    es_metric_add(requests,
+                  (const char *const[]){sample->status ? code : "<error>", sample->host, sample->method}, 1);
 }
 
 static int start_transport(struct es_daemon *d, struct es_error *err)
 {
     static const char *const labels[] = {"code", "host", "method"};
-    struct es_metric *requests = es_metrics_family(d->metrics, ES_COUNTER, "rest_client_requests_total",
-                                                   "HTTP requests by status code, host and method.", labels, 3, NULL, 0);
-    struct es_http_opts opts = {.user_agent = ES_USER_AGENT, .observe = observe_request, .observe_ctx = requests};
+    struct es_metric *requests =
+        es_metrics_family(d->metrics, ES_COUNTER, "rest_client_requests_total",
+                          "HTTP requests by status code, host and method.", labels, 3, NULL, 0);
+    struct es_http_opts opts = {
+        .user_agent = ES_USER_AGENT, .observe = observe_request, .observe_ctx = requests};
 
     return es_http_new(&d->http, &opts, err);
 }

@@ -2,8 +2,8 @@
 
 #include "core/base/log.h"
 
-int es_load_plugins(struct es_registry **ret, const struct es_config *config, const struct es_services *services,
-                    struct es_error *err)
+int es_load_plugins(struct es_registry **ret, const struct es_config *config,
+                    const struct es_services *services, struct es_error *err)
 {
     struct es_registry *r = NULL;
     int rc = es_registry_new(&r, services, err);

@@ -7,8 +7,8 @@
 #include "core/plugin/registry.h"
 
 /* Those that file and flags list; without such a list, all that are installed. */
-int es_load_plugins(struct es_registry **ret, const struct es_config *config, const struct es_services *services,
-                    struct es_error *err);
+int es_load_plugins(struct es_registry **ret, const struct es_config *config,
+                    const struct es_services *services, struct es_error *err);
 
 /* "name version" of each, for a log line or a table; refusals as warnings. */
 void es_log_plugins(const struct es_registry *r);

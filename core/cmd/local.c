@@ -24,9 +24,10 @@ static const char usage[] =
     "Usage: esod local DIR [--watch] [-o table|yaml|json|FOLDER] [--show-values] [FLAGS]\n\n"
     "Syncs the ExternalSecrets that the manifests below DIR describe, without a cluster, and prints the\n"
     "Secrets. Exit code 1: something could not be synced; 2: wrong use.\n";
-static const char more[] = "  --watch                            Go on: apply changed files, refresh on the intervals.\n"
-                           "  -o table|yaml|json|FOLDER          Form of the result; a folder gets a file a Secret, mode 0600.\n"
-                           "  --show-values                      Print the values, not only their lengths.\n";
+static const char more[] =
+    "  --watch                            Go on: apply changed files, refresh on the intervals.\n"
+    "  -o table|yaml|json|FOLDER          Form of the result; a folder gets a file a Secret, mode 0600.\n"
+    "  --show-values                      Print the values, not only their lengths.\n";
 
 struct local {
     const char *dir;
@@ -41,7 +42,8 @@ struct local {
 
 static void set_output(struct local *l, const char *form)
 {
-    static const char *const words[] = {[ES_OUT_TABLE] = "table", [ES_OUT_YAML] = "yaml", [ES_OUT_JSON] = "json"};
+    static const char *const words[] = {
+        [ES_OUT_TABLE] = "table", [ES_OUT_YAML] = "yaml", [ES_OUT_JSON] = "json"};
 
     for (int i = 0; i <= ES_OUT_JSON; i++)
         if (es_streq(form, words[i])) {
@@ -55,17 +57,16 @@ static void set_output(struct local *l, const char *form)
 static int read_arguments(struct local *l, int argc, char **argv, struct es_error *err)
 {
     for (int i = 0; i < argc; i++) {
-        const char *a = argv[i];
+        const char *a = argv[i], *form;
         if (es_streq(a, "--watch"))
             l->watch = true;
         else if (es_streq(a, "--show-values"))
             l->output.show_values = true;
-        else if ((es_streq(a, "-o") || es_streq(a, "--output")) && i + 1 < argc)
-            set_output(l, argv[++i]);
-        else if (es_str_starts(a, "--output=") || es_str_starts(a, "-o="))
-            set_output(l, strchr(a, '=') + 1);
+        else if ((form = es_read_output(argc, argv, &i)) && *form)
+            set_output(l, form);
         else if (*a == '-')
-            return es_error_set(err, ES_E_CONFIG, "local: unknown or incomplete flag \"%s\"; see esod local --help", a);
+            return es_error_set(err, ES_E_CONFIG,
+                                "local: unknown or incomplete flag \"%s\"; see esod local --help", a);
         else if (l->dir)
             return es_error_set(err, ES_E_CONFIG, "local: one folder, not both \"%s\" and \"%s\"", l->dir, a);
         else
@@ -106,7 +107,8 @@ static int settle(struct local *l, struct es_error *err)
         usleep(TICK_MS * 1000);
         if (es_mono_ms() - started_ms > 1000)
             progress("syncing ...");
-    } while ((!es_engine_ready(l->daemon.engine) || !es_engine_idle(l->daemon.engine)) && es_mono_ms() < until_ms);
+    } while ((!es_engine_ready(l->daemon.engine) || !es_engine_idle(l->daemon.engine)) &&
+             es_mono_ms() < until_ms);
     progress("");
     return 0;
 }

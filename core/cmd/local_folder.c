@@ -166,14 +166,14 @@ static int encode_string_data(json_t *secret)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)plain, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)plain, key, value) {
         struct es_buf b64;
         es_buf_init(&b64, (size_t)4 << 20);
         if (json_is_string(value))
             es_base64_encode(&b64, json_string_value(value), json_string_length(value));
-        int rc = es_buf_failed(&b64) ? ES_E_NOMEM
-                                     : es_obj_set(secret, json_stringn(es_buf_str(&b64), b64.len), "data", key);
+        int rc = es_buf_failed(&b64)
+                     ? ES_E_NOMEM
+                     : es_obj_set(secret, json_stringn(es_buf_str(&b64), b64.len), "data", key);
         es_buf_fini(&b64);
         if (rc < 0)
             return rc;
@@ -199,8 +199,11 @@ static void remember(struct reading *r, const struct es_kind *kind, const json_t
         es_mem_free(key);
         return;
     }
-    *a = (struct applied){
-        .kind = kind, .key = key, .ns = es_mem_strdup(ns), .name = es_mem_strdup(name), .round = r->folder->round};
+    *a = (struct applied){.kind = kind,
+                          .key = key,
+                          .ns = es_mem_strdup(ns),
+                          .name = es_mem_strdup(name),
+                          .round = r->folder->round};
     if (!a->ns || !a->name || es_map_put(&r->folder->applied, a->key, a, NULL) < 0) {
         es_mem_free(a->ns);
         es_mem_free(a->name);
@@ -253,7 +256,7 @@ static void take_document(struct reading *r)
     size_t i;
 
     if (es_streq(es_obj_str(root, "kind"), "List") && json_is_array(json_object_get(root, "items"))) {
-        json_array_foreach(json_object_get(root, "items"), i, item)
+        json_array_foreach (json_object_get(root, "items"), i, item)
             take_object(r, item);
         return;
     }
@@ -311,7 +314,8 @@ int es_folder_apply(struct es_folder *f, struct es_local *local, const struct es
 
     if (list_files(f, &list) < 0) {
         list_fini(&list);
-        return es_error_set(err, ES_E_TOO_LARGE, "%s: more than %d manifests, or out of memory", f->path, FILES_MAX);
+        return es_error_set(err, ES_E_TOO_LARGE, "%s: more than %d manifests, or out of memory", f->path,
+                            FILES_MAX);
     }
     f->round++;
     for (size_t i = 0; i < list.count; i++)

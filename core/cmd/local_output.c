@@ -48,8 +48,8 @@ static json_t *hidden_value(const json_t *value)
 
 static json_t *presentable(const json_t *secret, bool show_values)
 {
-    static const char *const noise[] = {"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields",
-                                        "ownerReferences"};
+    static const char *const noise[] = {"uid",           "resourceVersion", "generation", "creationTimestamp",
+                                        "managedFields", "ownerReferences"};
     json_t *copy = json_deep_copy(secret), *value;
     json_t *data = json_object_get(copy, "data");
     const char *key;
@@ -58,7 +58,7 @@ static json_t *presentable(const json_t *secret, bool show_values)
     for (size_t i = 0; i < sizeof noise / sizeof *noise; i++)
         json_object_del(json_object_get(copy, "metadata"), noise[i]);
     if (!show_values)
-        json_object_foreach_safe(data, next, key, value)
+        json_object_foreach_safe (data, next, key, value)
             json_object_set_new(data, key, hidden_value(value));
     return copy;
 }
@@ -78,8 +78,7 @@ static int print_yaml(const json_t *list, struct es_error *err)
     size_t i;
 
     es_buf_init(&out, TEXT_MAX);
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         es_buf_adds(&out, i ? "---\n" : "");
         es_yaml_write(&out, item, false);
     }
@@ -199,10 +198,10 @@ static void print_values(const json_t *data, bool show)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)data, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)data, key, value) {
         struct es_blob blob = {0};
-        if (es_base64_decode(&blob, ES_BASE64_STD, json_string_value(value), json_string_length(value), NULL) < 0)
+        if (es_base64_decode(&blob, ES_BASE64_STD, json_string_value(value), json_string_length(value),
+                             NULL) < 0)
             continue;
         if (!show)
             printf("    %s: (hidden, %zu bytes)\n", key, blob.len);
@@ -223,8 +222,9 @@ static bool each_to_table(void *ctx, const json_t *es)
 
     json_array_append_new(o->list, json_deep_copy(es));
     const char *color = !o->opts->color ? "" : good ? "\033[32m" : "\033[31m";
-    printf("%-16s %-24s %s%-6s%s %-20s %s\n", es_obj_namespace(es), es_obj_name(es), color, *status ? status : "-",
-           *color ? "\033[0m" : "", es_obj_str(ready, "reason"), es_obj_str(es, "status", "binding", "name"));
+    printf("%-16s %-24s %s%-6s%s %-20s %s\n", es_obj_namespace(es), es_obj_name(es), color,
+           *status ? status : "-", *color ? "\033[0m" : "", es_obj_str(ready, "reason"),
+           es_obj_str(es, "status", "binding", "name"));
     o->count++;
     return true;
 }
@@ -239,8 +239,7 @@ static int print_table(struct output *o)
         return es_error_nomem(o->err);
     printf("%-16s %-24s %-6s %-20s %s\n", "NAMESPACE", "EXTERNALSECRET", "READY", "REASON", "SECRET");
     es_local_each(o->local, &es_kind_external_secret, each_to_table, o);
-    json_array_foreach(o->list, i, es)
-    {
+    json_array_foreach (o->list, i, es) {
         struct lookup l = {.ns = es_obj_namespace(es), .name = es_target_name(es)};
         es_local_each(o->local, &es_kind_secret, match, &l);
         if (l.found) {
@@ -277,7 +276,8 @@ static bool name_failure(void *ctx, const json_t *object)
         return true;
     ++*count;
     fprintf(stderr, "%s %s%s%s: %s\n", es_obj_str(object, "kind"), ns, *ns ? "/" : "", es_obj_name(object),
-            ready ? es_obj_str(ready, "message") : "was not worked on: its store belongs to another controller class");
+            ready ? es_obj_str(ready, "message")
+                  : "was not worked on: its store belongs to another controller class");
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* esod: one program, a sub-command for each thing that it does. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,8 +57,20 @@ int es_flush_stdout(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return ES_EXIT_OK;
-    fprintf(stderr, "esod: standard output: %s\n", strerror(errno));
+    if (errno != EPIPE)
+        fprintf(stderr, "esod: standard output: %s\n", strerror(errno));
     return ES_EXIT_FAILED;
+}
+
+const char *es_read_output(int argc, char **argv, int *i)
+{
+    const char *a = argv[*i];
+
+    if (es_str_starts(a, "--output=") || es_str_starts(a, "-o="))
+        return strchr(a, '=') + 1;
+    if (!es_streq(a, "-o") && !es_streq(a, "--output"))
+        return "";
+    return *i + 1 < argc ? argv[++*i] : NULL;
 }
 
 void es_log_from_config(const struct es_config *c, enum es_log_level level)
@@ -85,8 +99,36 @@ static void print_usage(FILE *to)
     fputs("\n`esod COMMAND --help` tells about one of them.\n", to);
 }
 
+/* Whoever starts us may have closed these. What is opened next would get their
+ * numbers, and a log line would end up in a connection. Writes to what stands in
+ * for them fail, as they should. */
+static void occupy_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* `esod help COMMAND` */
+static int help_about(const char *name)
+{
+    char *argv[] = {(char *)(uintptr_t)name, (char *)(uintptr_t) "--help", NULL};
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (es_streq(name, commands[i].name))
+            return commands[i].run(2, argv);
+    fprintf(stderr, "esod: there is no command \"%s\"\n\n", name);
+    print_usage(stderr);
+    return ES_EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
+    occupy_standard_streams();
     es_mem_init();
     /* A reader that has gone away must end a write, not the daemon. */
     signal(SIGPIPE, SIG_IGN);
@@ -97,6 +139,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMANDS; i++)
         if (es_streq(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
+    if (es_streq(argv[1], "help") && argc > 2)
+        return help_about(argv[2]);
     if (es_streq(argv[1], "--help") || es_streq(argv[1], "-h") || es_streq(argv[1], "help")) {
         print_usage(stdout);
         return es_flush_stdout();

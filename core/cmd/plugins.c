@@ -20,12 +20,13 @@ static json_t *describe(const struct es_plugin *p)
     snprintf(abi, sizeof abi, "%u.%u", (unsigned)p->abi_major, (unsigned)p->abi_minor);
     for (size_t i = 0; i < p->provider_count; i++) {
         const struct es_provider *v = &p->providers[i];
-        json_array_append_new(providers, json_pack("{s:s,s:b,s:b,s:b}", "name", v->name, "read",
-                                                   (v->caps & ESP_CAP_READ) != 0, "find", (v->caps & ESP_CAP_LIST) != 0,
-                                                   "push", (v->caps & ESP_CAP_WRITE) != 0));
+        json_array_append_new(providers,
+                              json_pack("{s:s,s:b,s:b,s:b}", "name", v->name, "read",
+                                        (v->caps & ESP_CAP_READ) != 0, "find", (v->caps & ESP_CAP_LIST) != 0,
+                                        "push", (v->caps & ESP_CAP_WRITE) != 0));
     }
-    return json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", p->name, "version", p->version, "abi", abi, "path", p->path,
-                     "providers", providers);
+    return json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", p->name, "version", p->version, "abi", abi, "path",
+                     p->path, "providers", providers);
 }
 
 static int print_json(const struct es_registry *r, struct es_error *err)
@@ -39,7 +40,8 @@ static int print_json(const struct es_registry *r, struct es_error *err)
         json_array_append_new(list, describe(plugins[i]));
     count = es_registry_refusals(r, &refusals);
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(refused, json_pack("{s:s,s:s}", "name", refusals[i].name, "reason", refusals[i].reason));
+        json_array_append_new(refused,
+                              json_pack("{s:s,s:s}", "name", refusals[i].name, "reason", refusals[i].reason));
     json_t *all = json_pack("{s:o,s:o}", "plugins", list, "refused", refused);
     if (!all)
         return es_error_nomem(err);
@@ -85,6 +87,22 @@ static void print_table(const struct es_config *c, const struct es_registry *r)
         fprintf(stderr, "  %s\n", c->plugin_path[i]);
 }
 
+static int read_format(int argc, char **argv, bool *ret_json, struct es_error *err)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *argument = argv[i], *form = es_read_output(argc, argv, &i);
+        *ret_json = es_streq(form, "json");
+        if (*ret_json || es_streq(form, "table"))
+            continue;
+        if (form && !*form)
+            return es_error_set(err, ES_E_CONFIG, "plugins: unknown argument \"%s\"; see esod plugins --help",
+                                argument);
+        return es_error_set(err, ES_E_CONFIG, "plugins: %s is table or json%s%s", argument,
+                            form ? ", not " : "", form ? form : "");
+    }
+    return 0;
+}
+
 int es_cmd_plugins(int argc, char **argv)
 {
     struct es_config config;
@@ -94,17 +112,14 @@ int es_cmd_plugins(int argc, char **argv)
     bool json = false;
 
     if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_PLUGINS, "  -o table|json                      Format. Default: table.\n");
+        es_print_help(usage, ES_FOR_PLUGINS,
+                      "  -o, --output table|json            Format. Default: table.\n");
         return es_flush_stdout();
     }
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_PLUGINS, &argc, argv, &err) < 0)
         return es_complain(&err);
-    int rc = 0;
-    if (argc == 2 && es_streq(argv[0], "-o") && (es_streq(argv[1], "json") || es_streq(argv[1], "table")))
-        json = es_streq(argv[1], "json");
-    else if (argc)
-        rc = es_error_set(&err, ES_E_CONFIG, "plugins: unknown argument \"%s\"; see esod plugins --help", argv[0]);
+    int rc = read_format(argc, argv, &json, &err);
     if (rc == 0)
         rc = es_load_plugins(&registry, &config, &services, &err);
     if (rc == 0 && json)

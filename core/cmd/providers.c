@@ -14,7 +14,8 @@ int es_crds_of_registry(struct es_crds **ret, const struct es_registry *r, struc
         return es_error_nomem(err);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < plugins[i]->provider_count; k++, n++)
-            list[n] = (struct es_crd_provider){plugins[i]->providers[k].name, plugins[i]->providers[k].schema};
+            list[n] =
+                (struct es_crd_provider){plugins[i]->providers[k].name, plugins[i]->providers[k].schema};
     int rc = es_crds_new(ret, list, n, err);
     free(list);
     return rc;

@@ -18,9 +18,10 @@
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
 
-static const char usage[] = "Usage: esod run [--config FILE] [FLAGS]\n\n"
-                            "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
-                            "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong.\n";
+static const char usage[] =
+    "Usage: esod run [--config FILE] [FLAGS]\n\n"
+    "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
+    "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong.\n";
 
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
@@ -28,7 +29,8 @@ static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct 
     struct es_kube_config *kube_config = NULL;
     struct es_kube *kube = NULL;
     struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
-    struct es_kube_opts how = {.qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
+    struct es_kube_opts how = {
+        .qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
     struct es_kube_house_opts house = {.ns = c->ns};
 
     int rc = es_kube_config_load(&kube_config, &where, err);
@@ -93,13 +95,15 @@ static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
     bool trouble = es_cluster_trouble(d->env.cluster, &err);
 
     if (trouble && !es_streq(last, err.text))
-        es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying", ES_F_STR("error", err.text));
+        es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying",
+               ES_F_STR("error", err.text));
     else if (!trouble && *last)
         es_log_plain(ES_INFO, "watch", "all watches work again");
     snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
 }
 
-static int serve(struct es_daemon *d, struct readiness *readiness, const sigset_t *signals, struct es_error *err)
+static int serve(struct es_daemon *d, struct readiness *readiness, const sigset_t *signals,
+                 struct es_error *err)
 {
     char trouble[ES_ERROR_TEXT_MAX] = "";
 
@@ -121,7 +125,8 @@ static int serve(struct es_daemon *d, struct readiness *readiness, const sigset_
 static void log_ignored(const struct es_config *c)
 {
     for (const char *const *flag = es_config_ignored(c); *flag; flag++)
-        es_log(ES_WARN, "setup", "this flag of the reference operator has no effect here", ES_F_STR("flag", *flag));
+        es_log(ES_WARN, "setup", "this flag of the reference operator has no effect here",
+               ES_F_STR("flag", *flag));
 }
 
 /* Everything from the cluster on; the transport and the plugins are there. */
@@ -172,7 +177,8 @@ int es_cmd_run(int argc, char **argv)
     es_log_from_config(&config, ES_INFO);
     es_process_harden();
     sigset_t signals = block_signals();
-    es_log(ES_INFO, "setup", "esod " ESOD_VERSION, ES_F_STR("config", config.config ? config.config : "defaults"));
+    es_log(ES_INFO, "setup", "esod " ESOD_VERSION,
+           ES_F_STR("config", config.config ? config.config : "defaults"));
     log_ignored(&config);
     int rc = es_daemon_init(&daemon, &config, &err);
     if (rc == 0) {

@@ -11,8 +11,14 @@
 int es_cmd_version(int argc, char **argv)
 {
     if (es_wants_help(argc, argv)) {
-        es_print_help("Usage: esod version\n\nPrints the versions of esod, its plugin ABI and its libraries.\n", 0, NULL);
+        es_print_help(
+            "Usage: esod version\n\nPrints the versions of esod, its plugin ABI and its libraries.\n", 0,
+            NULL);
         return es_flush_stdout();
+    }
+    if (argc > 1) {
+        fprintf(stderr, "esod: version: unknown argument \"%s\"; see esod version --help\n", argv[1]);
+        return ES_EXIT_USAGE;
     }
     printf("esod %s\n", ESOD_VERSION);
     printf("plugin ABI %d.%d\n", ESP_ABI_MAJOR, ESP_ABI_MINOR);

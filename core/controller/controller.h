@@ -22,10 +22,10 @@ struct es_store_table;
 enum es_controller_id { ES_EXTERNAL_SECRET, ES_SECRET_STORE, ES_CLUSTER_SECRET_STORE, ES_CONTROLLERS };
 
 struct es_settings {
-    const char *controller_class;      /* "default" */
-    const char *ns;                    /* restricted to this namespace, or NULL */
-    int64_t store_requeue_ms;          /* when a store has no refreshInterval */
-    bool flood_gate;                   /* only stores that are Ready are asked */
+    const char *controller_class;       /* "default" */
+    const char *ns;                     /* restricted to this namespace, or NULL */
+    int64_t store_requeue_ms;           /* when a store has no refreshInterval */
+    bool flood_gate;                    /* only stores that are Ready are asked */
     bool secret_stores, cluster_stores; /* which store controllers run */
     bool generic_targets;
     int64_t pass_timeout_ms; /* of the provider calls of one pass; 0: 5 min */
@@ -72,8 +72,8 @@ int es_external_secret_reconcile(struct es_env *env, const char *ns, const char 
                                  struct es_error *err);
 int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
                               struct es_error *err);
-int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                                      struct es_error *err);
+int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
+                                      struct es_outcome *ret, struct es_error *err);
 
 /* Creates what the controllers share, the caches included; `enqueue` is called
  * from es_cluster_start on. The env's other fields are set before. */

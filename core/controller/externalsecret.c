@@ -60,7 +60,8 @@ static void say(struct pass *p, enum es_event_type type, const char *reason, con
 /* ---- status ---- */
 
 /* Ready=True, or one of its shades: the pass is done, the interval starts. */
-static int finish(struct pass *p, const char *reason, const char *message, const char *binding, struct es_error *err)
+static int finish(struct pass *p, const char *reason, const char *message, const char *binding,
+                  struct es_error *err)
 {
     char now[ES_TIME_TEXT_MAX];
     struct es_condition ready = {.status = "True", .reason = reason, .message = message};
@@ -86,10 +87,11 @@ static int report(struct pass *p, const char *message, struct es_error *err)
     struct es_error status_err = ES_ERROR_INIT;
 
     say(p, ES_EVENT_WARNING, "UpdateFailed", err->text);
-    json_t *status = json_pack("{s:o}", "conditions", es_status_conditions(p->es, &ready, p->started_unix_ms));
+    json_t *status =
+        json_pack("{s:o}", "conditions", es_status_conditions(p->es, &ready, p->started_unix_ms));
     if (es_status_patch(p->env, &es_kind_external_secret, p->es, status, &status_err) < 0)
-        es_log(ES_WARN, "controllers.ExternalSecret", "the status could not be written", ES_F_STR("namespace", p->ns),
-               ES_F_STR("name", p->name), ES_F_STR("error", status_err.text));
+        es_log(ES_WARN, "controllers.ExternalSecret", "the status could not be written",
+               ES_F_STR("namespace", p->ns), ES_F_STR("name", p->name), ES_F_STR("error", status_err.text));
     return err->code;
 }
 
@@ -109,7 +111,7 @@ static json_t *finalizers_patch(const json_t *es, bool present)
     json_t *have;
     size_t i;
 
-    json_array_foreach(es_obj_at(es, "metadata", "finalizers"), i, have)
+    json_array_foreach (es_obj_at(es, "metadata", "finalizers"), i, have)
         if (!es_streq(json_string_value(have), ES_FINALIZER))
             json_array_append(list, have);
     if (present)
@@ -136,8 +138,8 @@ static int set_finalizer(struct pass *p, bool present, struct es_error *err)
         }
         json_t *answer = NULL;
         json_t *patch = finalizers_patch(p->es, present);
-        rc = patch ? es_cluster_patch(p->env->cluster, &es_kind_external_secret, p->ns, p->name, NULL, patch, NULL,
-                                      &answer, err)
+        rc = patch ? es_cluster_patch(p->env->cluster, &es_kind_external_secret, p->ns, p->name, NULL, patch,
+                                      NULL, &answer, err)
                    : es_error_nomem(err);
         json_decref(patch);
         if (rc == 0)
@@ -192,9 +194,11 @@ static void remove_orphan(void *ctx, const char *ns, const char *name)
     struct pass *p = o->p;
     json_t *known = NULL;
 
-    if (o->rc < 0 || es_streq(name, p->target_name) || es_cache_get(p->env->targets, ns, name, &known, NULL) < 0)
+    if (o->rc < 0 || es_streq(name, p->target_name) ||
+        es_cache_get(p->env->targets, ns, name, &known, NULL) < 0)
         return;
-    o->rc = es_cluster_remove(p->env->cluster, &es_kind_secret, ns, name, es_obj_str(known, "metadata", "uid"), o->err);
+    o->rc = es_cluster_remove(p->env->cluster, &es_kind_secret, ns, name,
+                              es_obj_str(known, "metadata", "uid"), o->err);
     json_decref(known);
     if (o->rc == 0)
         say(p, ES_EVENT_NORMAL, "Deleted", "secret deleted because it was orphaned");
@@ -220,7 +224,8 @@ static int remove_orphans(struct pass *p, struct es_error *err)
 
 /* Stands for all that decides how the target looks: kept with the version of
  * the target that it led to, it says without a read that nothing is to be written. */
-static uint64_t inputs_of(const struct pass *p, const char *values_hash, const struct es_rendered_template *rendered)
+static uint64_t inputs_of(const struct pass *p, const char *values_hash,
+                          const struct es_rendered_template *rendered)
 {
     char hash[ES_SHA3_224_HEX_MAX] = "", text[512];
     char *labels = rendered && rendered->labels ? es_json_text(rendered->labels, NULL) : NULL;
@@ -228,8 +233,9 @@ static uint64_t inputs_of(const struct pass *p, const char *values_hash, const s
 
     if (rendered && es_hash_values(hash, &rendered->data, NULL) < 0)
         hash[0] = '\0';
-    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%016llx%016llx", es_obj_str(p->es, "metadata", "uid"), p->version,
-                     values_hash, hash, labels ? (unsigned long long)es_hash64(labels, strlen(labels)) : 0ULL,
+    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%016llx%016llx", es_obj_str(p->es, "metadata", "uid"),
+                     p->version, values_hash, hash,
+                     labels ? (unsigned long long)es_hash64(labels, strlen(labels)) : 0ULL,
                      annotations ? (unsigned long long)es_hash64(annotations, strlen(annotations)) : 0ULL);
     es_mem_free(labels);
     es_mem_free(annotations);
@@ -270,7 +276,8 @@ struct write {
 /* After a write or a comparison that found nothing to do: remember for what. */
 static void settle(struct pass *p, const struct write *w, const json_t *secret)
 {
-    es_cache_note(p->env->targets, p->ns, p->target_name, es_obj_str(secret, "metadata", "resourceVersion"), w->inputs);
+    es_cache_note(p->env->targets, p->ns, p->target_name, es_obj_str(secret, "metadata", "resourceVersion"),
+                  w->inputs);
 }
 
 static int create_target(struct pass *p, struct write *w, struct es_error *err)
@@ -299,13 +306,13 @@ static int update_target(struct pass *p, struct write *w, const json_t *existing
     int rc = es_target_shape(&change, p->es, existing, w->values, w->rendered, &w->fault, err);
 
     if (rc < 0)
-        return es_error_wrap(err, "unable to %s secret %s: ", w->fault == ES_TARGET_IMMUTABLE ? "update" : "mutate",
-                             p->target_name);
+        return es_error_wrap(err, "unable to %s secret %s: ",
+                             w->fault == ES_TARGET_IMMUTABLE ? "update" : "mutate", p->target_name);
     if (!change.differs) {
         settle(p, w, existing);
     } else {
-        rc = es_cluster_update(p->env->cluster, &es_kind_secret, p->ns, p->target_name, change.object, p->manager,
-                               &answer, err);
+        rc = es_cluster_update(p->env->cluster, &es_kind_secret, p->ns, p->target_name, change.object,
+                               p->manager, &answer, err);
         if (rc == 0) {
             settle(p, w, answer);
             w->wrote = true;
@@ -379,7 +386,8 @@ static int apply(struct pass *p, const struct es_values *values, struct es_error
     if (rc < 0)
         return report_write(p, w.fault, err);
     if (w.missing)
-        return finish(p, "SecretMissing", "secret will not be created due to CreationPolicy=Merge", NULL, err);
+        return finish(p, "SecretMissing", "secret will not be created due to CreationPolicy=Merge", NULL,
+                      err);
     return finish(p, "SecretSynced", "secret synced", p->target_name, err);
 }
 
@@ -387,8 +395,8 @@ static int apply(struct pass *p, const struct es_values *values, struct es_error
 static int delete_target(struct pass *p, struct es_error *err)
 {
     if (!p->policy->owns) {
-        es_error_set(err, ES_E_CONFIG, "unable to delete secret %s: creationPolicy=%s is not Owner", p->target_name,
-                     p->policy->name);
+        es_error_set(err, ES_E_CONFIG, "unable to delete secret %s: creationPolicy=%s is not Owner",
+                     p->target_name, p->policy->name);
         return report_and_wait(p, "could not delete secret", err);
     }
     /* A Secret that does not carry our label is somebody else's. */

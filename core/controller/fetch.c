@@ -72,11 +72,10 @@ static int names_match(const json_t *condition, const char *ns, struct es_error 
     json_t *item;
     size_t i;
 
-    json_array_foreach(es_obj_at(condition, "namespaces"), i, item)
+    json_array_foreach (es_obj_at(condition, "namespaces"), i, item)
         if (es_streq(json_string_value(item), ns))
             return 1;
-    json_array_foreach(es_obj_at(condition, "namespaceRegexes"), i, item)
-    {
+    json_array_foreach (es_obj_at(condition, "namespaceRegexes"), i, item) {
         struct es_regex *re = NULL;
         int rc = es_regex_new(&re, json_is_string(item) ? json_string_value(item) : "", err);
         if (rc == 0)
@@ -89,7 +88,8 @@ static int names_match(const json_t *condition, const char *ns, struct es_error 
 }
 
 /* May a consumer in `ns` use this ClusterSecretStore? Any condition suffices. */
-static int check_conditions(struct es_env *env, const struct es_store *s, const char *ns, struct es_error *err)
+static int check_conditions(struct es_env *env, const struct es_store *s, const char *ns,
+                            struct es_error *err)
 {
     const json_t *conditions = es_obj_at(s->object, "spec", "conditions");
     json_t *condition;
@@ -101,8 +101,7 @@ static int check_conditions(struct es_env *env, const struct es_store *s, const 
     if (!labels)
         return err->code;
     int rc = 0;
-    json_array_foreach(conditions, i, condition)
-    {
+    json_array_foreach (conditions, i, condition) {
         rc = es_label_selector_match(es_obj_at(condition, "namespaceSelector"), labels, err);
         if (rc == 0)
             rc = names_match(condition, ns, err);
@@ -114,7 +113,8 @@ static int check_conditions(struct es_env *env, const struct es_store *s, const 
         return rc;
     return rc ? 0
               : es_error_set(err, ES_E_CONFIG,
-                             "using cluster store \"%s\" is not allowed from namespace \"%s\": denied by spec.condition",
+                             "using cluster store \"%s\" is not allowed from namespace \"%s\": denied by "
+                             "spec.condition",
                              s->name, ns);
 }
 
@@ -134,7 +134,8 @@ static bool is_too_new_to_judge(const struct es_env *env, const struct es_store 
 
 /* Resolves a reference for this consumer; NOT_FOUND never leaves here: it would
  * pass for a missing value. */
-static int resolve(struct fetch *f, const struct store_ref *ref, const struct es_store **ret, struct es_error *err)
+static int resolve(struct fetch *f, const struct store_ref *ref, const struct es_store **ret,
+                   struct es_error *err)
 {
     const struct es_store *s = NULL;
     int rc = es_store_get(f->env, ref->kind, ref->kind->namespaced ? f->ns : "", ref->name, &s, err);
@@ -147,8 +148,8 @@ static int resolve(struct fetch *f, const struct store_ref *ref, const struct es
     if (rc == 0)
         rc = check_conditions(f->env, s, f->ns, err);
     if (rc == 0 && f->env->settings.flood_gate && !s->ready)
-        rc = es_error_set(err, is_too_new_to_judge(f->env, s) ? ES_E_UNDECIDED : ES_E_CONFIG, "%s \"%s\" is not ready",
-                          ref->kind->kind, ref->name);
+        rc = es_error_set(err, is_too_new_to_judge(f->env, s) ? ES_E_UNDECIDED : ES_E_CONFIG,
+                          "%s \"%s\" is not ready", ref->kind->kind, ref->name);
     if (rc < 0) {
         es_store_release(f->env, s);
         return rc;
@@ -157,7 +158,8 @@ static int resolve(struct fetch *f, const struct store_ref *ref, const struct es
     return 0;
 }
 
-static int open_store(struct fetch *f, const struct store_ref *ref, struct es_open_store **ret, struct es_error *err)
+static int open_store(struct fetch *f, const struct store_ref *ref, struct es_open_store **ret,
+                      struct es_error *err)
 {
     const struct es_store *s = NULL;
     struct es_open_store **open = realloc(f->open, (f->open_count + 1) * sizeof *open);
@@ -209,11 +211,12 @@ static bool is_retained(const json_t *es)
 static void report_missing(struct fetch *f, size_t index, const char *key)
 {
     char message[512];
-    int n = snprintf(message, sizeof message, "secret does not exist at provider using spec.dataFrom[%zu]", index);
+    int n = snprintf(message, sizeof message, "secret does not exist at provider using spec.dataFrom[%zu]",
+                     index);
     if (key && n > 0)
         snprintf(message + n, sizeof message - (size_t)n, " (key=%s)", key);
-    es_event_record(f->env->events, &es_kind_external_secret, f->es, ES_EVENT_NORMAL, "MissingProviderSecret", COMPONENT,
-                    message);
+    es_event_record(f->env->events, &es_kind_external_secret, f->es, ES_EVENT_NORMAL, "MissingProviderSecret",
+                    COMPONENT, message);
 }
 
 /* Rewrite, or else convert; then check, decode, look for null bytes. */
@@ -235,7 +238,8 @@ static int shape_map(struct es_values *values, const json_t *entry, const json_t
     }
     rc = es_values_check_keys(values, err);
     if (rc < 0)
-        return es_error_wrap(err, "invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): ");
+        return es_error_wrap(err,
+                             "invalid secret keys (TIP: use rewrite or conversionStrategy to change keys): ");
     rc = es_values_decode(values, decoding, err);
     if (rc < 0)
         return es_error_wrap(err, "error applying decoding strategy %s to data: ", decoding);
@@ -267,7 +271,8 @@ static int fetch_extract(struct fetch *f, const json_t *entry, const json_t *ref
 
 static int fetch_generator(const json_t *ref, struct es_error *err)
 {
-    return es_error_set(err, ES_E_UNSUPPORTED, "error using generator: no loaded plugin serves generators of kind %s",
+    return es_error_set(err, ES_E_UNSUPPORTED,
+                        "error using generator: no loaded plugin serves generators of kind %s",
                         es_obj_str(ref, "kind"));
 }
 
@@ -337,14 +342,12 @@ static int fetch_all(struct fetch *f, struct es_values *ret, struct es_error *er
     size_t i;
     int rc;
 
-    json_array_foreach(es_obj_at(f->es, "spec", "dataFrom"), i, entry)
-    {
+    json_array_foreach (es_obj_at(f->es, "spec", "dataFrom"), i, entry) {
         rc = fetch_data_from(f, i, entry, ret, err);
         if (rc < 0)
             return rc;
     }
-    json_array_foreach(es_obj_at(f->es, "spec", "data"), i, entry)
-    {
+    json_array_foreach (es_obj_at(f->es, "spec", "data"), i, entry) {
         rc = fetch_data(f, i, entry, ret, err);
         if (rc < 0)
             return rc;
@@ -355,8 +358,10 @@ static int fetch_all(struct fetch *f, struct es_values *ret, struct es_error *er
 int es_fetch(struct es_env *env, const json_t *es, struct es_values *ret, struct es_error *err)
 {
     int64_t pass_ms = env->settings.pass_timeout_ms ? env->settings.pass_timeout_ms : DEFAULT_PASS_MS;
-    struct fetch f = {
-        .env = env, .es = es, .ns = es_obj_namespace(es), .deadline_ms = env->clock->mono_ms(env->clock->ctx) + pass_ms};
+    struct fetch f = {.env = env,
+                      .es = es,
+                      .ns = es_obj_namespace(es),
+                      .deadline_ms = env->clock->mono_ms(env->clock->ctx) + pass_ms};
     struct es_values values = {0};
     int rc = fetch_all(&f, &values, err);
 
@@ -402,8 +407,7 @@ int es_fetch_is_foreign(struct es_env *env, const json_t *es, struct es_error *e
     for (size_t l = 0; rc == 0 && l < sizeof lists / sizeof *lists; l++) {
         json_t *entry;
         size_t i;
-        json_array_foreach(es_obj_at(es, "spec", lists[l]), i, entry)
-        {
+        json_array_foreach (es_obj_at(es, "spec", lists[l]), i, entry) {
             rc = is_foreign(env, ns, es_obj_at(entry, "sourceRef", "storeRef"), err);
             if (rc)
                 break;

@@ -17,7 +17,8 @@ static int read_secret(struct es_cluster *cluster, const char *ns, const char *n
     const json_t *value = es_obj_at(secret, "data", key);
     if (!json_is_string(value))
         rc = es_error_set(err, ES_E_NOT_FOUND, "cannot find secret data for key: \"%s\"", key);
-    else if (es_base64_decode(ret, ES_BASE64_STD, json_string_value(value), json_string_length(value), NULL) < 0)
+    else if (es_base64_decode(ret, ES_BASE64_STD, json_string_value(value), json_string_length(value), NULL) <
+             0)
         rc = es_error_set(err, ES_E_INTERNAL, "the Secret %s/%s holds no base64 at key %s", ns, name, key);
     json_decref(secret);
     return rc;
@@ -40,8 +41,8 @@ static int read_config_map(struct es_cluster *cluster, const char *ns, const cha
     return rc;
 }
 
-static int read_service_account(struct es_cluster *cluster, const char *ns, const char *name, struct es_blob *ret,
-                                struct es_error *err)
+static int read_service_account(struct es_cluster *cluster, const char *ns, const char *name,
+                                struct es_blob *ret, struct es_error *err)
 {
     json_t *account = NULL;
     size_t len = 0;
@@ -78,7 +79,9 @@ static int sa_token(void *ctx, const char *ns, const char *name, const char *con
 {
     struct es_cluster *cluster = *(struct es_cluster **)ctx;
     int rc = es_cluster_sa_token(cluster, ns, name, audiences, count, ttl_s, ret, err);
-    return rc < 0 ? es_error_wrap(err, "cannot request Kubernetes service account token for service account \"%s\": ", name)
+    return rc < 0 ? es_error_wrap(
+                        err,
+                        "cannot request Kubernetes service account token for service account \"%s\": ", name)
                   : 0;
 }
 

@@ -50,8 +50,7 @@ static bool windows_permit(const json_t *es, int64_t now_ms, int64_t *ret_edge_m
 
     if (!json_array_size(windows))
         return true;
-    json_array_foreach(windows, i, window)
-    {
+    json_array_foreach (windows, i, window) {
         struct window w = look_at(window, now_ms);
         active = active || w.active;
         if (w.readable && w.edge_ms > now_ms && w.edge_ms < edge)

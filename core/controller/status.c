@@ -32,8 +32,8 @@ static json_t *ready_condition(const json_t *old, const struct es_condition *c, 
     format_message(message, c);
     if (!*since || !es_streq(es_obj_str(old, "status"), c->status))
         since = es_time_format(now_ms, now);
-    return json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "Ready", "status", c->status, "reason", c->reason, "message",
-                     message, "lastTransitionTime", since);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s}", "type", "Ready", "status", c->status, "reason", c->reason,
+                     "message", message, "lastTransitionTime", since);
 }
 
 json_t *es_status_conditions(const json_t *object, const struct es_condition *ready, int64_t now_ms)
@@ -42,7 +42,7 @@ json_t *es_status_conditions(const json_t *object, const struct es_condition *re
     json_t *have;
     size_t i;
 
-    json_array_foreach(es_obj_at(object, "status", "conditions"), i, have)
+    json_array_foreach (es_obj_at(object, "status", "conditions"), i, have)
         if (!es_streq(es_obj_str(have, "type"), "Ready"))
             json_array_append_new(list, json_deep_copy(have));
     json_t *c = ready_condition(es_obj_condition(object, "Ready"), ready, now_ms);
@@ -59,8 +59,7 @@ static void drop_equal_members(json_t *status, const json_t *have)
     json_t *value;
     void *next;
 
-    json_object_foreach_safe(status, next, name, value)
-    {
+    json_object_foreach_safe (status, next, name, value) {
         const json_t *old = json_object_get(have, name);
         if (old ? json_equal(old, value) : json_is_null(value))
             json_object_del(status, name);
@@ -77,12 +76,12 @@ int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t
         json_decref(take_status);
         return 0;
     }
-    json_t *patch =
-        json_pack("{s:{s:s},s:o}", "metadata", "uid", es_obj_str(object, "metadata", "uid"), "status", take_status);
+    json_t *patch = json_pack("{s:{s:s},s:o}", "metadata", "uid", es_obj_str(object, "metadata", "uid"),
+                              "status", take_status);
     if (!patch)
         return es_error_nomem(err);
-    int rc = es_cluster_patch(env->cluster, kind, es_obj_namespace(object), es_obj_name(object), "status", patch, NULL,
-                              NULL, err);
+    int rc = es_cluster_patch(env->cluster, kind, es_obj_namespace(object), es_obj_name(object), "status",
+                              patch, NULL, NULL, err);
     json_decref(patch);
     return rc == ES_E_NOT_FOUND ? 0 : rc;
 }

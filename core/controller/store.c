@@ -40,9 +40,11 @@ static int read_interval(const json_t *object, int64_t fallback_ms, int64_t *ret
     } else if (json_is_string(v)) {
         const char *text = json_string_value(v);
         if (es_duration_parse(text, &ms) < 0)
-            return es_error_set(err, ES_E_CONFIG, "invalid refreshInterval \"%s\": not a duration like 5m or 1h30m", text);
+            return es_error_set(err, ES_E_CONFIG,
+                                "invalid refreshInterval \"%s\": not a duration like 5m or 1h30m", text);
         if (ms < 0)
-            return es_error_set(err, ES_E_CONFIG, "invalid refreshInterval \"%s\": must not be negative", text);
+            return es_error_set(err, ES_E_CONFIG, "invalid refreshInterval \"%s\": must not be negative",
+                                text);
     }
     *ret_ms = ms > 0 ? ms : fallback_ms;
     return 0;
@@ -51,8 +53,9 @@ static int read_interval(const json_t *object, int64_t fallback_ms, int64_t *ret
 static int write_condition(struct check *c, const char *capabilities, const struct es_condition *ready,
                            struct es_error *err)
 {
-    json_t *status = json_pack("{s:o}", "conditions",
-                               es_status_conditions(c->store->object, ready, c->env->clock->unix_ms(c->env->clock->ctx)));
+    json_t *status =
+        json_pack("{s:o}", "conditions",
+                  es_status_conditions(c->store->object, ready, c->env->clock->unix_ms(c->env->clock->ctx)));
     if (status && capabilities)
         json_object_set_new(status, "capabilities", json_string(capabilities));
     int rc = es_status_patch(c->env, c->kind, c->store->object, status, err);
@@ -68,8 +71,9 @@ static int refuse(struct check *c, const char *message, struct es_error *err)
 
     say(c, ES_EVENT_WARNING, "InvalidProviderConfig", err->text);
     if (write_condition(c, NULL, &ready, &status_err) < 0)
-        es_log(ES_WARN, "controllers.SecretStore", "the status could not be written", ES_F_STR("namespace", c->store->ns),
-               ES_F_STR("name", c->store->name), ES_F_STR("error", status_err.text));
+        es_log(ES_WARN, "controllers.SecretStore", "the status could not be written",
+               ES_F_STR("namespace", c->store->ns), ES_F_STR("name", c->store->name),
+               ES_F_STR("error", status_err.text));
     return err->code;
 }
 
@@ -82,7 +86,8 @@ static void mention_maintenance(struct check *c, const struct es_provider *p)
             "store isn't currently maintained. Please plan and prepare accordingly.");
     else if (p->maintenance == ESP_DEPRECATED)
         say(c, ES_EVENT_WARNING, "StoreDeprecated",
-            "store is deprecated and will be removed on the next minor release. Please plan and prepare accordingly.");
+            "store is deprecated and will be removed on the next minor release. Please plan and prepare "
+            "accordingly.");
 }
 
 static const char *capabilities_of(const struct es_provider *p)
@@ -174,8 +179,8 @@ int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *na
     return reconcile(env, &es_kind_secret_store, "secret-store", ns, name, ret, err);
 }
 
-int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                                      struct es_error *err)
+int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
+                                      struct es_outcome *ret, struct es_error *err)
 {
     return reconcile(env, &es_kind_cluster_secret_store, "cluster-secret-store", ns, name, ret, err);
 }

@@ -66,7 +66,7 @@ static bool has_open_reference(const json_t *block, int depth)
     if (depth > 32)
         return true; /* cannot tell: the safe answer */
     if (json_is_array(block)) {
-        json_array_foreach(block, i, member)
+        json_array_foreach (block, i, member)
             if (has_open_reference(member, depth + 1))
                 return true;
         return false;
@@ -75,7 +75,7 @@ static bool has_open_reference(const json_t *block, int depth)
         return false;
     if (json_is_string(json_object_get(block, "name")) && !*es_obj_str(block, "namespace"))
         return true;
-    json_object_foreach((json_t *)block, name, member)
+    json_object_foreach ((json_t *)block, name, member)
         if (has_open_reference(member, depth + 1))
             return true;
     return false;
@@ -177,8 +177,8 @@ int es_store_get(struct es_env *env, const struct es_kind *kind, const char *ns,
         return 0;
     }
     int rc = cache ? es_cache_get(cache, ns, name, &object, err)
-                   : es_error_set(err, ES_E_NOT_FOUND, "%s.%s \"%s\" not found: this kind is switched off", kind->kind,
-                                  kind->group, name);
+                   : es_error_set(err, ES_E_NOT_FOUND, "%s.%s \"%s\" not found: this kind is switched off",
+                                  kind->kind, kind->group, name);
     if (rc < 0) {
         es_mem_free(key);
         return rc;
@@ -227,9 +227,10 @@ static int find_provider(struct es_env *env, const struct es_store *s, const str
 {
     size_t backends = json_object_size(es_obj_at(s->object, "spec", "provider"));
     if (backends != 1)
-        return es_error_set(err, ES_E_CONFIG,
-                            "store error for %s: secret stores must only have exactly one backend specified, found %zu",
-                            s->name, backends);
+        return es_error_set(
+            err, ES_E_CONFIG,
+            "store error for %s: secret stores must only have exactly one backend specified, found %zu",
+            s->name, backends);
     *ret = es_registry_provider(env->registry, s->provider);
     if (*ret)
         return 0;
@@ -242,7 +243,8 @@ static int find_provider(struct es_env *env, const struct es_store *s, const str
         for (size_t k = 0; k < plugins[i]->provider_count; k++)
             es_buf_addf(&loaded, "%s%s", loaded.len ? ", " : "", plugins[i]->providers[k].name);
     es_error_set(err, ES_E_CONFIG,
-                 "store error for %s: failed to find registered store backend for type: %s, name: %s: no loaded plugin "
+                 "store error for %s: failed to find registered store backend for type: %s, name: %s: no "
+                 "loaded plugin "
                  "serves the provider \"%s\" (loaded: %s)",
                  s->name, s->provider, s->name, s->provider, loaded.len ? es_buf_str(&loaded) : "none");
     es_buf_fini(&loaded);

@@ -19,8 +19,8 @@ static json_t *template_data(const struct es_values *values)
     json_t *data = json_object();
     for (size_t i = 0; data && i < values->count; i++) {
         const struct es_value *v = &values->items[i];
-        json_t *text = json_stringn_nocheck((const char *)(v->blob.ptr ? v->blob.ptr : (const unsigned char *)""),
-                                            v->blob.len);
+        json_t *text = json_stringn_nocheck(
+            (const char *)(v->blob.ptr ? v->blob.ptr : (const unsigned char *)""), v->blob.len);
         if (!text || json_object_set_new(data, v->key, text) < 0) {
             json_decref(data);
             return NULL;
@@ -39,9 +39,10 @@ static int render(struct es_env *env, const char *what, const char *key, const j
     if (!memmem(source, len, "{{", 2))
         return es_blob_set(ret, source, len) < 0 ? es_error_nomem(err) : 0;
     if (!services->render)
-        return es_error_set(err, ES_E_UNSUPPORTED,
-                            "could not execute template: %s.%s has template actions, and this build of esod renders none",
-                            what, key);
+        return es_error_set(
+            err, ES_E_UNSUPPORTED,
+            "could not execute template: %s.%s has template actions, and this build of esod renders none",
+            what, key);
     json_t *data = template_data(values);
     if (!data)
         return es_error_nomem(err);
@@ -50,8 +51,8 @@ static int render(struct es_env *env, const char *what, const char *key, const j
     return rc < 0 ? es_error_wrap(err, "could not execute template: ") : 0;
 }
 
-static int render_strings(struct es_env *env, const char *what, const json_t *source, const struct es_values *values,
-                          json_t **ret, struct es_error *err)
+static int render_strings(struct es_env *env, const char *what, const json_t *source,
+                          const struct es_values *values, json_t **ret, struct es_error *err)
 {
     const char *key;
     json_t *text;
@@ -61,8 +62,7 @@ static int render_strings(struct es_env *env, const char *what, const json_t *so
     *ret = json_object();
     if (!*ret)
         return es_error_nomem(err);
-    json_object_foreach((json_t *)(uintptr_t)source, key, text)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
         struct es_blob out = {0};
         int rc = render(env, what, key, text, values, &out, err);
         json_t *value = rc == 0 ? json_stringn(out.ptr ? (const char *)out.ptr : "", out.len) : NULL;
@@ -83,8 +83,7 @@ static int render_data(struct es_env *env, const json_t *source, const struct es
     const char *key;
     json_t *text;
 
-    json_object_foreach((json_t *)(uintptr_t)source, key, text)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
         struct es_blob out = {0};
         int rc = render(env, "target.template.data", key, text, values, &out, err);
         if (rc == 0 && es_values_move(ret, key, &out) < 0)
@@ -109,19 +108,20 @@ int es_template_render(struct es_env *env, const json_t *es, const struct es_val
         return 0;
     rc = es_target_check_template(es, err);
     if (rc == 0 && json_array_size(from))
-        rc = es_error_set(err, ES_E_UNSUPPORTED,
-                          "error fetching templateFrom data: target.template.templateFrom needs the template language, "
-                          "which this build of esod does not have");
-    out.includes_values =
-        es_streq(es_obj_str(t, "mergePolicy"), "Merge") || (!json_object_size(data) && !json_array_size(from));
+        rc = es_error_set(
+            err, ES_E_UNSUPPORTED,
+            "error fetching templateFrom data: target.template.templateFrom needs the template language, "
+            "which this build of esod does not have");
+    out.includes_values = es_streq(es_obj_str(t, "mergePolicy"), "Merge") ||
+                          (!json_object_size(data) && !json_array_size(from));
     if (rc == 0)
         rc = render_data(env, data, values, &out.data, err);
     if (rc == 0)
-        rc = render_strings(env, "target.template.metadata.labels", es_obj_at(t, "metadata", "labels"), values,
-                            &out.labels, err);
+        rc = render_strings(env, "target.template.metadata.labels", es_obj_at(t, "metadata", "labels"),
+                            values, &out.labels, err);
     if (rc == 0)
-        rc = render_strings(env, "target.template.metadata.annotations", es_obj_at(t, "metadata", "annotations"),
-                            values, &out.annotations, err);
+        rc = render_strings(env, "target.template.metadata.annotations",
+                            es_obj_at(t, "metadata", "annotations"), values, &out.annotations, err);
     if (rc < 0) {
         es_template_fini(&out);
         return es_error_wrap(err, "could not apply template: ");

@@ -32,8 +32,7 @@ static uint64_t mix_strings(uint64_t h, const json_t *object)
     json_t *value;
     uint64_t sum = json_object_size(object);
 
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
         const char *text = json_is_string(value) ? json_string_value(value) : "";
         sum += mix_text(es_hash64(name, strlen(name)), text);
     }
@@ -57,7 +56,7 @@ static void mark_external_secret(const json_t *kept, struct es_marks *ret)
     size_t i;
 
     ret->spec = mark_metadata(kept);
-    json_array_foreach(es_obj_at(kept, "metadata", "finalizers"), i, finalizer)
+    json_array_foreach (es_obj_at(kept, "metadata", "finalizers"), i, finalizer)
         ret->state = mix_text(ret->state, json_is_string(finalizer) ? json_string_value(finalizer) : "");
 }
 
@@ -86,11 +85,12 @@ static void index_external_secret(const json_t *kept, struct es_terms *t)
     term(t, "target", ns, es_target_name(kept));
     store_term(t, ns, es_obj_at(kept, "spec", "secretStoreRef"));
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
-        json_array_foreach(es_obj_at(kept, "spec", lists[l]), i, entry)
+        json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry)
             store_term(t, ns, es_obj_at(entry, "sourceRef", "storeRef"));
 }
 
-static void external_secret_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
+static void external_secret_changed(void *ctx, const char *ns, const char *name, unsigned what,
+                                    const json_t *kept)
 {
     struct es_env *env = ctx;
     (void)kept;
@@ -120,13 +120,14 @@ static void mark_store(const json_t *kept, struct es_marks *ret)
     ret->state = es_streq(es_obj_str(es_obj_condition(kept, "Ready"), "status"), "True");
 }
 
-static void store_changed(struct es_env *env, const struct es_kind *kind, enum es_controller_id id, const char *ns,
-                          const char *name, unsigned what)
+static void store_changed(struct es_env *env, const struct es_kind *kind, enum es_controller_id id,
+                          const char *ns, const char *name, unsigned what)
 {
     char prefix[640];
 
     es_store_forget(env, kind, ns, name);
-    if (what & ES_CHANGED_GONE && snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix)
+    if (what & ES_CHANGED_GONE &&
+        snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix)
         es_pool_drop(env->pool, prefix);
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE))
         env->enqueue(env->enqueue_ctx, id, ns, name);
@@ -134,13 +135,15 @@ static void store_changed(struct es_env *env, const struct es_kind *kind, enum e
     wake_dependents(env, "store", ns, name);
 }
 
-static void secret_store_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
+static void secret_store_changed(void *ctx, const char *ns, const char *name, unsigned what,
+                                 const json_t *kept)
 {
     (void)kept;
     store_changed(ctx, &es_kind_secret_store, ES_SECRET_STORE, ns, name, what);
 }
 
-static void cluster_store_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
+static void cluster_store_changed(void *ctx, const char *ns, const char *name, unsigned what,
+                                  const json_t *kept)
 {
     (void)kept;
     store_changed(ctx, &es_kind_cluster_secret_store, ES_CLUSTER_SECRET_STORE, ns, name, what);
@@ -157,11 +160,12 @@ static int digest_target(json_t **object)
     if (es_hash_secret_data(hash, es_obj_at(s, "data"), NULL) < 0)
         hash[0] = '\0';
     const char *noted = es_obj_str(s, "metadata", "annotations", ES_ANNOTATION_DATA_HASH);
-    bool intact = es_streq(es_obj_str(s, "metadata", "labels", ES_LABEL_MANAGED), "true") && es_streq(noted, hash);
-    json_t *kept = json_pack("{s:{s:s,s:s,s:s,s:s},s:b,s:s}", "metadata", "namespace", es_obj_namespace(s), "name",
-                             es_obj_name(s), "uid", es_obj_str(s, "metadata", "uid"), "resourceVersion",
-                             es_obj_str(s, "metadata", "resourceVersion"), "intact", intact, "createdBy",
-                             es_obj_str(s, "metadata", "labels", ES_LABEL_CREATED_BY));
+    bool intact =
+        es_streq(es_obj_str(s, "metadata", "labels", ES_LABEL_MANAGED), "true") && es_streq(noted, hash);
+    json_t *kept = json_pack("{s:{s:s,s:s,s:s,s:s},s:b,s:s}", "metadata", "namespace", es_obj_namespace(s),
+                             "name", es_obj_name(s), "uid", es_obj_str(s, "metadata", "uid"),
+                             "resourceVersion", es_obj_str(s, "metadata", "resourceVersion"), "intact",
+                             intact, "createdBy", es_obj_str(s, "metadata", "labels", ES_LABEL_CREATED_BY));
     if (!kept)
         return ES_E_NOMEM;
     json_decref(s);
@@ -229,9 +233,7 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
         {env->settings.cluster_stores,
          &env->cluster_secret_stores,
          {.kind = &es_kind_cluster_secret_store, .marks = mark_store, .changed = cluster_store_changed}},
-        {!env->settings.ns,
-         &env->namespaces,
-         {.kind = &es_kind_namespace, .digest = digest_namespace}},
+        {!env->settings.ns, &env->namespaces, {.kind = &es_kind_namespace, .digest = digest_namespace}},
         {true,
          &env->external_secrets,
          {.kind = &es_kind_external_secret,

@@ -17,7 +17,8 @@
 #define STORE_IDLE_MS (10 * 60 * INT64_C(1000))
 #define EVENTS_GRACE_MS 2000
 
-static const double pass_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+static const double pass_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                      0.5,   1,      2.5,   5,    10,    30,   60};
 
 struct es_engine {
     struct es_env *env;
@@ -46,18 +47,20 @@ static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const c
 
 /* ---- a worker ---- */
 
-static void count_pass(struct es_engine *e, const struct es_controller *c, const char *result, int64_t started_ns)
+static void count_pass(struct es_engine *e, const struct es_controller *c, const char *result,
+                       int64_t started_ns)
 {
     es_metric_add(e->passes, (const char *const[]){c->name, result}, 1);
     es_metric_observe(e->seconds, (const char *const[]){c->name}, (double)(es_mono_ns() - started_ns) / 1e9);
 }
 
-static void log_failure(const struct es_controller *c, const char *ns, const char *name, const struct es_error *err,
-                        int64_t delay_ms)
+static void log_failure(const struct es_controller *c, const char *ns, const char *name,
+                        const struct es_error *err, int64_t delay_ms)
 {
-    es_log(err->code == ES_E_CANCELLED ? ES_INFO : ES_ERROR, c->logger, "the pass failed and will be repeated",
-           ES_F_STR("namespace", ns), ES_F_STR("name", name), ES_F_STR("error", err->text),
-           ES_F_STR("kind", es_code_name(err->code)), ES_F_MS("retryMs", delay_ms));
+    es_log(err->code == ES_E_CANCELLED ? ES_INFO : ES_ERROR, c->logger,
+           "the pass failed and will be repeated", ES_F_STR("namespace", ns), ES_F_STR("name", name),
+           ES_F_STR("error", err->text), ES_F_STR("kind", es_code_name(err->code)),
+           ES_F_MS("retryMs", delay_ms));
 }
 
 static void work_on(struct es_engine *e, struct es_work *work)
@@ -128,8 +131,8 @@ static void register_metrics(struct es_engine *e)
     static const char *const labels[] = {"controller", "result"};
     struct es_metrics *m = e->env->metrics;
 
-    e->passes = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_total", "Passes by controller and result.",
-                                  labels, 2, NULL, 0);
+    e->passes = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_total",
+                                  "Passes by controller and result.", labels, 2, NULL, 0);
     e->failures = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_errors_total",
                                     "Passes that failed, by controller.", labels, 1, NULL, 0);
     e->seconds = es_metrics_family(m, ES_HISTOGRAM, "controller_runtime_reconcile_time_seconds",
@@ -137,11 +140,13 @@ static void register_metrics(struct es_engine *e)
                                    sizeof pass_seconds / sizeof *pass_seconds);
 }
 
-int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_engine_opts *opts, struct es_error *err)
+int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_engine_opts *opts,
+                  struct es_error *err)
 {
     struct es_engine *e = calloc(1, sizeof *e);
-    struct es_queue_opts queue = {
-        .clock = env->clock, .backoff_base_ms = opts->backoff_base_ms, .backoff_max_ms = opts->backoff_max_ms};
+    struct es_queue_opts queue = {.clock = env->clock,
+                                  .backoff_base_ms = opts->backoff_base_ms,
+                                  .backoff_max_ms = opts->backoff_max_ms};
 
     if (!e || !(e->queue = es_queue_new(&queue))) {
         free(e);
@@ -155,7 +160,8 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
     env->enqueue_ctx = e;
     env->cancelled = &e->cancelled;
     register_metrics(e);
-    struct es_events_opts events = {.cluster = env->cluster, .metrics = env->metrics, .busy = is_busy, .busy_ctx = e};
+    struct es_events_opts events = {
+        .cluster = env->cluster, .metrics = env->metrics, .busy = is_busy, .busy_ctx = e};
     int rc = es_events_new(&env->events, &events, err);
     if (rc == 0)
         rc = es_controllers_init(env, err);

@@ -13,14 +13,15 @@
 struct es_engine;
 
 struct es_engine_opts {
-    int workers;               /* 0: 16 */
-    int64_t backoff_base_ms;   /* see es_queue_opts; tests shorten them */
+    int workers;             /* 0: 16 */
+    int64_t backoff_base_ms; /* see es_queue_opts; tests shorten them */
     int64_t backoff_max_ms;
 };
 
 /* Completes the env (enqueue, events, cancelled) and creates the caches. The
  * env must outlive the engine. */
-int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_engine_opts *opts, struct es_error *err);
+int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_engine_opts *opts,
+                  struct es_error *err);
 
 /* Starts the watches. Workers begin as soon as every cache is filled: a store
  * that has not been read yet must not pass for one that does not exist. */

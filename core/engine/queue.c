@@ -270,8 +270,11 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
             i->running = true;
             i->again = false;
             q->running++;
-            *ret = (struct es_work){
-                .kind = i->kind, .key = i->id + 1, .failures = i->failures, .waited_ms = now - i->due_ms, .item = i};
+            *ret = (struct es_work){.kind = i->kind,
+                                    .key = i->id + 1,
+                                    .failures = i->failures,
+                                    .waited_ms = now - i->due_ms,
+                                    .item = i};
             break;
         }
         wait_locked(q, now);

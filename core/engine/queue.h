@@ -32,8 +32,8 @@ int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms
 
 struct es_work {
     int kind;
-    const char *key; /* valid until es_queue_done */
-    int failures;    /* in a row, before this one */
+    const char *key;   /* valid until es_queue_done */
+    int failures;      /* in a row, before this one */
     int64_t waited_ms; /* from being due to being taken */
     void *item;
 };
@@ -56,8 +56,8 @@ void es_queue_stop(struct es_queue *q);
 bool es_queue_busy(struct es_queue *q);
 
 struct es_queue_stats {
-    size_t waiting;  /* due now */
-    size_t delayed;  /* due later */
+    size_t waiting; /* due now */
+    size_t delayed; /* due later */
     size_t running;
     uint64_t added, retried;
     int64_t oldest_ms; /* how long the first due entry has waited */

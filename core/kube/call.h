@@ -68,6 +68,11 @@ int es_kube_next_item(const char *text, size_t len, size_t *at, const char **ret
  * when there is none. */
 const char *es_kube_member(const char *text, size_t len, const char *name, size_t *ret_len);
 
+/* Takes metadata.managedFields out of an object's text, in place, by moving what
+ * stands before it: half of an object's bytes, which hardly anybody reads.
+ * Returns where the text begins now, and its length in *len. */
+char *es_kube_drop_managed_fields(char *object, size_t *len);
+
 /* How deep a JSON text is nested (counting brackets, not checking them). */
 int es_kube_depth(const char *text, size_t len);
 

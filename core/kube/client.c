@@ -37,8 +37,12 @@ static int exchange(struct es_kube *k, struct es_kube_call *call, const json_t *
         call->content_type = call->content_type ? call->content_type : JSON;
     }
     int rc = es_kube_call(k, call, &res, err);
-    if (rc == 0 && ret)
-        rc = es_kube_parse(ret, es_buf_str(&res.body), res.body.len, err);
+    if (rc == 0 && ret) {
+        size_t len = res.body.len;
+        const char *answer =
+            obj && len ? es_kube_drop_managed_fields(res.body.ptr, &len) : es_buf_str(&res.body);
+        rc = es_kube_parse(ret, answer, len, err);
+    }
     es_http_response_fini(&res);
     es_mem_free(text);
     return rc;

@@ -43,6 +43,7 @@ int es_kube_get(struct es_kube *k, const struct es_kind *kind, const char *ns, c
                 struct es_error *err);
 
 /* `ret` may be NULL when the answer is of no interest: it is not parsed then.
+ * The answer to a write comes without its managedFields.
  * `subresource` ("status") may be NULL. `manager`: the field manager, or NULL;
  * ES_PATCH_APPLY needs one, and takes over fields of other managers (force). */
 int es_kube_create(struct es_kube *k, const struct es_kind *kind, const char *ns, const json_t *obj,

@@ -114,6 +114,23 @@ const char *es_kube_member(const char *text, size_t len, const char *name, size_
     return NULL;
 }
 
+char *es_kube_drop_managed_fields(char *object, size_t *len)
+{
+    static const char empty[] = "[]";
+    size_t metadata_len, fields_len;
+    const char *metadata = es_kube_member(object, *len, "metadata", &metadata_len);
+    const char *fields =
+        metadata ? es_kube_member(metadata, metadata_len, "managedFields", &fields_len) : NULL;
+
+    if (!fields || fields_len <= sizeof empty - 1)
+        return object;
+    size_t before = (size_t)(fields - object), gone = fields_len - (sizeof empty - 1);
+    memmove(object + gone, object, before);
+    memcpy(object + gone + before, empty, sizeof empty - 1);
+    *len -= gone;
+    return object + gone;
+}
+
 int es_kube_next_item(const char *text, size_t len, size_t *at, const char **ret_item, size_t *ret_len,
                       int *ret_depth)
 {

@@ -216,10 +216,68 @@ static int on_event(struct es_watch *w, const char *type, json_t *object, bool *
     return 0;
 }
 
-static int on_line(struct es_watch *w, const char *line, size_t len, bool *listing, struct es_error *err)
+/* A member that is a plain string, without its quotes; "" when it is absent,
+ * too long, or holds an escape (names and versions never do). */
+static void plain_member(const char *object, size_t len, const char *name, char *out, size_t size)
+{
+    size_t value_len;
+    const char *value = es_kube_member(object, len, name, &value_len);
+
+    out[0] = '\0';
+    if (!value || value_len < 2 || value_len - 2 >= size || *value != '"' || memchr(value, '\\', value_len))
+        return;
+    memcpy(out, value + 1, value_len - 2);
+    out[value_len - 2] = '\0';
+}
+
+/* Does the line only say what the sink has from the answer to a write? */
+static bool is_known(struct es_watch *w, const char *line, size_t len, bool listing)
+{
+    char type[16], ns[256], name[256], rv[64];
+    size_t object_len, metadata_len;
+
+    if (!w->sink.known)
+        return false;
+    plain_member(line, len, "type", type, sizeof type);
+    const char *object = es_kube_member(line, len, "object", &object_len);
+    const char *metadata = object ? es_kube_member(object, object_len, "metadata", &metadata_len) : NULL;
+    if (!metadata || (!es_streq(type, "ADDED") && !es_streq(type, "MODIFIED")))
+        return false;
+    plain_member(metadata, metadata_len, "namespace", ns, sizeof ns);
+    plain_member(metadata, metadata_len, "name", name, sizeof name);
+    plain_member(metadata, metadata_len, "resourceVersion", rv, sizeof rv);
+    if (!*name || !*rv || !w->sink.known(w->sink.ctx, ns, name, rv))
+        return false;
+    w->healthy = true;
+    if (!listing)
+        note_version(w, rv);
+    return true;
+}
+
+/* The event's line without its object's managedFields. */
+static char *shorten(char *line, size_t *len)
+{
+    size_t object_len;
+    const char *found = es_kube_member(line, *len, "object", &object_len);
+
+    if (!found)
+        return line;
+    char *object = line + (found - line);
+    size_t before = (size_t)(object - line), old_len = object_len;
+    char *begin = es_kube_drop_managed_fields(object, &object_len);
+    memmove(line + (begin - object), line, before);
+    *len -= old_len - object_len;
+    return line + (begin - object);
+}
+
+/* `line` may be changed: it is read once. */
+static int on_line(struct es_watch *w, char *line, size_t len, bool *listing, struct es_error *err)
 {
     json_t *event = NULL;
 
+    if (is_known(w, line, len, *listing))
+        return 0;
+    line = shorten(line, &len);
     /* Nested beyond reason: left out, as in lists. */
     if (es_kube_depth(line, len) > ES_KUBE_JSON_DEPTH)
         return 0;

@@ -21,8 +21,12 @@ struct es_watch_sink {
     /* A full list begins: what is not set again before `synced` is gone. May
      * come again before `synced` when the list had to be begun anew. */
     void (*restart)(void *ctx);
+    /* Does the sink have this very version of the object already? Then it is
+     * not parsed and `event` is not called for it. Most events of a controller's
+     * watch tell it of its own writes. NULL: never. */
+    bool (*known)(void *ctx, const char *ns, const char *name, const char *resource_version);
     /* ADDED and MODIFIED are SET. `object` is borrowed until it returns; the
-     * sink may take members out of it. */
+     * sink may take members out of it. It comes without managedFields. */
     void (*event)(void *ctx, enum es_watch_event event, json_t *object);
     /* The full list is complete; from here on events are changes. */
     void (*synced)(void *ctx);

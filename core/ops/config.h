@@ -18,7 +18,7 @@
 #define ES_CONFIG_LIST_MAX 64
 
 struct es_config {
-    const char *config;      /* the file that was read, or NULL */
+    const char *config; /* the file that was read, or NULL */
     const char *kubeconfig, *context, *ns;
     const char *metrics_addr, *live_addr;
     const char *controller_class;

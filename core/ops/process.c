@@ -65,14 +65,14 @@ static void collect(void *ctx)
 
 int es_process_metrics(struct es_metrics *m, struct es_error *err)
 {
-    resident = es_metrics_family(m, ES_GAUGE, "process_resident_memory_bytes", "Resident memory size in bytes.", NULL, 0,
-                                 NULL, 0);
-    cpu = es_metrics_family(m, ES_GAUGE, "process_cpu_seconds_total", "User and system CPU time spent in seconds.", NULL,
-                            0, NULL, 0);
+    resident = es_metrics_family(m, ES_GAUGE, "process_resident_memory_bytes",
+                                 "Resident memory size in bytes.", NULL, 0, NULL, 0);
+    cpu = es_metrics_family(m, ES_GAUGE, "process_cpu_seconds_total",
+                            "User and system CPU time spent in seconds.", NULL, 0, NULL, 0);
     threads = es_metrics_family(m, ES_GAUGE, "process_threads", "Threads of the process.", NULL, 0, NULL, 0);
     open_fds = es_metrics_family(m, ES_GAUGE, "process_open_fds", "Open file descriptors.", NULL, 0, NULL, 0);
-    start_time = es_metrics_family(m, ES_GAUGE, "process_start_time_seconds", "Start of the process since the Unix epoch.",
-                                   NULL, 0, NULL, 0);
+    start_time = es_metrics_family(m, ES_GAUGE, "process_start_time_seconds",
+                                   "Start of the process since the Unix epoch.", NULL, 0, NULL, 0);
     set(start_time, (double)es_unix_ms() / 1000);
     return es_metrics_on_collect(m, collect, NULL) < 0 ? es_error_nomem(err) : 0;
 }

@@ -32,7 +32,8 @@ struct es_server {
 
 /* ---- pages ---- */
 
-static enum MHD_Result answer(struct MHD_Connection *conn, unsigned status, const char *type, struct es_buf *body)
+static enum MHD_Result answer(struct MHD_Connection *conn, unsigned status, const char *type,
+                              struct es_buf *body)
 {
     char *text = es_buf_failed(body) ? NULL : es_mem_strdup(es_buf_str(body));
     struct MHD_Response *response;
@@ -45,6 +46,8 @@ static enum MHD_Result answer(struct MHD_Connection *conn, unsigned status, cons
         return MHD_NO;
     }
     MHD_add_response_header(response, "Content-Type", type);
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, "Allow", "GET, HEAD");
     enum MHD_Result rc = MHD_queue_response(conn, status, response);
     MHD_destroy_response(response);
     return rc;
@@ -69,8 +72,9 @@ static unsigned health_page(const struct listener *l, const char *path, struct e
     return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *path, const char *method,
-                                  const char *version, const char *upload, size_t *upload_size, void **state)
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *path,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **state)
 {
     const struct listener *l = ctx;
     const char *type = "text/plain; charset=utf-8";
@@ -142,7 +146,8 @@ static int bind_to(const struct addrinfo *ai)
 static int listen_on(const char *address, struct es_error *err)
 {
     char host[256], port[16];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *list = NULL;
     int fd = -1;
     int rc = split_address(address, host, port, err);
 
@@ -168,7 +173,8 @@ static int port_of(int fd)
 
     if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
         return 0;
-    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+                                         : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 static int start(struct listener *l, const char *address, struct es_error *err)
@@ -181,8 +187,8 @@ static int start(struct listener *l, const char *address, struct es_error *err)
     l->port = port_of(fd);
     l->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, on_request, l,
                                  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE,
-                                 (size_t)256 * 1024, MHD_OPTION_END);
+                                 MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)256 * 1024, MHD_OPTION_END);
     if (l->daemon)
         return 0;
     close(fd);

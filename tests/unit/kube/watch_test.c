@@ -75,7 +75,8 @@ static struct witness *observe_as(const char *scenario, const char *user, int64_
     struct witness *w = es_mem_calloc(1, sizeof *w);
     const struct es_watch_opts opts = {
         .kind = &es_kind_config_map, .ns = "ns", .label_selector = "app in (a,b)", .window_ms = window_ms};
-    const struct es_watch_sink sink = {on_restart, on_event, on_synced, on_trouble, w};
+    const struct es_watch_sink sink = {
+        .restart = on_restart, .event = on_event, .synced = on_synced, .trouble = on_trouble, .ctx = w};
     struct es_error err = ES_ERROR_INIT;
 
     assert_non_null(w);
@@ -358,7 +359,8 @@ static void test_new_token_after_401(void **state)
      * again and is let in. */
     fake_api_write(w->api, "token", "two\n", 0600);
     const struct es_watch_opts opts = {.kind = &es_kind_config_map};
-    const struct es_watch_sink sink = {on_restart, on_event, on_synced, on_trouble, w};
+    const struct es_watch_sink sink = {
+        .restart = on_restart, .event = on_event, .synced = on_synced, .trouble = on_trouble, .ctx = w};
     assert_int_equal(es_watch_new(&w->watch, w->api->kube, &opts, &sink, NULL), 0);
     expect(w, "restart synced restart synced");
     assert_int_equal(troubles(w), 0);
