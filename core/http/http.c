@@ -12,7 +12,7 @@
 
 #define DEFAULT_MAX_BODY ((size_t)16 * 1024 * 1024)
 #define MAX_FIRST_RESERVE ((int64_t)1024 * 1024)
-#define MAX_OPEN_STREAMS 512
+#define MAX_SINGLE_CONNECTIONS 512
 
 /* ---- the transport ---- */
 
@@ -24,7 +24,7 @@ static int own_text(char **ret, const char *text)
     return *ret ? 0 : ES_E_NOMEM;
 }
 
-static struct es_lane_opts call_lane_opts(struct es_http *h, const struct es_http_opts *opts)
+static struct es_lane_opts shared_lane_opts(struct es_http *h, const struct es_http_opts *opts)
 {
     return (struct es_lane_opts){
         .name = "http",
@@ -61,8 +61,8 @@ int es_http_new(struct es_http **ret, const struct es_http_opts *opts, struct es
         rc = es_error_nomem(err);
         goto out;
     }
-    h->lane_opts = call_lane_opts(h, opts);
-    rc = es_lane_new(&h->calls, &h->lane_opts, err);
+    h->lane_opts = shared_lane_opts(h, opts);
+    rc = es_lane_new(&h->shared, &h->lane_opts, err);
     if (rc < 0)
         goto out;
     *ret = h;
@@ -76,19 +76,19 @@ void es_http_stop(struct es_http *h)
 {
     pthread_mutex_lock(&h->lock);
     h->stopped = true;
-    struct es_lane *streams = h->streams;
+    struct es_lane *single = h->single;
     pthread_mutex_unlock(&h->lock);
-    es_lane_stop(h->calls);
-    if (streams)
-        es_lane_stop(streams);
+    es_lane_stop(h->shared);
+    if (single)
+        es_lane_stop(single);
 }
 
 void es_http_free(struct es_http *h)
 {
     if (!h)
         return;
-    es_lane_free(h->calls);
-    es_lane_free(h->streams);
+    es_lane_free(h->shared);
+    es_lane_free(h->single);
     es_proxy_env_fini(&h->env);
     es_mem_free(h->user_agent);
     es_mem_free(h->ca_file);
@@ -97,22 +97,22 @@ void es_http_free(struct es_http *h)
     curl_global_cleanup();
 }
 
-int es_http_stream_lane(struct es_http *h, struct es_lane **ret, struct es_error *err)
+int es_http_single_lane(struct es_http *h, struct es_lane **ret, struct es_error *err)
 {
     int rc = 0;
 
     pthread_mutex_lock(&h->lock);
     if (h->stopped)
         rc = es_error_set(err, ES_E_CANCELLED, "the transport stops");
-    else if (!h->streams) {
+    else if (!h->single) {
         struct es_lane_opts opts = h->lane_opts;
-        opts.name = "http-streams";
+        opts.name = "http-single";
         opts.http11 = true;
         opts.max_host_connections = 0;
-        opts.max_total_connections = MAX_OPEN_STREAMS;
-        rc = es_lane_new(&h->streams, &opts, err);
+        opts.max_total_connections = MAX_SINGLE_CONNECTIONS;
+        rc = es_lane_new(&h->single, &opts, err);
     }
-    *ret = h->streams;
+    *ret = h->single;
     pthread_mutex_unlock(&h->lock);
     return rc;
 }
@@ -190,14 +190,20 @@ static int call_once(struct es_http *h, const struct es_http_request *req, int64
                      struct es_http_response *ret, struct es_error *err)
 {
     struct call c = {.x.hooks = &call_hooks};
+    struct es_lane *lane = h->shared;
     int rc;
 
     es_buf_init(&c.body, req->max_body ? req->max_body : DEFAULT_MAX_BODY);
     rc = es_exchange_prepare(&c.x, req, &h->env, deadline_ms, err);
     if (rc < 0)
         goto out;
-    es_lane_submit(h->calls, &c.x);
-    es_lane_wait(h->calls, &c.x);
+    if (req->secret && c.x.https) {
+        rc = es_http_single_lane(h, &lane, err);
+        if (rc < 0)
+            goto out;
+    }
+    es_lane_submit(lane, &c.x);
+    es_lane_wait(lane, &c.x);
     rc = c.x.code;
     if (rc == 0 && es_head_move(&c.x.head, ret) < 0)
         rc = es_error_nomem(err);

@@ -4,7 +4,10 @@
  * One thread runs a libcurl multi handle; callers on any other thread block
  * until their answer is there, their deadline passed, or the transport stops.
  * Connections are pooled and shared: hundreds of calls use a handful of
- * HTTP/2 connections. Bodies may carry secrets, so every buffer is wiped. */
+ * HTTP/2 connections. Bodies may carry secrets, so every buffer is wiped;
+ * those for which even libcurl's connection buffers matter say so (`secret`)
+ * and go, like streams, over HTTP/1.1 by a second such thread, which starts
+ * when first needed. docs/http.md tells why. */
 #ifndef ES_HTTP_HTTP_H
 #define ES_HTTP_HTTP_H
 
@@ -34,14 +37,15 @@ struct es_http_opts {
     size_t max_host_connections; /* 0: 8 */
     size_t max_idle_connections; /* 0: 64 */
     int64_t connect_timeout_ms;  /* 0: 10 s */
-    /* Called after every request on the transport thread; must not block. */
+    /* Called once per request, when its outcome (of a stream: of opening it)
+     * is known, on one of the transport's threads; must not block. */
     void (*observe)(void *ctx, const struct es_http_sample *sample);
     void *observe_ctx;
 };
 
 /* Whom to trust and who we are. Texts and PEM are borrowed for the call. */
 struct es_http_tls {
-    const char *ca_pem; /* NULL: the system's roots */
+    const char *ca_pem; /* NULL: the system's roots, or what SSL_CERT_FILE names */
     size_t ca_len;
     const char *cert_pem, *key_pem; /* client certificate, both or none */
     size_t cert_len, key_len;
@@ -50,7 +54,9 @@ struct es_http_tls {
 };
 
 struct es_http_header {
-    const char *name, *value; /* value may be secret: never logged */
+    /* The value may be secret: never logged. Framing headers (Connection,
+     * Content-Length, Transfer-Encoding, ...) of a request are left out. */
+    const char *name, *value;
 };
 
 struct es_http_request {
@@ -61,13 +67,20 @@ struct es_http_request {
     const void *body;
     size_t body_len;
     struct es_http_tls tls;
-    const char *proxy;     /* NULL: from the environment (HTTPS_PROXY, NO_PROXY, ...); "": none */
-    const char *api;       /* metric label, NULL is "" */
-    int64_t timeout_ms;    /* the whole call; 0: 30 s */
-    size_t max_body;       /* ceiling of the answer; 0: 16 MiB */
-    bool accept_gzip;      /* ask for and undo content encodings */
-    bool follow_redirects; /* GET and HEAD only, same scheme or up to https, 5 at most */
-    const bool *cancelled; /* polled with __atomic loads; may be NULL */
+    const char *proxy;  /* NULL: from the environment (HTTPS_PROXY, NO_PROXY, ...); "": none */
+    const char *api;    /* metric label, NULL is "" */
+    int64_t timeout_ms; /* the whole call; 0: 30 s */
+    size_t max_body;    /* ceiling of the answer; 0: 16 MiB */
+    bool accept_gzip;   /* ask for and undo content encodings */
+    /* GET and HEAD only, same scheme or up to https, 5 at most. To another
+     * scheme, host or port only harmless headers go along (Accept, Range,
+     * User-Agent, ...) and no client certificate. */
+    bool follow_redirects;
+    /* Body or answer hold secret values: nothing of them is to stay in
+     * memory afterwards. Costs HTTP/2: libcurl and nghttp2 keep the last
+     * bytes of a shared connection in buffers that nobody can wipe. */
+    bool secret;
+    const bool *cancelled; /* polled with __atomic loads, every 100 ms; may be NULL */
 };
 
 struct es_http_response {
@@ -85,15 +98,17 @@ int es_http_new(struct es_http **ret, const struct es_http_opts *opts, struct es
  * calls. Any thread. Streams end with ES_E_CANCELLED. */
 void es_http_stop(struct es_http *h);
 
-/* Stops, joins the thread. No call may be in flight any more but blocked ones
- * that es_http_stop has released. NULL is fine. */
+/* Stops, joins the threads. All calls must have returned (es_http_stop makes
+ * them) and all streams be closed. NULL is fine. */
 void es_http_free(struct es_http *h);
 
 /* Blocks. 0 when there is an answer, whatever its status. Otherwise
  * ES_E_RETRY (connection refused or reset, name resolution, time-out of the
- * connection), ES_E_CANCELLED (deadline of the call, `cancelled`, stop),
- * ES_E_TOO_LARGE (body or header ceiling), ES_E_CONFIG (bad URL, bad PEM),
- * ES_E_DENIED (the server's certificate is not trusted). The text names method,
+ * connection, an answer cut short or garbled), ES_E_CANCELLED (deadline of the call, `cancelled`, stop),
+ * ES_E_TOO_LARGE (body or header ceiling: 256 headers, 64 KiB),
+ * ES_E_CONFIG (bad URL, bad PEM, a redirect that is not followed),
+ * ES_E_DENIED (the server's certificate is not trusted, ours is not wanted,
+ * or the proxy asks for credentials). The text names method,
  * host and reason, never a header, query or body. *ret is to be passed to
  * es_http_response_fini in any case once this was called. */
 int es_http_call(struct es_http *h, const struct es_http_request *req, struct es_http_response *ret,

@@ -8,19 +8,19 @@
 #define ES_HTTP_DEFAULT_TIMEOUT_MS 30000
 
 struct es_http {
-    struct es_lane *calls;
+    struct es_lane *shared; /* HTTP/2 where there is TLS and the server has it */
     struct es_lane_opts lane_opts;
     struct es_http_counters counters;
     struct es_proxy_env env;
     char *user_agent, *ca_file;
 
-    pthread_mutex_t lock;    /* guards what follows */
-    struct es_lane *streams; /* NULL before the first stream; stays once it is there */
+    pthread_mutex_t lock;   /* guards what follows */
+    struct es_lane *single; /* HTTP/1.1. NULL before its first use; stays once it is there */
     bool stopped;
 };
 
-/* The lane for streams, started when first asked for. */
-int es_http_stream_lane(struct es_http *h, struct es_lane **ret, struct es_error *err);
+/* The lane for what wants a connection to itself, started when first asked for. */
+int es_http_single_lane(struct es_http *h, struct es_lane **ret, struct es_error *err);
 
 int64_t es_http_deadline(const struct es_http_request *req);
 

@@ -5,14 +5,14 @@
 #include "core/http/proxy.h"
 #include "fixture.h"
 
-static const char *pick(const char *none, const char *host, int port)
+static bool is_proxied(const char *none, const char *host, int port)
 {
     struct es_proxy_env e = {.https = (char[]){"http://proxy:1"}, .http = (char[]){"http://plain:1"}};
     char list[200];
 
     snprintf(list, sizeof list, "%s", none);
     e.none = list;
-    return es_proxy_pick(&e, true, host, port);
+    return *es_proxy_pick(&e, true, host, port) != '\0';
 }
 
 static void test_no_proxy(void **state)
@@ -65,7 +65,7 @@ static void test_no_proxy(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        bool proxied = *pick(cases[i].none, cases[i].host, cases[i].port) != '\0';
+        bool proxied = is_proxied(cases[i].none, cases[i].host, cases[i].port);
         if (proxied != cases[i].proxied)
             fail_msg("NO_PROXY=%s: %s:%d %s", cases[i].none, cases[i].host, cases[i].port,
                      proxied ? "went to the proxy" : "did not go to the proxy");

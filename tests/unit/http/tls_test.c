@@ -141,12 +141,31 @@ static void test_server_name_instead_of_the_host(void **state)
     must_work(&req);
 }
 
+/* With TLS 1.3 the server refuses after the client's handshake is over; when
+ * its reset overtakes its alert, all there is to say is that it hung up. */
+static void must_be_refused(const struct es_http_request *req)
+{
+    struct es_http_response res;
+    struct es_error err = ES_ERROR_INIT;
+    int rc = es_http_call(http, req, &res, &err);
+
+    if (rc == ES_E_DENIED)
+        assert_non_null(strstr(err.text, "TLS: tlsv13 alert certificate required"));
+    else {
+        assert_int_equal(rc, ES_E_RETRY);
+        if (!strstr(err.text, "connection broken") && !strstr(err.text, "connection reset") &&
+            !strstr(err.text, "connection closed without an answer"))
+            fail_msg("%s", err.text);
+    }
+    es_http_response_fini(&res);
+}
+
 static void test_client_certificates(void **state)
 {
     const struct harness *h = *state;
     struct es_http_request req = tls_get(url("https", h->mutual, "/plain"), ca);
 
-    must_fail(http, &req, ES_E_DENIED, "TLS: tlsv13 alert certificate required");
+    must_be_refused(&req);
     req.tls.cert_pem = cert;
     req.tls.cert_len = strlen(cert);
     must_fail(http, &req, ES_E_CONFIG, "client certificate and key go together");
@@ -154,7 +173,7 @@ static void test_client_certificates(void **state)
     req.tls.key_len = strlen(key);
     must_work(&req);
     req.tls.cert_pem = req.tls.key_pem = NULL;
-    must_fail(http, &req, ES_E_DENIED, "TLS: tlsv13 alert certificate required");
+    must_be_refused(&req);
 }
 
 static void test_bad_pem_is_a_matter_of_configuration(void **state)
