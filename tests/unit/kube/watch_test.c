@@ -432,7 +432,8 @@ static void test_stop_ends_the_thread_by_itself(void **state)
     /* A watch that comes after the stop ends too. */
     struct es_watch *late = NULL;
     const struct es_watch_opts opts = {.kind = &es_kind_config_map};
-    const struct es_watch_sink sink = {on_restart, on_event, on_synced, on_trouble, w};
+    const struct es_watch_sink sink = {
+        .restart = on_restart, .event = on_event, .synced = on_synced, .trouble = on_trouble, .ctx = w};
     assert_int_equal(es_watch_new(&late, w->api->kube, &opts, &sink, &err), 0);
     es_watch_free(late);
     assert_true(trace_is(w, "restart synced"));
