@@ -277,7 +277,9 @@ static unsigned store(struct es_cache *c, const char *key, const char *rv, const
     if (old && es_streq(old->rv, rv))
         e->note = old->note; /* the watch repeats what a write's answer said */
     if (is_stale_locked(c, old, rv, from_watch)) {
-        if (old)
+        /* Only the list says what still exists: an answer that says nothing new may
+         * be about an object that was deleted while the watch was away. */
+        if (old && from_watch)
             old->epoch = c->epoch;
     } else if (link_entry_locked(c, e) == 0) {
         result = changed;
@@ -301,7 +303,7 @@ static void notify(struct es_cache *c, const char *key, unsigned what, const jso
 }
 
 /* Takes the entry out, if `rv` (may be NULL) is not older than it. */
-static struct entry *take_entry(struct es_cache *c, const char *key, const char *rv)
+static struct entry *take_entry(struct es_cache *c, const char *key, const char *rv, bool from_watch)
 {
     pthread_mutex_lock(&c->lock);
     struct entry *e = es_map_get(&c->map, key);
@@ -311,16 +313,16 @@ static struct entry *take_entry(struct es_cache *c, const char *key, const char 
         es_map_remove(&c->map, key);
         unlink_entry_locked(c, e);
     }
-    if (rv)
+    if (from_watch)
         note_rv_locked(c, rv);
     pthread_mutex_unlock(&c->lock);
     return e;
 }
 
-static void announce_gone(struct es_cache *c, struct entry *e)
+static void announce_gone(struct es_cache *c, struct entry *e, unsigned what)
 {
     json_t *last = json_loadb(e->text, e->text_len, JSON_ALLOW_NUL, NULL);
-    notify(c, e->key, ES_CHANGED_GONE, last);
+    notify(c, e->key, what, last);
     json_decref(last);
     entry_free(e);
 }
@@ -338,9 +340,9 @@ static void on_event(void *ctx, enum es_watch_event event, json_t *object)
     if (event == ES_WATCH_SET)
         rc = digest(c, &kept);
     if (event == ES_WATCH_GONE || rc == 1) {
-        struct entry *e = take_entry(c, key, rv);
+        struct entry *e = take_entry(c, key, rv, true);
         if (e)
-            announce_gone(c, e);
+            announce_gone(c, e, ES_CHANGED_GONE);
     } else if (rc == 0) {
         notify(c, key, store(c, key, rv, kept, true), kept);
     }
@@ -402,7 +404,7 @@ static void on_synced(void *ctx)
     struct entry *e;
 
     while ((e = take_outdated(c)))
-        announce_gone(c, e);
+        announce_gone(c, e, ES_CHANGED_GONE);
     pthread_mutex_lock(&c->lock);
     c->listing = false;
     c->synced = true;
@@ -427,19 +429,33 @@ struct es_watch_sink es_cache_sink(struct es_cache *c)
                                   .ctx = c};
 }
 
+/* An answer says that the object is no longer one of those that are kept. */
+static void put_out(struct es_cache *c, const char *key, const char *rv, bool silent)
+{
+    struct entry *e = take_entry(c, key, rv, false);
+
+    if (e && silent)
+        entry_free(e);
+    else if (e)
+        announce_gone(c, e, ES_CHANGED_GONE | ES_CHANGED_OWN);
+}
+
 void es_cache_put(struct es_cache *c, const json_t *object, bool silent)
 {
     char *key = es_obj_key(object);
     /* Digests work in place and may take members out of the metadata. */
     json_t *kept = json_copy((json_t *)(uintptr_t)object);
     json_t *metadata = json_copy(json_object_get(object, "metadata"));
+    const char *rv = es_obj_str(object, "metadata", "resourceVersion");
+    bool ready = key && kept && metadata && json_object_set(kept, "metadata", metadata) == 0;
+    int rc = ready ? digest(c, &kept) : ES_E_NOMEM;
 
-    if (key && kept && metadata && json_object_set(kept, "metadata", metadata) == 0 &&
-        digest(c, &kept) == 0) {
-        const char *rv = es_obj_str(object, "metadata", "resourceVersion");
+    if (rc == 0) {
         unsigned what = store(c, key, rv, kept, false);
         if (!silent)
             notify(c, key, what | ES_CHANGED_OWN, kept);
+    } else if (rc == 1) {
+        put_out(c, key, rv, silent);
     }
     json_decref(metadata);
     json_decref(kept);
@@ -451,10 +467,12 @@ void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const
     char *key = es_key_of(ns, name);
     json_t *kept = NULL;
 
-    /* The same name may already stand for a successor. */
+    /* The same name may already stand for a successor, or come to do so while we
+     * look at it. */
     if (key && es_cache_get(c, ns, name, &kept, NULL) == 0 &&
         (!uid || es_streq(uid, es_obj_str(kept, "metadata", "uid")))) {
-        struct entry *e = take_entry(c, key, NULL);
+        struct entry *e =
+            take_entry(c, key, uid ? es_obj_str(kept, "metadata", "resourceVersion") : NULL, false);
         if (e)
             entry_free(e);
     }

@@ -68,8 +68,9 @@ const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c);
 /* Feeding: the sink of a watch. */
 struct es_watch_sink es_cache_sink(struct es_cache *c);
 
-/* A write's answer. Ignored when the cache knows something newer. A change of
- * the marks is told with ES_CHANGED_OWN unless `silent`. `object` is borrowed. */
+/* A write's answer. Ignored when the cache knows something newer, or the same. A
+ * change of the marks is told with ES_CHANGED_OWN unless `silent`. `object` is
+ * borrowed. */
 void es_cache_put(struct es_cache *c, const json_t *object, bool silent);
 
 /* The object was deleted by us, or found missing. */
