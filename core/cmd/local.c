@@ -57,12 +57,12 @@ static void set_output(struct local *l, const char *form)
 static int read_arguments(struct local *l, int argc, char **argv, struct es_error *err)
 {
     for (int i = 0; i < argc; i++) {
-        const char *a = argv[i], *form;
+        const char *a = argv[i], *form = es_read_output(argc, argv, &i);
         if (es_streq(a, "--watch"))
             l->watch = true;
         else if (es_streq(a, "--show-values"))
             l->output.show_values = true;
-        else if ((form = es_read_output(argc, argv, &i)) && *form)
+        else if (form && *form)
             set_output(l, form);
         else if (*a == '-')
             return es_error_set(err, ES_E_CONFIG,

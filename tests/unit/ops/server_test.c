@@ -1,0 +1,366 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/ops/server.h"
+
+/* What the readiness callback of the test says. */
+static bool ready;
+static const char *notes;
+
+static bool is_ready(void *ctx, struct es_buf *out)
+{
+    assert_ptr_equal(ctx, &notes);
+    es_buf_adds(out, notes);
+    return ready;
+}
+
+static struct es_metrics *metrics;
+static struct es_metric *counter;
+
+static int set_up(void **state)
+{
+    (void)state;
+    metrics = es_metrics_new();
+    counter = es_metrics_family(metrics, ES_COUNTER, "things_total", "Things.", NULL, 0, NULL, 0);
+    ready = true;
+    notes = "";
+    return metrics && counter ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    es_metrics_free(metrics);
+    return 0;
+}
+
+static int serve(struct es_server **ret, const char *metrics_addr, const char *live_addr,
+                 struct es_error *err)
+{
+    struct es_server_opts opts = {.metrics_addr = metrics_addr,
+                                  .live_addr = live_addr,
+                                  .metrics = metrics,
+                                  .ready = is_ready,
+                                  .ctx = &notes};
+    *err = (struct es_error)ES_ERROR_INIT;
+    return es_server_new(ret, &opts, err);
+}
+
+static struct es_server *serve_both(void)
+{
+    struct es_server *s = NULL;
+    struct es_error err;
+    if (serve(&s, "127.0.0.1:0", "127.0.0.1:0", &err) < 0)
+        fail_msg("%s", err.text);
+    assert_true(es_server_metrics_port(s) > 0);
+    assert_true(es_server_live_port(s) > 0);
+    assert_int_not_equal(es_server_metrics_port(s), es_server_live_port(s));
+    return s;
+}
+
+/* ---- a client ---- */
+
+struct page {
+    long status;
+    char body[4096], type[128], allow[64];
+    size_t len;
+};
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct page *p = ctx;
+    size_t n = size * count;
+
+    assert_true(p->len + n < sizeof p->body);
+    memcpy(p->body + p->len, data, n);
+    p->len += n;
+    return n;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *ctx)
+{
+    struct page *p = ctx;
+    char line[256];
+
+    snprintf(line, sizeof line, "%.*s", (int)(size * count), data);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (strncmp(line, "Allow: ", 7) == 0)
+        snprintf(p->allow, sizeof p->allow, "%.*s", 63, line + 7);
+    return size * count;
+}
+
+/* `host` as it stands in a URL. */
+static struct page ask(const char *method, const char *host, int port, const char *path, const char *body)
+{
+    struct page p = {0};
+    char url[256];
+    const char *type = NULL;
+    CURL *curl = curl_easy_init();
+
+    snprintf(url, sizeof url, "http://%s:%d%s", host, port, path);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &p);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &p);
+    if (strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    else
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    if (body)
+        curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body);
+    CURLcode rc = curl_easy_perform(curl);
+    if (rc != CURLE_OK)
+        fail_msg("%s %s: %s", method, url, curl_easy_strerror(rc));
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &p.status);
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    snprintf(p.type, sizeof p.type, "%s", type ? type : "");
+    curl_easy_cleanup(curl);
+    return p;
+}
+
+static struct page get(int port, const char *path)
+{
+    return ask("GET", "127.0.0.1", port, path, NULL);
+}
+
+/* ---- tests ---- */
+
+static void test_health_says_that_it_lives(void **state)
+{
+    struct es_server *s = serve_both();
+
+    (void)state;
+    ready = false;
+    struct page p = get(es_server_live_port(s), "/healthz");
+    assert_int_equal(p.status, 200);
+    assert_string_equal(p.body, "ok");
+    assert_string_equal(p.type, "text/plain; charset=utf-8");
+    es_server_free(s);
+}
+
+static void test_readiness_has_reasons(void **state)
+{
+    struct es_server *s = serve_both();
+    int port = es_server_live_port(s);
+
+    (void)state;
+    struct page p = get(port, "/readyz");
+    assert_int_equal(p.status, 200);
+    assert_string_equal(p.body, "ok");
+
+    notes = "optional plugin x: no such file\n";
+    p = get(port, "/readyz?verbose=1");
+    assert_int_equal(p.status, 200);
+    assert_string_equal(p.body, "ok\noptional plugin x: no such file\n");
+
+    ready = false;
+    notes = "the first lists are still being read\nand more\n";
+    p = get(port, "/readyz");
+    assert_int_equal(p.status, 503);
+    assert_string_equal(p.body, "not ready\nthe first lists are still being read\nand more\n");
+
+    notes = "";
+    p = get(port, "/readyz");
+    assert_int_equal(p.status, 503);
+    assert_string_equal(p.body, "not ready");
+    es_server_free(s);
+}
+
+static void test_metrics_page(void **state)
+{
+    struct es_server *s = serve_both();
+
+    (void)state;
+    es_metric_add(counter, NULL, 3);
+    struct page p = get(es_server_metrics_port(s), "/metrics");
+    assert_int_equal(p.status, 200);
+    assert_string_equal(p.type, "text/plain; version=0.0.4; charset=utf-8");
+    assert_non_null(strstr(p.body, "# TYPE things_total counter\nthings_total 3\n"));
+    es_server_free(s);
+}
+
+static void test_each_page_has_its_listener(void **state)
+{
+    struct es_server *s = serve_both();
+    int live = es_server_live_port(s), counts = es_server_metrics_port(s);
+    const struct {
+        int port;
+        const char *path;
+    } wrong[] = {{live, "/"},          {live, "/metrics"},      {live, "/healthz/"},
+                 {live, "/healthz2"},  {live, "/..%2fhealthz"}, {counts, "/"},
+                 {counts, "/healthz"}, {counts, "/metrics/x"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct page p = get(wrong[i].port, wrong[i].path);
+        assert_int_equal(p.status, 404);
+        assert_string_equal(p.body, "not found\n");
+    }
+    es_server_free(s);
+}
+
+static void test_only_reading(void **state)
+{
+    static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+    struct es_server *s = serve_both();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        struct page p =
+            ask(methods[i], "127.0.0.1", es_server_live_port(s), "/healthz", i < 2 ? "a=b" : NULL);
+        assert_int_equal(p.status, 405);
+        assert_string_equal(p.body, "only GET\n");
+        assert_string_equal(p.allow, "GET, HEAD");
+    }
+    struct page p = ask("HEAD", "127.0.0.1", es_server_live_port(s), "/healthz", NULL);
+    assert_int_equal(p.status, 200);
+    assert_int_equal(p.len, 0);
+    es_server_free(s);
+}
+
+static void test_nowhere(void **state)
+{
+    struct es_server *s = NULL;
+    struct es_error err;
+
+    (void)state;
+    assert_int_equal(serve(&s, "0", NULL, &err), 0);
+    assert_int_equal(es_server_metrics_port(s), 0);
+    assert_int_equal(es_server_live_port(s), 0);
+    es_server_free(s);
+    assert_int_equal(serve(&s, "", "127.0.0.1:0", &err), 0);
+    assert_int_equal(es_server_metrics_port(s), 0);
+    assert_int_equal(get(es_server_live_port(s), "/healthz").status, 200);
+    es_server_free(s);
+    es_server_free(NULL);
+}
+
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool yes = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return yes;
+}
+
+static void test_names_and_ipv6(void **state)
+{
+    struct es_server *s = NULL;
+    struct es_error err;
+
+    (void)state;
+    assert_int_equal(serve(&s, "0", "localhost:0", &err), 0);
+    assert_int_equal(ask("GET", "localhost", es_server_live_port(s), "/healthz", NULL).status, 200);
+    es_server_free(s);
+    if (!has_ipv6()) {
+        assert_int_equal(serve(&s, "0", "[::1]:0", &err), ES_E_CONFIG);
+        return;
+    }
+    assert_int_equal(serve(&s, "0", "[::1]:0", &err), 0);
+    assert_int_equal(ask("GET", "[::1]", es_server_live_port(s), "/healthz", NULL).status, 200);
+    es_server_free(s);
+}
+
+static void test_bad_addresses(void **state)
+{
+    static const char *const bad[] = {"8080",   "localhost", "127.0.0.1:",  "127.0.0.1:http",
+                                      ":65536", ":-1",       "127.0.0.1: 1"};
+    struct es_server *s = NULL;
+    struct es_error err;
+    char want[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(want, sizeof want, "--live-addr: \"%s\" is no address like :8080 or 127.0.0.1:8080", bad[i]);
+        assert_int_equal(serve(&s, "0", bad[i], &err), ES_E_CONFIG);
+        assert_string_equal(err.text, want);
+    }
+    assert_int_equal(serve(&s, "127.0.0.1", "127.0.0.1:0", &err), ES_E_CONFIG);
+    assert_memory_equal(err.text, "--metrics-addr: ", 16);
+    /* An address of nobody here (RFC 5737). */
+    assert_int_equal(serve(&s, "0", "192.0.2.1:0", &err), ES_E_CONFIG);
+    assert_non_null(strstr(err.text, "cannot listen on 192.0.2.1:0: "));
+    assert_null(s);
+}
+
+static void test_a_port_that_is_taken(void **state)
+{
+    struct es_server *first = serve_both(), *second = NULL;
+    struct es_error err;
+    char address[64];
+
+    (void)state;
+    snprintf(address, sizeof address, "127.0.0.1:%d", es_server_live_port(first));
+    assert_int_equal(serve(&second, address, "127.0.0.1:0", &err), ES_E_CONFIG);
+    assert_non_null(strstr(err.text, "--metrics-addr: cannot listen on 127.0.0.1:"));
+    assert_non_null(strstr(err.text, "Address already in use"));
+    es_server_free(first);
+    /* And it is free again when its server is gone. */
+    assert_int_equal(serve(&second, address, "0", &err), 0);
+    es_server_free(second);
+}
+
+static void *hammer(void *arg)
+{
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(get(es_server_metrics_port(arg), "/metrics").status, 200);
+        assert_int_equal(get(es_server_live_port(arg), "/readyz").status, 200);
+    }
+    return NULL;
+}
+
+static void test_many_at_once(void **state)
+{
+    struct es_server *s = serve_both();
+    pthread_t threads[6];
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer, s), 0);
+    for (int i = 0; i < 5000; i++)
+        es_metric_add(counter, NULL, 1);
+    for (size_t i = 0; i < 6; i++)
+        pthread_join(threads[i], NULL);
+    assert_non_null(strstr(get(es_server_metrics_port(s), "/metrics").body, "\nthings_total 5000\n"));
+    es_server_free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_health_says_that_it_lives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_readiness_has_reasons, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_metrics_page, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_page_has_its_listener, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_only_reading, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nowhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_and_ipv6, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_addresses, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_port_that_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_at_once, set_up, tear_down),
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failures;
+}
