@@ -72,7 +72,7 @@ def main():
             command = [sys.executable, "-B", str(tmp / "cases" / "run.py"), "--kubeconfig", str(plane.kubeconfig),
                        "--crds", str(crds), "--operator", f"'{esod}' run --config '{operator.config_path}'",
                        "--metrics-url", f"http://127.0.0.1:{operator.metrics_port}/metrics",
-                       "--cases", ",".join(chosen), "--parallel", str(args.parallel), "--leave-namespaces"]
+                       "--cases", ",".join(chosen), "--parallel", str(args.parallel), "--keep"]
             if args.report:
                 command += ["--report", str(args.report.resolve())]
             return subprocess.run(command, check=False).returncode

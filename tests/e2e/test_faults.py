@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import condition, decoded, external_secret, version, wait_for, with_server
+from harness import condition, decoded, external_secret, store, version, wait_for, with_server
 from proxy import HttpProxy, TcpProxy
 
 SECRETS = r"^(POST|PUT|PATCH) /api/v1/namespaces/[^/]+/secrets"
@@ -273,6 +273,20 @@ def test_sigterm_under_load(make_operator, cluster, space, after):
     assert code == 0
     operator.start()
     all_in_step(cluster, space, 200)
+
+
+@pytest.mark.sanitized
+def test_sigterm_while_stores_go(make_operator, cluster, space):
+    """The watch still has deletions of large objects to read while the rest is being torn down."""
+    operator = make_operator()
+    for round_ in range(4):
+        operator.start()
+        cluster.apply(*[store(f"own-{i}", {"a": "1", "large": 100 * 1024 * "x"}, namespace=space.name) for i in range(20)])
+        space.external_secret("app", "own-19", {"k": "a"}, kind="SecretStore", refreshInterval=f"{round_ + 1}h")
+        wait_for(lambda: cluster.ready("SecretStore", "own-19", space.name))
+        cluster.delete_all("SecretStore", space.name)
+        code, _ = operator.stop(timeout=10)
+        assert code == 0, f"round {round_}"
 
 
 def test_sigterm_while_the_api_server_is_slow(behind, proxy, cluster, space):

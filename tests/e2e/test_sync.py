@@ -61,8 +61,8 @@ spec:
         "controller": True, "blockOwnerDeletion": True}]
     assert manager_keys(secret, MANAGER + "app") == set(want)
 
-    # The ExternalSecret
-    assert es["metadata"]["finalizers"] == [FINALIZER]
+    # The ExternalSecret; its finalizer may come after the Secret, nothing depends on it here
+    wait_for(lambda: cluster.get("ExternalSecret", "app", space.name)["metadata"].get("finalizers") == [FINALIZER])
     status = es["status"]
     ready = condition(es)
     assert (ready["status"], ready["reason"], ready["message"]) == ("True", "SecretSynced", "secret synced")
