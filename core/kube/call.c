@@ -283,6 +283,12 @@ static void add_header(struct wire *w, const char *name, const char *value)
         w->headers[w->req.header_count++] = (struct es_http_header){name, value};
 }
 
+/* Secrets hold them, and a TokenRequest is answered with one. */
+static bool is_about_secrets(const struct es_kube_call *call)
+{
+    return call->kind == &es_kind_secret || es_streq(call->subresource, "token");
+}
+
 static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call *call, const char *url,
                    struct es_error *err)
 {
@@ -300,6 +306,7 @@ static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call 
         .proxy = es_kube_config_proxy(k->config),
         .api = "kubernetes",
         .timeout_ms = k->timeout_ms,
+        .secret = is_about_secrets(call),
         .cancelled = cancelled,
     };
     add_header(w, "Accept", call->accept ? call->accept : "application/json");
