@@ -1,0 +1,270 @@
+"""What the commands print, and what they answer to wrong use."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import urllib.request
+
+import pytest
+import yaml
+
+from harness import ROOT, SANITIZER, build_dir, free_port, wait_for
+
+pytestmark = pytest.mark.sanitized
+
+COMMANDS = ["run", "local", "crds", "plugins", "version"]
+PLUGINS = build_dir() / "lib/esod/plugins"
+KINDS = {"ExternalSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret", "PushSecret", "ClusterPushSecret"}
+
+
+@pytest.fixture
+def esod(esod_bin, tmp_path):
+    """esod(*args, code=0) runs a command that ends by itself."""
+    def run(*args, code=0, env=None, **options):
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        p = subprocess.run([esod_bin, *args], text=True, timeout=60, cwd=tmp_path,
+                           env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **(env or {})}, **options)
+        assert not SANITIZER.search(p.stderr or ""), p.stderr
+        assert p.returncode == code, f"exit code {p.returncode}\n{p.stdout}\n{p.stderr}"
+        return p
+
+    return run
+
+
+def complaint(p):
+    """What a command says that could not do its work: one sentence, and nothing on stdout."""
+    assert p.stdout == ""
+    assert p.stderr.startswith("esod: ") and p.stderr.count("\n") == 1, p.stderr
+    return p.stderr[len("esod: "):-1]
+
+
+# ---- help
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(esod, command):
+    p = esod(command, "--help")
+    assert p.stdout.startswith(f"Usage: esod {command}")
+    assert "--help" in p.stdout and p.stderr == ""
+    for other in ([command, "-h"], ["help", command], [command, "--no-such-flag", "--help"]):
+        assert esod(*other).stdout == p.stdout
+
+
+def test_help_names_the_commands(esod):
+    text = esod("--help").stdout
+    for command in COMMANDS:
+        assert f"\n  {command} " in text
+    assert esod("help").stdout == text and esod("-h").stdout == text
+    assert esod(code=2).stderr == text
+
+
+def test_a_command_has_its_own_flags(esod):
+    assert "--concurrent" in esod("run", "--help").stdout
+    assert "--concurrent" not in esod("crds", "--help").stdout
+    assert "--concurrent" in complaint(esod("crds", "--concurrent", "3", code=2))
+
+
+# ---- wrong use
+
+WRONG = {
+    "unknown argument of run": (["run", "now"], 'run: unknown argument "now"; see esod run --help'),
+    "unknown flag of run": (["run", "--colour"], 'run: unknown argument "--colour"; see esod run --help'),
+    "flag of something not there": (["run", "--enable-leader-election"],
+                                    'run: unknown argument "--enable-leader-election"; see esod run --help'),
+    "value is missing": (["run", "--concurrent"], "--concurrent needs a value"),
+    "value is wrong": (["run", "--concurrent", "many"], '--concurrent: "many" is not a whole number'),
+    "no such file": (["run", "--config", "/nowhere"], "/nowhere: No such file or directory"),
+    "no such plugin": (["crds", "--plugin-path", "/nowhere", "--plugin", "x"],
+                       "--plugin: plugin x: no such file; looked for /nowhere/x.so"),
+    "no folder": (["local"], "local: which folder? see esod local --help"),
+    "two folders": (["local", "a", "b"], 'local: one folder, not both "a" and "b"'),
+    "form is missing": (["local", ".", "-o"], 'local: unknown or incomplete flag "-o"; see esod local --help'),
+    "unknown form of crds": (["crds", "-o", "xml"], "crds: -o is yaml or json, not xml"),
+    "form of crds is missing": (["crds", "--output"], "crds: --output is yaml or json"),
+    "unknown argument of crds": (["crds", "all"], 'crds: unknown argument "all"; see esod crds --help'),
+    "unknown form of plugins": (["plugins", "--output=yaml"], "plugins: --output=yaml is table or json, not yaml"),
+    "unknown argument of plugins": (["plugins", "fake"], 'plugins: unknown argument "fake"; see esod plugins --help'),
+    "unknown argument of version": (["version", "--short"], 'version: unknown argument "--short"; see esod version --help'),
+}
+
+
+@pytest.mark.parametrize("args, sentence", WRONG.values(), ids=WRONG)
+def test_wrong_use_is_a_sentence_and_exit_code_2(esod, args, sentence):
+    assert complaint(esod(*args, code=2)) == sentence
+
+
+@pytest.mark.parametrize("args", [["start"], ["--colour"], ["help", "start"], [""]])
+def test_an_unknown_command_is_told_which_there_are(esod, args):
+    p = esod(*args, code=2)
+    assert p.stdout == ""
+    assert f'there is no command "{args[-1]}"' in p.stderr
+    assert all(c in p.stderr for c in COMMANDS)
+
+
+def test_wrong_settings_stop_every_command(esod, tmp_path):
+    (tmp_path / "esod.yaml").write_text("plugins: [fake]\nconcurent: 3\n")
+    for command in (["run"], ["local", "."], ["crds"], ["plugins"]):
+        text = complaint(esod(*command, "--config", "esod.yaml", code=2))
+        assert text == "esod.yaml:2: concurent: unknown key; did you mean concurrent?"
+
+
+def test_an_address_that_is_taken(esod, tmp_path, kubeconfig):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        address = f"127.0.0.1:{s.getsockname()[1]}"
+        p = esod("run", "--kubeconfig", str(kubeconfig), "--metrics-addr", "0", "--live-addr", address, code=2)
+    assert f"esod: --live-addr: cannot listen on {address}: Address already in use\n" in p.stderr
+
+
+# ---- version
+
+def test_version(esod):
+    p = esod("version")
+    first, abi, libraries = p.stdout.splitlines()
+    assert first.split()[0] == "esod" and first.split()[1][0].isdigit()
+    assert abi == "plugin ABI 1.0"
+    assert libraries.startswith("libcurl ")
+    assert esod("--version").stdout == p.stdout
+
+
+# ---- crds
+
+def test_crds_are_the_same_every_time_and_in_both_forms(esod):
+    text = esod("crds").stdout
+    assert esod("crds", "-o", "yaml").stdout == text
+    found = list(yaml.safe_load_all(text))
+    assert {c["spec"]["names"]["kind"] for c in found} == KINDS and len(found) == len(KINDS)
+    for crd in found:
+        assert {v["name"] for v in crd["spec"]["versions"]} <= {"v1", "v1beta1", "v1alpha1"}
+        assert sum(v["storage"] for v in crd["spec"]["versions"]) == 1
+    for args in (["-o", "json"], ["-o=json"], ["--output", "json"], ["--output=json"]):
+        as_json = json.loads(esod("crds", *args).stdout)
+        assert as_json["kind"] == "List" and as_json["items"] == found
+
+
+def test_crds_know_what_the_plugins_offer(esod):
+    def providers(*args):
+        found = yaml.safe_load_all(esod("crds", *args).stdout)
+        store = next(c for c in found if c["spec"]["names"]["kind"] == "SecretStore")
+        v1 = next(v for v in store["spec"]["versions"] if v["name"] == "v1")
+        return set(v1["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["provider"].get("properties", {}))
+
+    assert providers() == {"fake"}
+    assert providers("--plugin-path", "/nowhere") == set()
+
+
+def test_crds_apply(cluster, crds):
+    """The control plane of these tests has them already; to apply them again changes nothing."""
+    p = cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", str(crds))
+    assert p.stdout.count("serverside-applied") == len(KINDS)
+
+
+# ---- plugins
+
+def test_plugins(esod):
+    p = esod("plugins")
+    head, row = p.stdout.splitlines()
+    assert head.split() == ["PLUGIN", "VERSION", "ABI", "PROVIDERS", "PATH"]
+    assert row.split()[0] == "fake" and row.endswith(str(PLUGINS / "fake.so"))
+    for args in (["-o", "json"], ["--output=json"]):
+        found = json.loads(esod("plugins", *args).stdout)
+        assert found["refused"] == [] and len(found["plugins"]) == 1
+        fake = found["plugins"][0]
+        assert (fake["name"], fake["abi"], fake["path"]) == ("fake", "1.0", str(PLUGINS / "fake.so"))
+        assert fake["providers"] == [{"name": "fake", "read": True, "find": True, "push": True}]
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A directory with a plugin that is none."""
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "broken.so").write_text("not a shared object\n")
+    return tmp_path / "plugins"
+
+
+def test_a_bad_plugin_stops_the_program(esod, broken, tmp_path):
+    (tmp_path / "esod.yaml").write_text("pluginPath: [plugins]\nplugins:\n- broken\n")
+    for command in (["run"], ["local", "."], ["crds"], ["plugins"]):
+        p = esod(*command, "--config", "esod.yaml", code=2)
+        last = p.stderr.splitlines()[-1]
+        assert last.startswith("esod: esod.yaml:3: plugin broken (") and str(broken.name) in last, p.stderr
+
+
+def test_an_optional_plugin_may_be_bad(esod, broken, tmp_path):
+    (tmp_path / "esod.yaml").write_text(
+        f"pluginPath: [plugins, {PLUGINS}]\nplugins:\n- {{name: broken, optional: true}}\n- fake\n")
+    p = esod("plugins", "--config", "esod.yaml")
+    assert "fake" in p.stdout and p.stderr.startswith("refused: broken: ")
+    found = json.loads(esod("plugins", "-o", "json", "--config", "esod.yaml").stdout)
+    assert [f["name"] for f in found["plugins"]] == ["fake"]
+    assert [f["name"] for f in found["refused"]] == ["broken"] and "broken.so" in found["refused"][0]["reason"]
+    assert esod("crds", "--config", "esod.yaml").stdout == esod("crds").stdout
+
+
+def test_an_optional_plugin_that_is_bad_is_reported_by_readiness(make_operator, tmp_path, broken):
+    operator = make_operator(pluginPath=[str(broken), str(PLUGINS)], plugins=[{"name": "broken", "optional": True}, "fake"])
+    operator.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{operator.live}/readyz", timeout=5) as answer:
+        text = answer.read().decode()
+    assert text.startswith("ok\noptional plugin broken: ")
+    assert "an optional plugin was refused" in operator.log
+
+
+def test_without_plugins_their_places_are_named(esod):
+    p = esod("plugins", "--plugin-path", "/nowhere/a", "--plugin-path=/nowhere/b")
+    assert p.stdout == ""
+    assert p.stderr == "No plugins found. They are looked for in:\n  /nowhere/a\n  /nowhere/b\n"
+
+
+# ---- streams
+
+@pytest.mark.parametrize("command", [["crds"], ["plugins"], ["version"], ["--help"], ["run", "--help"],
+                                     ["local", ROOT / "examples" / "quickstart"]])
+def test_output_that_cannot_be_written_is_a_failure(esod, command):
+    with open("/dev/full", "w") as full:
+        assert esod(*command, stdout=full, code=1).stderr == "esod: standard output: No space left on device\n"
+
+
+def test_a_reader_that_has_enough_is_not_complained_about(esod):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert esod("crds", stdout=writer, code=1).stderr == ""
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("closed, code", [(">&-", 1), ("2>&-", 0), ("<&- >&- 2>&-", 1)])
+def test_closed_streams_are_not_mistaken_for_something_else(esod_bin, tmp_path, closed, code):
+    """The next file that is opened would get the number of a stream that is closed."""
+    def run(*args):
+        p = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", esod_bin, *args], capture_output=True, text=True, timeout=60)
+        assert p.returncode == code, p.stderr
+
+    where = tmp_path / "out"
+    run("local", "-o", where, ROOT / "examples" / "quickstart")
+    files = [f for f in where.rglob("*") if f.is_file()]
+    assert {f.name for f in files} == {"api.yaml", "database-credentials.yaml"}
+    for f in files:
+        assert yaml.safe_load(f.read_text())["kind"] == "Secret"
+    run("crds")
+
+
+def test_run_ends_on_a_signal(esod_bin, kubeconfig, tmp_path):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        live = free_port()
+        log = tmp_path / "log"
+        with open(log, "wb") as stderr:
+            p = subprocess.Popen([esod_bin, "run", "--kubeconfig", str(kubeconfig), "--metrics-addr=0",
+                                  f"--live-addr=127.0.0.1:{live}", "--log-format=json"], stderr=stderr, stdout=stderr)
+        try:
+            wait_for(lambda: "workers run" in log.read_text())
+            p.send_signal(number)
+            assert p.wait(30) == 0
+        finally:
+            p.kill()
+            p.wait()
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        assert lines[0]["msg"].startswith("esod ") and lines[-1]["msg"] == "stopped"
