@@ -53,7 +53,7 @@ static bool windows_permit(const json_t *es, int64_t now_ms, int64_t *ret_edge_m
     json_array_foreach (windows, i, window) {
         struct window w = look_at(window, now_ms);
         active = active || w.active;
-        if (w.readable && w.edge_ms > now_ms && w.edge_ms < edge)
+        if (w.readable && w.edge_ms >= now_ms && w.edge_ms < edge)
             edge = w.edge_ms;
     }
     *ret_edge_ms = edge;
@@ -103,7 +103,7 @@ int64_t es_refresh_after_ms(const json_t *es, int64_t now_ms)
     if (elapsed < 0)
         return 0;
     /* One more millisecond: "due" means strictly later than the interval. */
-    if (elapsed < interval)
+    if (elapsed <= interval)
         return interval - elapsed + 1;
     if (windows_permit(es, now_ms, &edge_ms))
         return 0;
