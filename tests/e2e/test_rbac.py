@@ -102,7 +102,8 @@ def test_the_rights_are_enough_for_a_cluster(install, cluster, space):
     esod.was_never_refused()
 
     for verb, resource in (("create", "externalsecrets.external-secrets.io"),
-                           ("delete", "externalsecrets.external-secrets.io"), ("patch", "clustersecretstores.external-secrets.io"), ("deletecollection", "secrets"),
+                           ("delete", "externalsecrets.external-secrets.io"),
+                           ("patch", "clustersecretstores.external-secrets.io"), ("deletecollection", "secrets"),
                            ("get", "pods"), ("create", "pods"), ("update", "configmaps"), ("delete", "namespaces"),
                            ("escalate", "clusterroles.rbac.authorization.k8s.io")):
         assert not esod.may(verb, resource, space.name), f"{verb} {resource}"
