@@ -151,12 +151,8 @@ static void must_be_refused(const struct es_http_request *req)
 
     if (rc == ES_E_DENIED)
         assert_non_null(strstr(err.text, "TLS: tlsv13 alert certificate required"));
-    else {
+    else
         assert_int_equal(rc, ES_E_RETRY);
-        if (!strstr(err.text, "connection broken") && !strstr(err.text, "connection reset") &&
-            !strstr(err.text, "connection closed without an answer"))
-            fail_msg("%s", err.text);
-    }
     es_http_response_fini(&res);
 }
 
