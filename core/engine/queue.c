@@ -10,6 +10,7 @@
 #include "core/base/map.h"
 
 #define NOT_IN_HEAP SIZE_MAX
+#define CALM_WORKERS 2
 
 struct item {
     int64_t due_ms;
@@ -17,8 +18,9 @@ struct item {
     size_t place;    /* in its lane's heap */
     int kind, failures;
     enum es_lane lane;
-    bool running, again; /* again: due at `due_ms` once the worker is done */
-    char id[];           /* one character for the kind, then the key */
+    bool running, calm;
+    bool again; /* due at `due_ms` once the worker is done */
+    char id[];  /* one character for the kind, then the key */
 };
 
 struct heap {
@@ -35,7 +37,7 @@ struct es_queue {
     struct es_map map; /* id -> item */
     struct heap lanes[ES_LANES];
     uint64_t serial, added, retried;
-    size_t running;
+    size_t running, calm_running, calm_workers;
     bool stopped;
 };
 
@@ -119,6 +121,7 @@ struct es_queue *es_queue_new(const struct es_queue_opts *opts)
     if (!opts)
         opts = &none;
     q->clock = opts->clock ? opts->clock : &es_system_clock;
+    q->calm_workers = opts->calm_workers ? opts->calm_workers : CALM_WORKERS;
     q->backoff_base_ms = opts->backoff_base_ms ? opts->backoff_base_ms : 1000;
     q->backoff_max_ms = opts->backoff_max_ms ? opts->backoff_max_ms : 7 * 60 * 1000;
     pthread_mutex_init(&q->lock, NULL);
@@ -226,11 +229,20 @@ out:
 
 /* ---- working ---- */
 
+/* The first entry of a lane that may be worked on now; NULL: none. */
+static struct item *head_locked(const struct es_queue *q, int lane)
+{
+    bool full = lane == ES_LANE_CALM && q->calm_running >= q->calm_workers;
+    return q->lanes[lane].count && !full ? q->lanes[lane].items[0] : NULL;
+}
+
 static struct item *due_item_locked(const struct es_queue *q, int64_t now)
 {
-    for (int lane = 0; lane < ES_LANES; lane++)
-        if (q->lanes[lane].count && q->lanes[lane].items[0]->due_ms <= now)
-            return q->lanes[lane].items[0];
+    for (int lane = 0; lane < ES_LANES; lane++) {
+        struct item *head = head_locked(q, lane);
+        if (head && head->due_ms <= now)
+            return head;
+    }
     return NULL;
 }
 
@@ -238,9 +250,11 @@ static void wait_locked(struct es_queue *q, int64_t now)
 {
     int64_t next = INT64_MAX;
 
-    for (int lane = 0; lane < ES_LANES; lane++)
-        if (q->lanes[lane].count && q->lanes[lane].items[0]->due_ms < next)
-            next = q->lanes[lane].items[0]->due_ms;
+    for (int lane = 0; lane < ES_LANES; lane++) {
+        const struct item *head = head_locked(q, lane);
+        if (head && head->due_ms < next)
+            next = head->due_ms;
+    }
     if (next == INT64_MAX) {
         pthread_cond_wait(&q->wake, &q->lock);
         return;
@@ -268,8 +282,10 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
         if (i) {
             heap_remove(&q->lanes[i->lane], i);
             i->running = true;
+            i->calm = i->lane == ES_LANE_CALM;
             i->again = false;
             q->running++;
+            q->calm_running += i->calm;
             *ret = (struct es_work){.kind = i->kind,
                                     .key = i->id + 1,
                                     .failures = i->failures,
@@ -295,6 +311,9 @@ static void finish_locked(struct es_queue *q, struct item *i, int64_t delay_ms, 
 
     i->running = false;
     q->running--;
+    q->calm_running -= i->calm;
+    if (i->calm && q->lanes[ES_LANE_CALM].count)
+        pthread_cond_signal(&q->wake);
     if (i->again) {
         /* What was asked for meanwhile comes first. */
         i->again = false;

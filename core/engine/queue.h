@@ -3,7 +3,8 @@
  * One entry per key however often it is added: the earliest due time wins. A
  * key is handed to one worker at a time; what is added meanwhile makes it due
  * again when that worker is done. Of what is due, the first lane goes first, and
- * calm work waits until nothing else is. Thread-safe. */
+ * calm work waits until nothing else is, a few workers at a time, so that what
+ * comes meanwhile finds one free. Thread-safe. */
 #ifndef ES_ENGINE_QUEUE_H
 #define ES_ENGINE_QUEUE_H
 
@@ -21,6 +22,7 @@ struct es_queue_opts {
     const struct es_clock *clock; /* NULL: the system's */
     int64_t backoff_base_ms;      /* 0: 1 s */
     int64_t backoff_max_ms;       /* 0: 7 min */
+    size_t calm_workers;          /* at most so many work on calm entries at once; 0: 2 */
 };
 
 /* NULL without memory. */

@@ -108,6 +108,7 @@ static esp_status copy_request(struct esp_call *c, const struct esp_http_request
     if (!is_token(ret->method))
         return es_call_service_error(c, ES_E_CONFIG, "an HTTP request without a proper method");
     es_call_clean_text(api, sizeof api, q->api);
+    ret->secret = true; /* what comes back may be one, and credentials go out */
     ret->api = es_arena_dup(&c->arena, api, strlen(api));
     if (!ret->api)
         return es_call_service_error(c, ES_E_NOMEM, "out of memory");
