@@ -30,9 +30,18 @@ struct es_local {
     struct es_watch_sink sinks[CACHES_MAX];
     size_t cache_count;
     bool stopped;
+
+    /* Changes that the watches have to hear of, in the order in which they were
+     * made: a deletion told before the write that it followed would read as
+     * a new object. So one thread at a time tells; the others wait until it has
+     * told what they did. */
+    struct change *pending, **pending_tail;
+    uint64_t noted, told; /* changes so far */
+    bool telling;
+    pthread_t teller; /* while telling */
+    pthread_cond_t progress;
 };
 
-/* A change that the watches have to hear of, once the lock is gone. */
 struct change {
     struct change *next;
     const struct es_kind *kind;
@@ -79,20 +88,33 @@ static void record_free(struct record *r)
 
 /* ---- telling the watches ---- */
 
-static void note_locked(struct es_local *l, struct change **changes, const struct record *r,
-                        enum es_watch_event event)
+static struct change *change_new(const struct record *r, enum es_watch_event event)
 {
     struct change *c = calloc(1, sizeof *c);
 
-    (void)l;
     if (!c)
-        return;
+        return NULL;
     c->kind = r->kind;
     c->event = event;
     c->object = json_deep_copy(r->object);
-    while (*changes)
-        changes = &(*changes)->next;
-    *changes = c;
+    return c;
+}
+
+static void change_free(struct change *c)
+{
+    json_decref(c->object);
+    free(c);
+}
+
+static void note_locked(struct es_local *l, const struct record *r, enum es_watch_event event)
+{
+    struct change *c = change_new(r, event);
+
+    if (!c)
+        return;
+    *l->pending_tail = c;
+    l->pending_tail = &c->next;
+    l->noted++;
 }
 
 static bool label_selector_matches(const char *selector, const json_t *object)
@@ -120,18 +142,56 @@ static void tell(const struct es_cache *cache, const struct es_watch_sink *sink,
     json_decref(copy);
 }
 
-/* Without the lock: the sinks may call back. */
-static void publish(struct es_local *l, struct change *changes)
+/* Waits for its turn to tell; false when there is nothing left to tell. */
+static bool begin_telling_locked(struct es_local *l, uint64_t until)
 {
-    while (changes) {
-        struct change *next = changes->next;
-        for (size_t i = 0; i < l->cache_count; i++)
-            if (es_cache_opts_of(l->caches[i])->kind == changes->kind)
-                tell(l->caches[i], &l->sinks[i], changes->event, changes->object);
-        json_decref(changes->object);
-        free(changes);
-        changes = next;
+    while (l->telling && l->told < until)
+        pthread_cond_wait(&l->progress, &l->lock);
+    if (l->telling || l->told >= until)
+        return false;
+    l->telling = true;
+    l->teller = pthread_self();
+    return true;
+}
+
+static void end_telling_locked(struct es_local *l)
+{
+    l->telling = false;
+    pthread_cond_broadcast(&l->progress);
+}
+
+/* Lets go of the lock while it tells: the sinks may call back. */
+static void tell_pending_locked(struct es_local *l)
+{
+    struct change *c;
+
+    while ((c = l->pending)) {
+        size_t count = l->cache_count;
+        l->pending = c->next;
+        if (!l->pending)
+            l->pending_tail = &l->pending;
+        pthread_mutex_unlock(&l->lock);
+        for (size_t i = 0; i < count; i++)
+            if (es_cache_opts_of(l->caches[i])->kind == c->kind)
+                tell(l->caches[i], &l->sinks[i], c->event, c->object);
+        change_free(c);
+        pthread_mutex_lock(&l->lock);
+        l->told++;
+        pthread_cond_broadcast(&l->progress);
     }
+}
+
+/* Returns when the watches have heard of all changes so far. In a sink that is
+ * left to the teller, which is further up on the stack. */
+static void publish(struct es_local *l)
+{
+    pthread_mutex_lock(&l->lock);
+    bool nested = l->telling && pthread_equal(l->teller, pthread_self());
+    if (!nested && begin_telling_locked(l, l->noted)) {
+        tell_pending_locked(l);
+        end_telling_locked(l);
+    }
+    pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- storing ---- */
@@ -157,6 +217,11 @@ static int insert_locked(struct es_local *l, const struct es_kind *kind, json_t 
 {
     struct record *r = calloc(1, sizeof *r);
 
+    if (json_object_get(object, "spec") &&
+        es_obj_set(object, json_integer(1), "metadata", "generation") < 0) {
+        free(r);
+        return ES_E_NOMEM;
+    }
     if (r)
         r->key = record_key(kind, es_obj_namespace(object), es_obj_name(object));
     if (!r || !r->key || stamp_locked(l, object) < 0 || es_map_put(&l->map, r->key, r, NULL) < 0) {
@@ -186,7 +251,7 @@ static int replace_locked(struct es_local *l, struct record *r, json_t *object)
     return 0;
 }
 
-static void remove_locked(struct es_local *l, struct record *r, struct change **changes);
+static int delete_locked(struct es_local *l, struct record *r);
 
 static bool is_owned_by(const json_t *object, const char *uid)
 {
@@ -200,33 +265,53 @@ static bool is_owned_by(const json_t *object, const char *uid)
 }
 
 /* What the garbage collector of a cluster does: dependents follow their owner. */
-static void collect_dependents_locked(struct es_local *l, const char *uid, struct change **changes)
+static void collect_dependents_locked(struct es_local *l, const char *uid)
 {
     struct record *r;
 
     for (size_t pos = 0; (r = es_map_next(&l->map, &pos));)
-        if (is_owned_by(r->object, uid)) {
-            remove_locked(l, r, changes);
-            pos = 0; /* the map has changed */
+        if (is_owned_by(r->object, uid) && !es_obj_deleting(r->object)) {
+            if (delete_locked(l, r) < 0)
+                return;
+            pos = 0; /* the map may have changed */
         }
 }
 
-static void remove_locked(struct es_local *l, struct record *r, struct change **changes)
+static void remove_locked(struct es_local *l, struct record *r)
 {
     stamp_locked(l, r->object);
     es_map_remove(&l->map, r->key);
-    note_locked(l, changes, r, ES_WATCH_GONE);
-    collect_dependents_locked(l, es_obj_str(r->object, "metadata", "uid"), changes);
+    note_locked(l, r, ES_WATCH_GONE);
+    collect_dependents_locked(l, es_obj_str(r->object, "metadata", "uid"));
     record_free(r);
 }
 
+/* At once, or when the last finalizer is gone. */
+static int delete_locked(struct es_local *l, struct record *r)
+{
+    char now[ES_TIME_TEXT_MAX];
+
+    if (!json_array_size(es_obj_at(r->object, "metadata", "finalizers"))) {
+        remove_locked(l, r);
+        return 0;
+    }
+    if (es_obj_deleting(r->object))
+        return 0;
+    es_time_format(es_unix_ms(), now);
+    if (es_obj_set(r->object, json_string(now), "metadata", "deletionTimestamp") < 0 ||
+        stamp_locked(l, r->object) < 0)
+        return ES_E_NOMEM;
+    note_locked(l, r, ES_WATCH_SET);
+    return 0;
+}
+
 /* After every write: an object in deletion goes with its last finalizer. */
-static void settle_locked(struct es_local *l, struct record *r, struct change **changes)
+static void settle_locked(struct es_local *l, struct record *r)
 {
     if (es_obj_deleting(r->object) && !json_array_size(es_obj_at(r->object, "metadata", "finalizers")))
-        remove_locked(l, r, changes);
+        remove_locked(l, r);
     else
-        note_locked(l, changes, r, ES_WATCH_SET);
+        note_locked(l, r, ES_WATCH_SET);
 }
 
 /* ---- the house ---- */
@@ -263,18 +348,29 @@ static int set_type_meta(json_t *object, const struct es_kind *kind, const char 
     if (es_obj_set(object, json_string(es_kind_api_version(kind, api_version)), "apiVersion") < 0 ||
         es_obj_set(object, json_string(kind->kind), "kind") < 0)
         return ES_E_NOMEM;
-    return kind->namespaced ? es_obj_set(object, json_string(ns), "metadata", "namespace") : 0;
+    return kind->namespaced ? es_obj_set(object, json_string(ns), "metadata", "namespace")
+                            : es_obj_unset(object, "metadata", "namespace");
+}
+
+/* A caller may send a copy of another object; who it is, the server says. */
+static void drop_identity(json_t *object)
+{
+    static const char *const fields[] = {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp",
+                                         "managedFields"};
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        es_obj_unset(object, "metadata", fields[i]);
 }
 
 static int house_create(void *self, const struct es_kind *kind, const char *ns, const json_t *obj,
                         const char *manager, json_t **ret, struct es_error *err)
 {
     struct es_local *l = self;
-    struct change *changes = NULL;
     struct record *r = NULL;
     json_t *object = json_deep_copy(obj);
     const char *name = es_obj_name(obj);
 
+    drop_identity(object);
     pthread_mutex_lock(&l->lock);
     int rc = refuse_if_stopped_locked(l, err);
     if (rc == 0 && find_locked(l, kind, ns, name))
@@ -284,13 +380,13 @@ static int house_create(void *self, const struct es_kind *kind, const char *ns, 
          es_managed_fields_update(object, NULL, manager) < 0 || insert_locked(l, kind, object, &r) < 0))
         rc = es_error_nomem(err);
     if (rc == 0) {
-        note_locked(l, &changes, r, ES_WATCH_SET);
+        note_locked(l, r, ES_WATCH_SET);
         if (ret)
             *ret = json_deep_copy(r->object);
     }
     pthread_mutex_unlock(&l->lock);
     json_decref(object);
-    publish(l, changes);
+    publish(l);
     return rc;
 }
 
@@ -332,14 +428,14 @@ static int keep_server_fields(json_t *object, const json_t *old)
 
 /* `object` (a copy of ours) becomes the record's state. */
 static int write_locked(struct es_local *l, struct record *r, json_t *object, const char *manager,
-                        json_t **ret, struct change **changes, struct es_error *err)
+                        json_t **ret, struct es_error *err)
 {
     if (!object || keep_server_fields(object, r->object) < 0 ||
         es_managed_fields_update(object, r->object, manager) < 0 || replace_locked(l, r, object) < 0)
         return es_error_nomem(err);
     if (ret)
         *ret = json_deep_copy(r->object);
-    settle_locked(l, r, changes);
+    settle_locked(l, r);
     return 0;
 }
 
@@ -347,19 +443,18 @@ static int house_update(void *self, const struct es_kind *kind, const char *ns, 
                         const json_t *obj, const char *manager, json_t **ret, struct es_error *err)
 {
     struct es_local *l = self;
-    struct change *changes = NULL;
     struct record *r = NULL;
     json_t *object = json_deep_copy(obj);
 
     pthread_mutex_lock(&l->lock);
     int rc = find_checked_locked(l, kind, ns, name, json_object_get(obj, "metadata"), &r, err);
     if (rc == 0 && object && set_type_meta(object, kind, ns) == 0)
-        rc = write_locked(l, r, object, manager, ret, &changes, err);
+        rc = write_locked(l, r, object, manager, ret, err);
     else if (rc == 0)
         rc = es_error_nomem(err);
     pthread_mutex_unlock(&l->lock);
     json_decref(object);
-    publish(l, changes);
+    publish(l);
     return rc;
 }
 
@@ -368,7 +463,6 @@ static int house_patch(void *self, const struct es_kind *kind, const char *ns, c
                        struct es_error *err)
 {
     struct es_local *l = self;
-    struct change *changes = NULL;
     struct record *r = NULL;
     json_t *object = NULL, *part = NULL;
 
@@ -377,53 +471,34 @@ static int house_patch(void *self, const struct es_kind *kind, const char *ns, c
     if (rc == 0) {
         object = json_deep_copy(r->object);
         /* A subresource takes its own member and leaves the rest alone. */
-        part = subresource ? json_pack("{s:O?}", subresource, json_object_get(patch, subresource))
+        part = subresource ? json_pack("{s:O*}", subresource, json_object_get(patch, subresource))
                            : json_deep_copy(patch);
         if (!object || !part || es_json_merge_patch(object, part) < 0)
             rc = es_error_nomem(err);
         else
-            rc = write_locked(l, r, object, manager, ret, &changes, err);
+            rc = write_locked(l, r, object, manager, ret, err);
     }
     pthread_mutex_unlock(&l->lock);
     json_decref(part);
     json_decref(object);
-    publish(l, changes);
+    publish(l);
     return rc;
-}
-
-static int delete_locked(struct es_local *l, struct record *r, struct change **changes, struct es_error *err)
-{
-    char now[ES_TIME_TEXT_MAX];
-
-    if (!json_array_size(es_obj_at(r->object, "metadata", "finalizers"))) {
-        remove_locked(l, r, changes);
-        return 0;
-    }
-    if (es_obj_deleting(r->object))
-        return 0;
-    if (es_obj_set(r->object, json_string(es_time_format(es_unix_ms(), now)), "metadata",
-                   "deletionTimestamp") < 0 ||
-        stamp_locked(l, r->object) < 0)
-        return es_error_nomem(err);
-    note_locked(l, changes, r, ES_WATCH_SET);
-    return 0;
 }
 
 static int house_remove(void *self, const struct es_kind *kind, const char *ns, const char *name,
                         const char *uid, struct es_error *err)
 {
     struct es_local *l = self;
-    struct change *changes = NULL;
     struct record *r = NULL;
     json_t *precondition = uid ? json_pack("{s:s}", "uid", uid) : NULL;
 
     pthread_mutex_lock(&l->lock);
     int rc = find_checked_locked(l, kind, ns, name, precondition, &r, err);
-    if (rc == 0)
-        rc = delete_locked(l, r, &changes, err);
+    if (rc == 0 && delete_locked(l, r) < 0)
+        rc = es_error_nomem(err);
     pthread_mutex_unlock(&l->lock);
     json_decref(precondition);
-    publish(l, changes);
+    publish(l);
     return rc;
 }
 
@@ -438,32 +513,51 @@ static int house_sa_token(void *self, const char *ns, const char *name, const js
                         "a folder of manifests has no tokens for service account \"%s\"", name);
 }
 
+/* What there is of the cache's kind, as a list of changes. */
+static struct change *list_locked(const struct es_local *l, const struct es_kind *kind)
+{
+    struct change *list = NULL;
+    struct record *r;
+
+    for (size_t pos = 0; (r = es_map_next(&l->map, &pos));) {
+        struct change *c = r->kind == kind ? change_new(r, ES_WATCH_SET) : NULL;
+        if (c) {
+            c->next = list;
+            list = c;
+        }
+    }
+    return list;
+}
+
 static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
 {
     struct es_local *l = self;
     struct es_watch_sink sink = es_cache_sink(cache);
-    const struct es_kind *kind = es_cache_opts_of(cache)->kind;
-    struct change *changes = NULL;
-    struct record *r;
 
-    if (l->cache_count == CACHES_MAX)
-        return es_error_set(err, ES_E_INTERNAL, "more than %d watches", CACHES_MAX);
     pthread_mutex_lock(&l->lock);
-    for (size_t pos = 0; (r = es_map_next(&l->map, &pos));)
-        if (r->kind == kind)
-            note_locked(l, &changes, r, ES_WATCH_SET);
+    if (l->cache_count == CACHES_MAX) {
+        pthread_mutex_unlock(&l->lock);
+        return es_error_set(err, ES_E_INTERNAL, "more than %d watches", CACHES_MAX);
+    }
+    while (!begin_telling_locked(l, UINT64_MAX))
+        ;
+    tell_pending_locked(l);
+    struct change *list = list_locked(l, es_cache_opts_of(cache)->kind);
     l->caches[l->cache_count] = cache;
     l->sinks[l->cache_count++] = sink;
     pthread_mutex_unlock(&l->lock);
     sink.restart(sink.ctx);
-    while (changes) {
-        struct change *next = changes->next;
-        tell(cache, &sink, changes->event, changes->object);
-        json_decref(changes->object);
-        free(changes);
-        changes = next;
+    while (list) {
+        struct change *next = list->next;
+        tell(cache, &sink, list->event, list->object);
+        change_free(list);
+        list = next;
     }
     sink.synced(sink.ctx);
+    pthread_mutex_lock(&l->lock);
+    tell_pending_locked(l); /* what changed since the list */
+    end_telling_locked(l);
+    pthread_mutex_unlock(&l->lock);
     return 0;
 }
 
@@ -483,6 +577,7 @@ static void house_free(void *self)
     for (size_t pos = 0; (r = es_map_next(&l->map, &pos));)
         record_free(r);
     es_map_fini(&l->map);
+    pthread_cond_destroy(&l->progress);
     pthread_mutex_destroy(&l->lock);
     free(l);
 }
@@ -506,6 +601,8 @@ int es_cluster_new_local(struct es_cluster **ret, struct es_local **ret_local, s
     if (!l)
         return es_error_nomem(err);
     pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->progress, NULL);
+    l->pending_tail = &l->pending;
     int rc = es_cluster_new(ret, &local_house, l, err);
     if (rc == 0)
         *ret_local = l;
@@ -531,7 +628,6 @@ static int merge_applied(json_t *object, const json_t *old)
 int es_local_apply(struct es_local *l, const json_t *applied, struct es_error *err)
 {
     const struct es_kind *kind = es_kind_find(es_obj_str(applied, "apiVersion"), es_obj_str(applied, "kind"));
-    struct change *changes = NULL;
     json_t *object = json_deep_copy(applied);
     const char *ns = *es_obj_namespace(applied) ? es_obj_namespace(applied) : "default";
     int rc = 0;
@@ -546,16 +642,14 @@ int es_local_apply(struct es_local *l, const json_t *applied, struct es_error *e
     if (!object || set_type_meta(object, kind, ns) < 0 || (r && merge_applied(object, r->object) < 0))
         rc = es_error_nomem(err);
     else if (r)
-        rc = write_locked(l, r, object, "kubectl", NULL, &changes, err);
-    else if ((json_object_get(object, "spec") &&
-              es_obj_set(object, json_integer(1), "metadata", "generation") < 0) ||
-             es_managed_fields_update(object, NULL, "kubectl") < 0 || insert_locked(l, kind, object, &r) < 0)
+        rc = write_locked(l, r, object, "kubectl", NULL, err);
+    else if (es_managed_fields_update(object, NULL, "kubectl") < 0 || insert_locked(l, kind, object, &r) < 0)
         rc = es_error_nomem(err);
     else
-        note_locked(l, &changes, r, ES_WATCH_SET);
+        note_locked(l, r, ES_WATCH_SET);
     pthread_mutex_unlock(&l->lock);
     json_decref(object);
-    publish(l, changes);
+    publish(l);
     return rc;
 }
 

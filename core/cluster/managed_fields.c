@@ -21,7 +21,7 @@ static json_t *map_of(const json_t *object, const struct tracked *t)
 
 static json_t *child(json_t *fields, const char *name, bool make)
 {
-    char f[300];
+    char f[2 + 253 + 1 + 63 + 1]; /* a label: prefix/name */
     snprintf(f, sizeof f, "f:%s", name);
     json_t *c = json_object_get(fields, f);
     if (!c && make) {

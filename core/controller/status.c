@@ -14,14 +14,13 @@ static void format_message(char out[MESSAGE_MAX + 1], const struct es_condition 
     int n = snprintf(out, MESSAGE_MAX + 1, "%s%s%s", c->message, cause ? ": " : "", cause ? c->cause : "");
     if (n <= MESSAGE_MAX)
         return;
-    size_t len = MESSAGE_MAX;
-    while (len && ((unsigned char)out[len - 1] & 0xC0) == 0x80)
-        len--;
-    if (len && (unsigned char)out[len - 1] >= 0xC0)
-        len--;
-    else
-        len = MESSAGE_MAX; /* the cut did not split a character */
-    out[len] = '\0';
+    /* The cut may have split the last character. */
+    size_t start = MESSAGE_MAX;
+    uint32_t rune;
+    while (start && ((unsigned char)out[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start && !es_utf8_decode(out + start - 1, MESSAGE_MAX - (start - 1), &rune))
+        out[start - 1] = '\0';
 }
 
 static json_t *ready_condition(const json_t *old, const struct es_condition *c, int64_t now_ms)
