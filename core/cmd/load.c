@@ -29,6 +29,8 @@ void es_log_plugins(const struct es_registry *r)
     for (size_t i = 0; i < count; i++)
         es_log(ES_INFO, "setup", "plugin loaded", ES_F_STR("plugin", plugins[i]->name),
                ES_F_STR("version", plugins[i]->version), ES_F_STR("path", plugins[i]->path));
+    if (!count)
+        es_log_plain(ES_WARN, "setup", "no plugin is loaded: no store can work");
     count = es_registry_refusals(r, &refusals);
     for (size_t i = 0; i < count; i++)
         es_log(ES_WARN, "setup", "an optional plugin was refused", ES_F_STR("plugin", refusals[i].name),

@@ -34,6 +34,8 @@ static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct 
     struct es_kube_house_opts house = {.ns = c->ns};
 
     int rc = es_kube_config_load(&kube_config, &where, err);
+    if (rc == ES_E_NOT_FOUND) /* a file that is not there is a wrong setting */
+        rc = err->code = ES_E_CONFIG;
     if (rc < 0)
         return rc;
     es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(kube_config)));

@@ -109,6 +109,14 @@ def test_wrong_settings_stop_every_command(esod, tmp_path):
         assert text == "esod.yaml:2: concurent: unknown key; did you mean concurrent?"
 
 
+def test_a_kubeconfig_that_is_not_there(esod):
+    quiet = ["--metrics-addr=0", "--live-addr=0", "--log-format=json"]
+    last = esod("run", "--kubeconfig", "/nowhere", *quiet, code=2).stderr.splitlines()[-1]
+    assert last == "esod: /nowhere: No such file or directory"
+    last = esod("run", *quiet, code=2).stderr.splitlines()[-1]
+    assert last.startswith("esod: no Kubernetes configuration: ")
+
+
 def test_an_address_that_is_taken(esod, tmp_path, kubeconfig):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -216,6 +224,8 @@ def test_without_plugins_their_places_are_named(esod):
     p = esod("plugins", "--plugin-path", "/nowhere/a", "--plugin-path=/nowhere/b")
     assert p.stdout == ""
     assert p.stderr == "No plugins found. They are looked for in:\n  /nowhere/a\n  /nowhere/b\n"
+    p = esod("local", "--plugin-path", "/nowhere", "--log-format=json", ".")
+    assert "no plugin is loaded" in json.loads(p.stderr)["msg"]
 
 
 # ---- streams
