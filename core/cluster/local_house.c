@@ -384,8 +384,8 @@ static int house_create(void *self, const struct es_kind *kind, const char *ns, 
         if (ret)
             *ret = json_deep_copy(r->object);
     }
+    json_decref(object); /* the record's too, so under its lock */
     pthread_mutex_unlock(&l->lock);
-    json_decref(object);
     publish(l);
     return rc;
 }
@@ -452,8 +452,8 @@ static int house_update(void *self, const struct es_kind *kind, const char *ns, 
         rc = write_locked(l, r, object, manager, ret, err);
     else if (rc == 0)
         rc = es_error_nomem(err);
+    json_decref(object); /* the record's too, so under its lock */
     pthread_mutex_unlock(&l->lock);
-    json_decref(object);
     publish(l);
     return rc;
 }
@@ -478,9 +478,9 @@ static int house_patch(void *self, const struct es_kind *kind, const char *ns, c
         else
             rc = write_locked(l, r, object, manager, ret, err);
     }
-    pthread_mutex_unlock(&l->lock);
     json_decref(part);
-    json_decref(object);
+    json_decref(object); /* the record's too, so under its lock */
+    pthread_mutex_unlock(&l->lock);
     publish(l);
     return rc;
 }
@@ -647,8 +647,8 @@ int es_local_apply(struct es_local *l, const json_t *applied, struct es_error *e
         rc = es_error_nomem(err);
     else
         note_locked(l, r, ES_WATCH_SET);
+    json_decref(object); /* the record's too, so under its lock */
     pthread_mutex_unlock(&l->lock);
-    json_decref(object);
     publish(l);
     return rc;
 }

@@ -840,7 +840,7 @@ static void test_everybody_at_once(void **state)
     json_decref(last);
     assert_int_equal(es_cache_count(b.cache), 1);
     for (int i = 1; i < 4; i++) {
-        char term[16];
+        char term[32];
         snprintf(term, sizeof term, "store-%d", i);
         assert_int_equal(es_cache_each(b.cache, term, collect, found), 0);
     }

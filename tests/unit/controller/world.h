@@ -1,0 +1,99 @@
+/* tests/unit/controller/world.h: the real engine and controllers on a local
+ * house, with a store inside the program, a clock that can jump, and a spy on
+ * everything that is asked of the cluster. */
+#ifndef TESTS_CONTROLLER_WORLD_H
+#define TESTS_CONTROLLER_WORLD_H
+
+#include "tests/unit/cluster/cluster_test.h"
+
+#include "core/cluster/local_house.h"
+#include "core/controller/controller.h"
+#include "core/engine/engine.h"
+#include "esp/plugin.h"
+
+/* ---- the process ---- */
+
+struct world_opts {
+    bool no_flood_gate;
+    int32_t maintenance;     /* of the probe; 0: maintained */
+    uint64_t caps;           /* instead of its own; 0: reads, lists, concurrent, whole values */
+    const char *fake_plugin; /* a file to load beside the probe, or NULL */
+};
+
+/* Starts with an empty cluster. A process dies with world_stop or world_restart. */
+void world_start(const struct world_opts *opts);
+void world_stop(void);
+
+/* Another process on the same objects. Requests that are failing go on to. */
+void world_restart(void);
+
+/* cmocka's setup and teardown. */
+int world_setup(void **state);
+int world_teardown(void **state);
+
+extern struct es_env world_env;
+extern struct es_local *world_house;
+
+/* Until nothing is due and nothing runs; what waits for a later time may stay. */
+void world_settle(void);
+
+/* Until this holds, or the test fails after 20 s. */
+void world_until(bool (*holds)(void *ctx), void *ctx, const char *what);
+
+/* Time goes on at once by so much; what falls due is done. */
+void world_skip_ms(int64_t ms);
+
+/* ---- the cluster ---- */
+
+void world_apply(const char *quoted); /* single quotes */
+void world_delete(const struct es_kind *kind, const char *ns, const char *name);
+json_t *world_get(const struct es_kind *kind, const char *ns, const char *name); /* or NULL; not counted */
+void world_patch(const struct es_kind *kind, const char *ns, const char *name,
+                 const char *quoted); /* a user's edit */
+
+/* An ExternalSecret ns/name with `spec` (single quotes); a SecretStore ns/store
+ * of the probe; a ClusterSecretStore "cstore". */
+void world_external_secret(const char *name, const char *spec);
+void world_store(void);
+void world_cluster_store(const char *more_spec);
+
+/* The decoded value at a key of a Secret of namespace ns, "(none)" or "(no secret)".
+ * Good until the next call. */
+const char *world_value(const char *secret, const char *key);
+
+/* "status|reason|message" of the Ready condition; "(none)", "(no object)". */
+const char *world_ready(const struct es_kind *kind, const char *ns, const char *name);
+void world_expect(const char *name, const char *ready); /* of the ExternalSecret ns/name, after a while */
+void world_expect_store(const char *ready);             /* of the SecretStore ns/store */
+void world_expect_value(const char *secret, const char *key, const char *value);
+
+/* An event whose type, reason and message are these has been sent, or will be soon. */
+void world_expect_event(const char *type, const char *reason, const char *message);
+int world_events(const char *reason); /* so far, by count */
+
+/* ---- the spy ---- */
+
+/* Requests so far, without those about Events; atomically. */
+struct world_calls {
+    int get, create, update, patch, remove;
+};
+extern struct world_calls world_calls;
+int world_writes(void); /* all but get */
+void world_forget_calls(void);
+
+/* Called before each request. A code < 0: it fails so, and nothing is done. > 0: it is
+ * done, and then fails with the negative of it, as if the answer had been lost. */
+extern int (*world_fault)(const char *verb, const struct es_kind *kind, const char *name,
+                          const char *subresource);
+
+/* ---- the store's contents; any thread ---- */
+
+void vault_set(const char *key, const char *value); /* NULL removes */
+extern int vault_reads;                             /* atomically */
+extern esp_status vault_status;                     /* of get; ESP_OK: answer */
+extern esp_status vault_validation;                 /* of validate */
+extern const char *vault_reason;                    /* text that goes with either; NULL: none */
+extern esp_status vault_opening;                    /* of open */
+extern int vault_delay_ms;                          /* of get */
+
+#endif
