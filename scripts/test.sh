@@ -111,11 +111,13 @@ part() {
   return 1
 }
 
-# Preparations count only when they fail.
+# prepare NAME FUNCTION: counts, and is mentioned, only when it fails.
 prepare() {
-  local before=$passed
-  part "$@" || return 1
-  passed=$before
+  ("$2") >"$logs/$1.log" 2>&1 </dev/null && return
+  printf '== %s\n   FAILED, see %s\n' "$1" "${logs#"$PWD"/}/$1.log"
+  tail -n 15 "$logs/$1.log" | sed 's/^/    /'
+  troubles+=("$1: see ${logs#"$PWD"/}/$1.log")
+  failed=$((failed + 1))
 }
 
 build() {
@@ -165,8 +167,10 @@ needs_servers=
 for name in $selected; do
   case $name in e2e* | acceptance) needs_servers=1 ;; esac
 done
+printf '== preparations\n'
 prepare deps run_deps
 if [ -n "$needs_servers" ]; then
+  [ -x "$(tests/servers/build --path kubectl)" ] || printf '   building the test servers, about 4 minutes\n'
   prepare servers run_servers
   prepare venv run_venv
 fi
