@@ -14,7 +14,7 @@
 
 #define QUEUE_MAX 8192
 #define MESSAGE_MAX 1024
-#define SEEN_MAX 1024 /* events remembered for their counts */
+#define SEEN_MAX 512 /* events remembered for their counts */
 #define SEEN_MS (10 * 60 * INT64_C(1000))
 #define BURST 25.0 /* of one source about one object */
 #define REFILL_PER_MS (1.0 / (5 * 60 * 1000))

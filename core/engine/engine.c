@@ -1,5 +1,6 @@
 #include "core/engine/engine.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #define SWEEP_EVERY_MS 30000
 #define STORE_IDLE_MS (10 * 60 * INT64_C(1000))
 #define EVENTS_GRACE_MS 2000
+#define TRIM_AFTER 200
+#define TRIM_PAD ((size_t)64 * 1024)
 
 static const double pass_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                       0.5,   1,      2.5,   5,    10,    30,   60};
@@ -27,6 +30,7 @@ struct es_engine {
     int wanted, running; /* only the main thread */
     bool cancelled;      /* atomic; env->cancelled points here */
     int64_t next_sweep_ms;
+    uint64_t trimmed_at; /* the queue's count of additions then */
     struct es_metric *passes, *failures, *seconds;
 };
 
@@ -180,6 +184,18 @@ int es_engine_start(struct es_engine *e, struct es_error *err)
     return es_cluster_start(e->env->cluster, err);
 }
 
+/* A burst leaves the allocator with free pages that it would keep. */
+static void give_memory_back(struct es_engine *e)
+{
+    struct es_queue_stats s;
+
+    es_queue_stats(e->queue, &s);
+    if (s.added - e->trimmed_at < TRIM_AFTER || s.waiting || s.running)
+        return;
+    e->trimmed_at = s.added;
+    malloc_trim(TRIM_PAD);
+}
+
 int es_engine_tick(struct es_engine *e, struct es_error *err)
 {
     if (!e->running && es_cluster_synced(e->env->cluster)) {
@@ -189,6 +205,7 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
         es_log(ES_INFO, "engine", "caches are filled, workers run", ES_F_INT("workers", e->running),
                ES_F_INT("externalSecrets", es_cache_count(e->env->external_secrets)));
     }
+    give_memory_back(e);
     if (es_mono_ms() >= e->next_sweep_ms) {
         e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
         es_pool_sweep(e->env->pool, STORE_IDLE_MS);

@@ -13,6 +13,7 @@
 #define DEFAULT_MAX_BODY ((size_t)16 * 1024 * 1024)
 #define MAX_FIRST_RESERVE ((int64_t)1024 * 1024)
 #define MAX_SINGLE_CONNECTIONS 512
+#define SECRET_CONNECTIONS 6 /* each costs 100 KiB and a handshake */
 
 /* ---- the transport ---- */
 
@@ -76,11 +77,13 @@ void es_http_stop(struct es_http *h)
 {
     pthread_mutex_lock(&h->lock);
     h->stopped = true;
-    struct es_lane *single = h->single;
+    struct es_lane *single[ES_HTTP_SINGLE_LANES];
+    memcpy(single, h->single, sizeof single);
     pthread_mutex_unlock(&h->lock);
     es_lane_stop(h->shared);
-    if (single)
-        es_lane_stop(single);
+    for (int i = 0; i < ES_HTTP_SINGLE_LANES; i++)
+        if (single[i])
+            es_lane_stop(single[i]);
 }
 
 void es_http_free(struct es_http *h)
@@ -88,7 +91,8 @@ void es_http_free(struct es_http *h)
     if (!h)
         return;
     es_lane_free(h->shared);
-    es_lane_free(h->single);
+    for (int i = 0; i < ES_HTTP_SINGLE_LANES; i++)
+        es_lane_free(h->single[i]);
     es_proxy_env_fini(&h->env);
     es_mem_free(h->user_agent);
     es_mem_free(h->ca_file);
@@ -97,22 +101,28 @@ void es_http_free(struct es_http *h)
     curl_global_cleanup();
 }
 
-int es_http_single_lane(struct es_http *h, struct es_lane **ret, struct es_error *err)
+int es_http_single_lane(struct es_http *h, enum es_http_single which, struct es_lane **ret,
+                        struct es_error *err)
 {
+    static const struct {
+        const char *name;
+        size_t per_host; /* 0: as many as there are users */
+    } lanes[] = {
+        [ES_HTTP_STREAMS] = {"http-streams", 0}, [ES_HTTP_SECRETS] = {"http-secrets", SECRET_CONNECTIONS}};
     int rc = 0;
 
     pthread_mutex_lock(&h->lock);
     if (h->stopped)
         rc = es_error_set(err, ES_E_CANCELLED, "the transport stops");
-    else if (!h->single) {
+    else if (!h->single[which]) {
         struct es_lane_opts opts = h->lane_opts;
-        opts.name = "http-single";
+        opts.name = lanes[which].name;
         opts.http11 = true;
-        opts.max_host_connections = 0;
+        opts.max_host_connections = lanes[which].per_host;
         opts.max_total_connections = MAX_SINGLE_CONNECTIONS;
-        rc = es_lane_new(&h->single, &opts, err);
+        rc = es_lane_new(&h->single[which], &opts, err);
     }
-    *ret = h->single;
+    *ret = h->single[which];
     pthread_mutex_unlock(&h->lock);
     return rc;
 }
@@ -198,7 +208,7 @@ static int call_once(struct es_http *h, const struct es_http_request *req, int64
     if (rc < 0)
         goto out;
     if (req->secret && c.x.https) {
-        rc = es_http_single_lane(h, &lane, err);
+        rc = es_http_single_lane(h, ES_HTTP_SECRETS, &lane, err);
         if (rc < 0)
             goto out;
     }

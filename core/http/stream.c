@@ -112,7 +112,7 @@ static int stream_new(struct es_http_stream **ret, struct es_http *h, const stru
     rc = es_exchange_prepare(&s->x, req, &h->env, deadline_ms, &s->err);
     s->x.gzip = false;
     if (rc == 0)
-        rc = es_http_single_lane(h, &s->lane, &s->err);
+        rc = es_http_single_lane(h, ES_HTTP_STREAMS, &s->lane, &s->err);
     if (rc < 0) {
         *err = s->err;
         stream_free(s);

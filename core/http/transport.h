@@ -7,6 +7,9 @@
 
 #define ES_HTTP_DEFAULT_TIMEOUT_MS 30000
 
+/* Streams keep their connections for long, secret calls share a few. */
+enum es_http_single { ES_HTTP_STREAMS, ES_HTTP_SECRETS, ES_HTTP_SINGLE_LANES };
+
 struct es_http {
     struct es_lane *shared; /* HTTP/2 where there is TLS and the server has it */
     struct es_lane_opts lane_opts;
@@ -14,13 +17,15 @@ struct es_http {
     struct es_proxy_env env;
     char *user_agent, *ca_file;
 
-    pthread_mutex_t lock;   /* guards what follows */
-    struct es_lane *single; /* HTTP/1.1. NULL before its first use; stays once it is there */
+    pthread_mutex_t lock; /* guards what follows */
+    /* HTTP/1.1. NULL before their first use; they stay once they are there. */
+    struct es_lane *single[ES_HTTP_SINGLE_LANES];
     bool stopped;
 };
 
 /* The lane for what wants a connection to itself, started when first asked for. */
-int es_http_single_lane(struct es_http *h, struct es_lane **ret, struct es_error *err);
+int es_http_single_lane(struct es_http *h, enum es_http_single which, struct es_lane **ret,
+                        struct es_error *err);
 
 int64_t es_http_deadline(const struct es_http_request *req);
 
