@@ -150,6 +150,18 @@ int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const cha
     return rc < 0 ? rc : settle(c, kind, answer, false, ret);
 }
 
+int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+                             struct es_error *err)
+{
+    json_t *answer = NULL;
+
+    if (!c->house->update_status)
+        return es_error_set(err, ES_E_UNSUPPORTED, "there is no status to replace, only to patch");
+    int rc = c->house->update_status(c->self, kind, es_obj_namespace(obj), es_obj_name(obj), obj,
+                                     wanted(c, kind, &answer, NULL), err);
+    return rc < 0 ? rc : settle(c, kind, answer, false, NULL);
+}
+
 int es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                       const char *uid, struct es_error *err)
 {

@@ -36,6 +36,13 @@ static int house_update(void *self, const struct es_kind *kind, const char *ns, 
     return es_kube_update(h->kube, kind, ns, name, NULL, obj, manager, ret, err);
 }
 
+static int house_update_status(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                               const json_t *obj, json_t **ret, struct es_error *err)
+{
+    struct kube_house *h = self;
+    return es_kube_update(h->kube, kind, ns, name, "status", obj, NULL, ret, err);
+}
+
 static int house_patch(void *self, const struct es_kind *kind, const char *ns, const char *name,
                        const char *subresource, const json_t *patch, const char *manager, json_t **ret,
                        struct es_error *err)
@@ -95,6 +102,7 @@ static const struct es_house kube_house = {
     .get = house_get,
     .create = house_create,
     .update = house_update,
+    .update_status = house_update_status,
     .patch = house_patch,
     .remove = house_remove,
     .sa_token = house_sa_token,

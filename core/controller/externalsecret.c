@@ -133,7 +133,8 @@ static int set_finalizer(struct pass *p, bool present, struct es_error *err)
             if (rc < 0)
                 break;
             adopt(p, live);
-            if (es_obj_has_finalizer(p->es, ES_FINALIZER) == present)
+            /* To what is being deleted no finalizer can be added any more. */
+            if (es_obj_has_finalizer(p->es, ES_FINALIZER) == present || (present && es_obj_deleting(p->es)))
                 return 0;
         }
         json_t *answer = NULL;
@@ -463,18 +464,20 @@ static bool finalizer_comes_first(const struct pass *p)
 
 /* Elsewhere it may come in a pass of its own, once nothing urgent waits: a
  * thousand new ExternalSecrets get their Secrets first. Only where that next pass
- * is sure to find nothing else to do. */
+ * is sure to find nothing else to do, or it would put the finalizer off again. */
 static bool finalizer_may_wait(const struct pass *p)
 {
     int64_t interval = es_refresh_interval_ms(p->es);
-    json_t *target = NULL;
+    json_t *es = NULL, *target = NULL;
+    bool settled = p->synced && (interval <= 0 || interval >= 10000) &&
+                   es_cache_get(p->env->external_secrets, p->ns, p->name, &es, NULL) == 0 &&
+                   !es_refresh_is_due(es, p->version, p->started_unix_ms) &&
+                   es_cache_get(p->env->targets, p->ns, p->target_name, &target, NULL) == 0 &&
+                   es_obj_bool(target, "intact");
 
-    if (!p->synced || (interval > 0 && interval < 10000) ||
-        es_cache_get(p->env->targets, p->ns, p->target_name, &target, NULL) < 0)
-        return false;
-    bool intact = es_obj_bool(target, "intact");
+    json_decref(es);
     json_decref(target);
-    return intact;
+    return settled;
 }
 
 static int sync(struct pass *p, struct es_error *err)
@@ -491,8 +494,17 @@ static int sync(struct pass *p, struct es_error *err)
     return sync_values(p, err);
 }
 
+static int refuse_policy(struct pass *p, struct es_error *err)
+{
+    es_error_set(err, ES_E_CONFIG, "spec.target.creationPolicy: %s is not a policy",
+                 es_obj_str(p->es, "spec", "target", "creationPolicy"));
+    return report_and_wait(p, "could not update secret", err);
+}
+
 static int sync_if_ours(struct pass *p, struct es_error *err)
 {
+    if (!p->policy)
+        return refuse_policy(p, err);
     int rc = es_fetch_is_foreign(p->env, p->es, err);
     if (rc < 0)
         return report(p, "could not get secret data from provider", err);
@@ -514,6 +526,8 @@ static int run(struct pass *p, struct es_error *err)
         rc = set_finalizer(p, true, err);
     if (rc < 0)
         return rc;
+    if (es_obj_deleting(p->es))
+        return clean_up(p, err);
     rc = sync_if_ours(p, err);
     if (es_obj_has_finalizer(p->es, ES_FINALIZER))
         return rc;
@@ -541,13 +555,7 @@ int es_external_secret_reconcile(struct es_env *env, const char *ns, const char 
         return rc;
     p.started_unix_ms = env->clock->unix_ms(env->clock->ctx);
     adopt(&p, json_incref(p.es));
-    if (!p.policy) {
-        es_error_set(err, ES_E_CONFIG, "spec.target.creationPolicy: %s is not a policy",
-                     es_obj_str(p.es, "spec", "target", "creationPolicy"));
-        rc = report_and_wait(&p, "could not update secret", err);
-    } else {
-        rc = run(&p, err);
-    }
+    rc = run(&p, err);
     json_decref(p.known_target);
     json_decref(p.es);
     return rc;

@@ -65,22 +65,63 @@ static void drop_equal_members(json_t *status, const json_t *have)
     }
 }
 
+/* The object as it was seen, with the changed members in its status. */
+static json_t *with_status(const json_t *object, const json_t *changes)
+{
+    json_t *whole = json_copy((json_t *)(uintptr_t)object);
+    json_t *old = json_object_get(object, "status");
+    json_t *status = old ? json_deep_copy(old) : json_object();
+
+    if (!whole || !status || es_json_merge_patch(status, changes) < 0 ||
+        json_object_set(whole, "status", status) < 0) {
+        json_decref(whole);
+        whole = NULL;
+    }
+    json_decref(status);
+    return whole;
+}
+
+/* What the API server likes best: the whole object, guarded by its version. */
+static int replace_status(struct es_env *env, const struct es_kind *kind, const json_t *object,
+                          const json_t *changes, struct es_error *err)
+{
+    json_t *whole = with_status(object, changes);
+    int rc = whole ? es_cluster_update_status(env->cluster, kind, whole, err) : es_error_nomem(err);
+
+    json_decref(whole);
+    return rc;
+}
+
+/* What always fits: only the changes, whatever else has changed meanwhile. */
+static int patch_status(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *changes,
+                        struct es_error *err)
+{
+    json_t *patch = json_pack("{s:{s:s},s:O}", "metadata", "uid", es_obj_str(object, "metadata", "uid"),
+                              "status", changes);
+    int rc = patch ? es_cluster_patch(env->cluster, kind, es_obj_namespace(object), es_obj_name(object),
+                                      "status", patch, NULL, NULL, err)
+                   : es_error_nomem(err);
+
+    json_decref(patch);
+    return rc;
+}
+
 int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
                     struct es_error *err)
 {
+    int rc = 0;
+
     if (!take_status)
         return es_error_nomem(err);
     drop_equal_members(take_status, json_object_get(object, "status"));
-    if (!json_object_size(take_status)) {
-        json_decref(take_status);
-        return 0;
+    if (json_object_size(take_status)) {
+        struct es_error first = ES_ERROR_INIT;
+        rc = replace_status(env, kind, object, take_status, &first);
+        if (rc == ES_E_CONFLICT || rc == ES_E_UNSUPPORTED)
+            rc = patch_status(env, kind, object, take_status, err);
+        else if (rc < 0)
+            *err = first;
     }
-    json_t *patch = json_pack("{s:{s:s},s:o}", "metadata", "uid", es_obj_str(object, "metadata", "uid"),
-                              "status", take_status);
-    if (!patch)
-        return es_error_nomem(err);
-    int rc = es_cluster_patch(env->cluster, kind, es_obj_namespace(object), es_obj_name(object), "status",
-                              patch, NULL, NULL, err);
-    json_decref(patch);
+    json_decref(take_status);
     return rc == ES_E_NOT_FOUND ? 0 : rc;
 }

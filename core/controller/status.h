@@ -21,9 +21,10 @@ struct es_condition {
  * The message is cut at 1 KiB. NULL without memory. */
 json_t *es_status_conditions(const json_t *object, const struct es_condition *ready, int64_t now_unix_ms);
 
-/* Patches status with those members of `take_status` that differ from what the
- * object has (a null member removes); nothing is sent when none does. The
- * object's uid is a precondition. A vanished object is no error. */
+/* Writes those members of `take_status` that differ from what the object has (a
+ * null member removes); nothing is sent when none does. The status is replaced
+ * as long as the object is the newest version, and patched otherwise, with its
+ * uid as a precondition. A vanished object is no error. */
 int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
                     struct es_error *err);
 
