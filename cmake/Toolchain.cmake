@@ -22,7 +22,8 @@ if(ESOD_SANITIZE)
                                               -fno-sanitize-recover=all)
   target_link_options(esod_flags INTERFACE -fsanitize=${ESOD_SANITIZE})
   # Not the compiler's -Werror business: instrumented code trips flow warnings.
-  target_compile_options(esod_flags INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
+  target_compile_options(esod_flags INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow
+                                              -Wno-format-truncation)
 else()
   target_compile_options(esod_flags INTERFACE -fstack-protector-strong -fstack-clash-protection
                                               $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)

@@ -72,14 +72,14 @@ void es_daemon_fini(struct es_daemon *d, int64_t grace_ms)
 {
     if (d->engine)
         es_engine_stop(d->engine, grace_ms);
-    /* Closing a store may still talk to its backend, so the pool goes while the
-     * transport works; the cluster's watches end with it. */
+    /* The watches tell the pool and the queue of changes until they are joined.
+     * Closing a store may still talk to its backend, so the pool goes next,
+     * while the transport works. */
+    es_cluster_free(d->env.cluster);
+    d->env.cluster = NULL;
     es_pool_free(d->env.pool);
-    if (d->env.cluster)
-        es_cluster_stop(d->env.cluster);
     if (d->http)
         es_http_stop(d->http);
-    es_cluster_free(d->env.cluster);
     es_engine_free(d->engine);
     es_controllers_fini(&d->env);
     es_registry_free(d->env.registry);

@@ -58,11 +58,19 @@ static int read_service_account(struct es_cluster *cluster, const char *ns, cons
     return rc;
 }
 
+/* A store that is closed at the very end finds no cluster any more. */
+static int no_cluster(struct es_error *err)
+{
+    return es_error_set(err, ES_E_CANCELLED, "the cluster is not served any more");
+}
+
 static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
                      struct es_blob *ret, struct es_error *err)
 {
     struct es_cluster *cluster = *(struct es_cluster **)ctx;
 
+    if (!cluster)
+        return no_cluster(err);
     switch (what) {
     case ES_READ_SECRET:
         return read_secret(cluster, ns, name, key, ret, err);
@@ -78,6 +86,9 @@ static int sa_token(void *ctx, const char *ns, const char *name, const char *con
                     int64_t ttl_s, struct es_blob *ret, struct es_error *err)
 {
     struct es_cluster *cluster = *(struct es_cluster **)ctx;
+
+    if (!cluster)
+        return no_cluster(err);
     int rc = es_cluster_sa_token(cluster, ns, name, audiences, count, ttl_s, ret, err);
     return rc < 0 ? es_error_wrap(
                         err,

@@ -93,9 +93,9 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
                                     const json_t *kept)
 {
     struct es_env *env = ctx;
-    (void)kept;
-    /* Our own write of the finalizer is no news; somebody's removal of it is. */
-    if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || !(what & ES_CHANGED_OWN))
+    /* Finalizers alone are news only when ours is missing: its appearance is our
+     * own doing, whoever tells of it first, and must not cut a backoff short. */
+    if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || !es_obj_has_finalizer(kept, ES_FINALIZER))
         env->enqueue(env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name);
 }
 
@@ -180,11 +180,12 @@ static void index_target(const json_t *kept, struct es_terms *t)
         term(t, "created-by", es_obj_namespace(kept), creator);
 }
 
+/* A target that is as we left it needs nobody: most of these events are echoes of
+ * our own writes. */
 static void target_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
 {
-    (void)what;
-    (void)kept;
-    wake_dependents(ctx, "target", ns, name);
+    if (what & ES_CHANGED_GONE || !es_obj_bool(kept, "intact"))
+        wake_dependents(ctx, "target", ns, name);
 }
 
 /* ---- namespaces ---- */
