@@ -23,6 +23,7 @@
 #define COMPONENT "external-secrets"
 #define CONFLICT_PAUSE_MS 50
 #define NEW_STORE_PAUSE_MS 1000
+#define VANISHED_PAUSE_MS 10000
 
 /* What one pass knows. */
 struct pass {
@@ -146,7 +147,15 @@ static int set_finalizer(struct pass *p, bool present, struct es_error *err)
         if (rc == 0)
             adopt(p, answer);
     }
-    return rc == ES_E_NOT_FOUND ? 0 : rc;
+    return rc;
+}
+
+/* The API server says that the object is gone. The watch is about to say so
+ * too; should it not, then the first word was wrong and the work is still to be done. */
+static int stop_vanished(struct pass *p)
+{
+    *p->out = (struct es_outcome){.after_ms = VANISHED_PAUSE_MS, .calm = true};
+    return 0;
 }
 
 /* With deletionPolicy=Delete the target goes as well, if it is ours. */
@@ -178,7 +187,8 @@ static int clean_up(struct pass *p, struct es_error *err)
         rc = delete_target_of_deleted(p, err);
     if (rc < 0)
         return report(p, "could not delete secret", err);
-    return set_finalizer(p, false, err);
+    rc = set_finalizer(p, false, err);
+    return rc == ES_E_NOT_FOUND ? stop_vanished(p) : rc;
 }
 
 /* ---- writing the target ---- */
@@ -525,7 +535,7 @@ static int run(struct pass *p, struct es_error *err)
     if (!es_obj_has_finalizer(p->es, ES_FINALIZER) && finalizer_comes_first(p))
         rc = set_finalizer(p, true, err);
     if (rc < 0)
-        return rc;
+        return rc == ES_E_NOT_FOUND ? stop_vanished(p) : rc;
     if (es_obj_deleting(p->es))
         return clean_up(p, err);
     rc = sync_if_ours(p, err);
@@ -535,11 +545,11 @@ static int run(struct pass *p, struct es_error *err)
         *p->out = (struct es_outcome){.after_ms = 0, .calm = true};
         return 0;
     }
-    if (set_finalizer(p, true, &late) < 0 && rc == 0) {
-        *err = late;
-        rc = late.code;
-    }
-    return rc;
+    int late_rc = set_finalizer(p, true, &late);
+    if (rc < 0 || late_rc >= 0)
+        return rc;
+    *err = late;
+    return late_rc == ES_E_NOT_FOUND ? stop_vanished(p) : late_rc;
 }
 
 int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/mem.h"
 #include "core/base/regex.h"
 #include "core/base/text.h"
 #include "core/controller/store_table.h"
@@ -158,6 +159,22 @@ static int resolve(struct fetch *f, const struct store_ref *ref, const struct es
     return 0;
 }
 
+/* Opens a store to read from it. What no such thing should say would be taken
+ * for a missing value, or for a store that is too new: both are failures here. */
+static int open_to_read(struct fetch *f, const struct es_store *s, struct es_open_store *ret,
+                        struct es_error *err)
+{
+    int rc = es_store_open(f->env, s, f->ns, f->deadline_ms, ret, err);
+
+    if (rc == ES_E_NOT_FOUND)
+        return err->code = ES_E_CONFIG;
+    if (rc != ES_E_UNDECIDED)
+        return rc;
+    if (!*err->text)
+        es_error_set(err, ES_E_RETRY, "the store could not be opened: its provider cannot tell why");
+    return err->code = ES_E_RETRY;
+}
+
 static int open_store(struct fetch *f, const struct store_ref *ref, struct es_open_store **ret,
                       struct es_error *err)
 {
@@ -173,11 +190,11 @@ static int open_store(struct fetch *f, const struct store_ref *ref, struct es_op
     }
     int rc = resolve(f, ref, &s, err);
     if (rc == 0)
-        rc = es_store_open(f->env, s, f->ns, f->deadline_ms, o, err);
+        rc = open_to_read(f, s, o, err);
     if (rc < 0) {
         es_store_release(f->env, s);
         free(o);
-        return err->code = rc == ES_E_NOT_FOUND ? ES_E_CONFIG : rc;
+        return rc;
     }
     f->open[f->open_count++] = o;
     *ret = o;
@@ -210,13 +227,15 @@ static bool is_retained(const json_t *es)
 
 static void report_missing(struct fetch *f, size_t index, const char *key)
 {
-    char message[512];
-    int n = snprintf(message, sizeof message, "secret does not exist at provider using spec.dataFrom[%zu]",
-                     index);
-    if (key && n > 0)
-        snprintf(message + n, sizeof message - (size_t)n, " (key=%s)", key);
-    es_event_record(f->env->events, &es_kind_external_secret, f->es, ES_EVENT_NORMAL, "MissingProviderSecret",
-                    COMPONENT, message);
+    char *whose = key ? es_strf(" (key=%s)", key) : es_mem_strdup("");
+    char *message =
+        whose ? es_strf("secret does not exist at provider using spec.dataFrom[%zu]%s", index, whose) : NULL;
+
+    if (message)
+        es_event_record(f->env->events, &es_kind_external_secret, f->es, ES_EVENT_NORMAL,
+                        "MissingProviderSecret", COMPONENT, message);
+    es_mem_free(whose);
+    es_mem_free(message);
 }
 
 /* Rewrite, or else convert; then check, decode, look for null bytes. */

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/codec.h"
+#include "core/base/log.h"
 #include "core/controller/plugin_services.h"
 #include "tests/unit/plugin/probe.h"
 
@@ -74,7 +75,9 @@ void world_forget_calls(void)
 
 static int fault_of(const char *verb, const struct es_kind *kind, const char *name, const char *subresource)
 {
-    return world_fault ? world_fault(verb, kind, name, subresource ? subresource : "") : 0;
+    int (*fault)(const char *, const struct es_kind *, const char *, const char *) =
+        __atomic_load_n(&world_fault, __ATOMIC_SEQ_CST);
+    return fault ? fault(verb, kind, name, subresource ? subresource : "") : 0;
 }
 
 static int fault_error(int fault, struct es_error *err)
@@ -174,7 +177,7 @@ int __wrap_es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, c
 
 static pthread_mutex_t vault_lock = PTHREAD_MUTEX_INITIALIZER; /* guards vault */
 static json_t *vault;
-int vault_reads, vault_delay_ms;
+int vault_reads, vault_delay_ms, vault_validation_ms;
 esp_status vault_status, vault_validation, vault_opening;
 const char *vault_reason;
 
@@ -233,6 +236,7 @@ static esp_status vault_list(void *instance, struct esp_call *call, const struct
 
 static esp_status vault_validate(void *instance, struct esp_call *call, const struct esp_request *request)
 {
+    usleep((useconds_t)__atomic_load_n(&vault_validation_ms, __ATOMIC_SEQ_CST) * 1000);
     esp_status status = __atomic_load_n(&vault_validation, __ATOMIC_SEQ_CST);
     (void)instance;
     (void)request;
@@ -254,7 +258,7 @@ static void vault_reset(void)
 {
     json_decref(vault);
     vault = json_object();
-    vault_reads = vault_delay_ms = 0;
+    vault_reads = vault_delay_ms = vault_validation_ms = 0;
     vault_status = vault_validation = vault_opening = ESP_OK;
     vault_reason = NULL;
     probe_reset();
@@ -303,6 +307,9 @@ static void run(void)
 
 void world_start(const struct world_opts *opts)
 {
+    const struct es_log_opts quiet = {.level = ES_ERROR + 1};
+
+    es_log_init(&quiet);
     options = opts ? *opts : (struct world_opts){0};
     __atomic_store_n(&skipped_ms, 0, __ATOMIC_SEQ_CST);
     world_fault = NULL;

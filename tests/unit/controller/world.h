@@ -94,6 +94,6 @@ extern esp_status vault_status;                     /* of get; ESP_OK: answer */
 extern esp_status vault_validation;                 /* of validate */
 extern const char *vault_reason;                    /* text that goes with either; NULL: none */
 extern esp_status vault_opening;                    /* of open */
-extern int vault_delay_ms;                          /* of get */
+extern int vault_delay_ms, vault_validation_ms;     /* how long get and validate take */
 
 #endif

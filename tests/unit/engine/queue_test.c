@@ -391,6 +391,33 @@ static void test_an_urgent_call_lifts_a_calm_housekeeping_pass(void **state)
     done(&w);
 }
 
+static void test_calm_work_leaves_workers_free(void **state)
+{
+    struct es_queue_stats s;
+    (void)state;
+
+    for (int i = 0; i < 5; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "calm%d", i);
+        es_queue_add(q, 0, key, 0, ES_LANE_CALM);
+    }
+    struct es_work a = take("calm0"), b = take("calm1");
+    es_queue_stats(q, &s);
+    assert_int_equal(s.waiting, 3); /* due, but two are enough */
+    add("urgent", 0);
+    struct es_work c = take("urgent");
+    done(&a);
+    a = take("calm2");
+    done(&a);
+    done(&b);
+    a = take("calm3");
+    b = take("calm4");
+    done(&a);
+    done(&b);
+    done(&c);
+    assert_stats(0, 0, 0);
+}
+
 /* ---- the end ---- */
 
 static void test_stop_forgets_what_comes_later(void **state)
@@ -630,6 +657,7 @@ int main(void)
         WITH_QUEUE(test_a_far_urgent_entry_does_not_hold_up_calm_work),
         WITH_QUEUE(test_an_entry_moves_to_the_better_lane),
         WITH_QUEUE(test_an_urgent_call_lifts_a_calm_housekeeping_pass),
+        WITH_QUEUE(test_calm_work_leaves_workers_free),
         WITH_QUEUE(test_stop_forgets_what_comes_later),
         WITH_QUEUE(test_keys_have_a_ceiling),
         cmocka_unit_test(test_a_crowd),
