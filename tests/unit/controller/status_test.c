@@ -28,6 +28,25 @@ int __wrap_es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, co
     return __real_es_cluster_patch(c, kind, ns, name, subresource, patch, manager, ret, err);
 }
 
+int __real_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+                                    struct es_error *err);
+int __wrap_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+                                    struct es_error *err);
+
+/* The answer of a house that can replace a status; 1: the house has no such call. */
+static int replace_answer = 1;
+static json_t *replaced;
+
+int __wrap_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+                                    struct es_error *err)
+{
+    if (replace_answer == 1)
+        return __real_es_cluster_update_status(c, kind, obj, err);
+    json_decref(replaced);
+    replaced = json_deep_copy(obj);
+    return replace_answer < 0 ? es_error_set(err, replace_answer, "no") : 0;
+}
+
 /* ---- conditions ---- */
 
 #define T1 INT64_C(1700000000000) /* 2023-11-14T22:13:20Z */
@@ -161,6 +180,7 @@ static int setup(void **state)
 
     env = (struct es_env){0};
     sent_count = 0;
+    replace_answer = 1;
     check_ok(es_cluster_new_local(&env.cluster, &house, &err), &err);
     json_t *o =
         object(&es_kind_external_secret, "ns", "a",
@@ -176,7 +196,8 @@ static int teardown(void **state)
     (void)state;
     json_decref(have);
     json_decref(sent);
-    sent = NULL;
+    json_decref(replaced);
+    sent = replaced = NULL;
     es_cluster_free(env.cluster);
     return 0;
 }
@@ -247,6 +268,50 @@ static void test_a_successor_is_left_alone(void **state)
     assert_status("{'refreshTime':'new'}");
 }
 
+/* ---- houses that can replace a status ---- */
+
+static void test_a_status_is_replaced_whole(void **state)
+{
+    json_t *before = json_deep_copy(have);
+    (void)state;
+
+    replace_answer = 0;
+    assert_int_equal(patch("{'refreshTime':'t2','binding':null,'conditions':[1]}"), 0);
+    assert_int_equal(sent_count, 0);
+    check_json(json_object_get(replaced, "status"), "{'refreshTime':'t2','conditions':[1]}");
+    assert_true(json_equal(json_object_get(replaced, "metadata"), json_object_get(have, "metadata")));
+    assert_true(json_equal(json_object_get(replaced, "spec"), json_object_get(have, "spec")));
+    assert_true(json_equal(have, before)); /* it was borrowed */
+    json_decref(before);
+}
+
+static void test_nothing_to_replace(void **state)
+{
+    (void)state;
+    replace_answer = 0;
+    assert_int_equal(patch("{'refreshTime':'t1'}"), 0);
+    assert_null(replaced);
+}
+
+static void test_a_newer_version_is_patched(void **state)
+{
+    (void)state;
+    replace_answer = ES_E_CONFLICT;
+    assert_int_equal(patch("{'refreshTime':'t2'}"), 0);
+    assert_int_equal(sent_count, 1);
+    assert_status("{'refreshTime':'t2','binding':{'name':'b'},'conditions':[1]}");
+}
+
+static void test_other_failures_are_told(void **state)
+{
+    (void)state;
+    replace_answer = ES_E_RETRY;
+    assert_int_equal(patch("{'refreshTime':'t2'}"), ES_E_RETRY);
+    replace_answer = ES_E_NOT_FOUND;
+    assert_int_equal(patch("{'refreshTime':'t2'}"), 0);
+    assert_int_equal(sent_count, 0);
+}
+
 static void test_no_memory(void **state)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -271,6 +336,10 @@ int main(void)
         WITH_HOUSE(test_null_removes),
         WITH_HOUSE(test_a_vanished_object_is_no_error),
         WITH_HOUSE(test_a_successor_is_left_alone),
+        WITH_HOUSE(test_a_status_is_replaced_whole),
+        WITH_HOUSE(test_nothing_to_replace),
+        WITH_HOUSE(test_a_newer_version_is_patched),
+        WITH_HOUSE(test_other_failures_are_told),
         WITH_HOUSE(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

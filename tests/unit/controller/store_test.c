@@ -364,7 +364,7 @@ static void test_a_status_that_could_not_be_written_is_tried_again(void **state)
 {
     (void)state;
     failures_left = 3;
-    world_fault = fail_status;
+    world_break(fail_status);
     world_store();
     world_expect_store(VALID);
     assert_capabilities("ReadOnly");

@@ -48,7 +48,12 @@ static const struct es_clock jumping_clock = {.unix_ms = unix_now, .mono_ms = mo
 /* ---- the spy ---- */
 
 struct world_calls world_calls;
-int (*world_fault)(const char *verb, const struct es_kind *kind, const char *name, const char *subresource);
+static world_fault_fn *fault_fn; /* atomically */
+
+void world_break(world_fault_fn *fault)
+{
+    __atomic_store_n(&fault_fn, fault, __ATOMIC_SEQ_CST);
+}
 
 static void count(int *which, const struct es_kind *kind)
 {
@@ -75,8 +80,7 @@ void world_forget_calls(void)
 
 static int fault_of(const char *verb, const struct es_kind *kind, const char *name, const char *subresource)
 {
-    int (*fault)(const char *, const struct es_kind *, const char *, const char *) =
-        __atomic_load_n(&world_fault, __ATOMIC_SEQ_CST);
+    world_fault_fn *fault = __atomic_load_n(&fault_fn, __ATOMIC_SEQ_CST);
     return fault ? fault(verb, kind, name, subresource ? subresource : "") : 0;
 }
 
@@ -207,11 +211,11 @@ static esp_status vault_get(void *instance, struct esp_call *call, const struct 
         return say_no(call, status);
     json_t *ref = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
     pthread_mutex_lock(&vault_lock);
-    json_t *value = json_incref(json_object_get(vault, es_obj_str(ref, "key")));
+    const char *known = json_string_value(json_object_get(vault, es_obj_str(ref, "key")));
+    char *value = known ? es_mem_strdup(known) : NULL;
     pthread_mutex_unlock(&vault_lock);
-    status = value ? probe_host->emit(call, ESP_OUT_VALUE, bytes(""), bytes(json_string_value(value)))
-                   : ESP_E_NOT_FOUND;
-    json_decref(value);
+    status = value ? probe_host->emit(call, ESP_OUT_VALUE, bytes(""), bytes(value)) : ESP_E_NOT_FOUND;
+    es_mem_free(value);
     json_decref(ref);
     return status;
 }
@@ -312,7 +316,7 @@ void world_start(const struct world_opts *opts)
     es_log_init(&quiet);
     options = opts ? *opts : (struct world_opts){0};
     __atomic_store_n(&skipped_ms, 0, __ATOMIC_SEQ_CST);
-    world_fault = NULL;
+    world_break(NULL);
     vault_reset();
     world_forget_calls();
     begin();
@@ -367,7 +371,7 @@ int world_setup(void **state)
 int world_teardown(void **state)
 {
     (void)state;
-    world_fault = NULL;
+    world_break(NULL);
     world_stop();
     json_decref(vault);
     vault = NULL;

@@ -83,8 +83,9 @@ void world_forget_calls(void);
 
 /* Called before each request. A code < 0: it fails so, and nothing is done. > 0: it is
  * done, and then fails with the negative of it, as if the answer had been lost. */
-extern int (*world_fault)(const char *verb, const struct es_kind *kind, const char *name,
-                          const char *subresource);
+typedef int world_fault_fn(const char *verb, const struct es_kind *kind, const char *name,
+                           const char *subresource);
+void world_break(world_fault_fn *fault); /* NULL: all is well again */
 
 /* ---- the store's contents; any thread ---- */
 
