@@ -167,7 +167,8 @@ int es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, const ch
 {
     int rc = c->house->remove(c->self, kind, ns, name, uid, err);
     struct es_cache *cache = cache_of(c, kind);
-    if ((rc == 0 || rc == ES_E_NOT_FOUND) && cache)
+    /* Without a uid the entry may be that of a successor: left to the watch. */
+    if ((rc == 0 || rc == ES_E_NOT_FOUND) && cache && uid)
         es_cache_remove(cache, ns, name, uid);
     return rc;
 }

@@ -354,8 +354,9 @@ static void test_whatever_fails_the_end_is_right(void **state)
     (void)state;
 
     for (size_t c = 0; c < sizeof codes / sizeof *codes; c++)
-        for (every = 2; every <= 5; every++) {
+        for (int n = 2; n <= 5; n++) {
             world_teardown(NULL);
+            every = n;
             world_start(NULL);
             fault_code = codes[c];
             calls_so_far = 0;
