@@ -13,7 +13,7 @@
 #define DEFAULT_MAX_BODY ((size_t)16 * 1024 * 1024)
 #define MAX_FIRST_RESERVE ((int64_t)1024 * 1024)
 #define MAX_SINGLE_CONNECTIONS 512
-#define SECRET_CONNECTIONS 6 /* each costs 100 KiB and a handshake */
+#define SECRET_CONNECTIONS 16 /* a worker each; more would only cost memory */
 
 /* ---- the transport ---- */
 
