@@ -10,8 +10,9 @@
 void es_mem_init(void)
 {
     /* Arenas per thread would multiply the resident size by the number of
-     * workers; two are enough for two dozen threads that mostly wait. */
-    mallopt(M_ARENA_MAX, 2);
+     * workers. One is enough for two dozen threads that mostly wait: what they
+     * free goes to their own small caches first. */
+    mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     json_set_alloc_funcs(es_mem_alloc, es_mem_free);

@@ -14,20 +14,22 @@
 
 #define QUEUE_MAX 8192
 #define MESSAGE_MAX 1024
-#define SEEN_MAX 512 /* events remembered for their counts */
+#define SEEN_MAX 256 /* events remembered for their counts */
 #define SEEN_MS (10 * 60 * INT64_C(1000))
 #define BURST 25.0 /* of one source about one object */
 #define REFILL_PER_MS (1.0 / (5 * 60 * 1000))
 #define SEND_ATTEMPTS 4
 #define BUSY_PAUSE_MS 20
 
-/* An event on its way. One allocation a text; all texts wiped on free. */
+/* An event on its way; the texts stand behind it, in the same piece of memory:
+ * thousands may wait while there is better to do. */
 struct item {
     struct item *next;
     const struct es_kind *kind;
     enum es_event_type type;
     int64_t unix_ms;
-    char *ns, *name, *uid, *rv, *reason, *component, *message;
+    const char *ns, *name, *uid, *rv, *reason, *component, *message;
+    char texts[];
 };
 
 /* What was said before: by identity of the event, its object to raise the
@@ -60,54 +62,56 @@ struct es_events {
 
 static void item_free(struct item *i)
 {
-    if (!i)
-        return;
-    es_mem_free(i->ns);
-    es_mem_free(i->name);
-    es_mem_free(i->uid);
-    es_mem_free(i->rv);
-    es_mem_free(i->reason);
-    es_mem_free(i->component);
-    es_mem_free(i->message);
-    free(i);
+    es_mem_free(i);
 }
 
-static char *cut_message(const char *message)
+/* The API server's limit, kept on a character's edge. */
+static size_t message_length(const char *message)
 {
     size_t len = strlen(message);
-    if (len > MESSAGE_MAX) {
-        len = MESSAGE_MAX;
-        while (len && ((unsigned char)message[len] & 0xC0) == 0x80)
-            len--;
-    }
-    char *copy = es_mem_alloc(len + 1);
-    if (copy) {
-        memcpy(copy, message, len);
-        copy[len] = '\0';
-    }
-    return copy;
+
+    if (len <= MESSAGE_MAX)
+        return len;
+    len = MESSAGE_MAX;
+    while (len && ((unsigned char)message[len] & 0xC0) == 0x80)
+        len--;
+    return len;
+}
+
+static const char *append(char **at, const char *text, size_t len)
+{
+    char *place = *at;
+
+    memcpy(place, text, len);
+    place[len] = '\0';
+    *at += len + 1;
+    return place;
 }
 
 static struct item *item_new(const struct es_kind *kind, const json_t *about, enum es_event_type type,
                              const char *reason, const char *component, const char *message)
 {
-    struct item *i = calloc(1, sizeof *i);
+    const char *texts[] = {es_obj_namespace(about),
+                           es_obj_name(about),
+                           es_obj_str(about, "metadata", "uid"),
+                           es_obj_str(about, "metadata", "resourceVersion"),
+                           reason,
+                           component,
+                           message};
+    size_t lengths[sizeof texts / sizeof *texts], total = 0;
+
+    for (size_t n = 0; n < sizeof texts / sizeof *texts; n++) {
+        lengths[n] = texts[n] == message ? message_length(message) : strlen(texts[n]);
+        total += lengths[n] + 1;
+    }
+    struct item *i = es_mem_alloc(sizeof *i + total);
     if (!i)
         return NULL;
-    i->kind = kind;
-    i->type = type;
-    i->unix_ms = es_unix_ms();
-    i->ns = es_mem_strdup(es_obj_namespace(about));
-    i->name = es_mem_strdup(es_obj_name(about));
-    i->uid = es_mem_strdup(es_obj_str(about, "metadata", "uid"));
-    i->rv = es_mem_strdup(es_obj_str(about, "metadata", "resourceVersion"));
-    i->reason = es_mem_strdup(reason);
-    i->component = es_mem_strdup(component);
-    i->message = cut_message(message);
-    if (!i->ns || !i->name || !i->uid || !i->rv || !i->reason || !i->component || !i->message) {
-        item_free(i);
-        return NULL;
-    }
+    *i = (struct item){.kind = kind, .type = type, .unix_ms = es_unix_ms()};
+    const char **members[] = {&i->ns, &i->name, &i->uid, &i->rv, &i->reason, &i->component, &i->message};
+    char *at = i->texts;
+    for (size_t n = 0; n < sizeof texts / sizeof *texts; n++)
+        *members[n] = append(&at, texts[n], lengths[n]);
     return i;
 }
 
