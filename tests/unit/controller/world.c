@@ -401,6 +401,9 @@ void world_until(bool (*holds)(void *ctx), void *ctx, const char *what)
 
 void world_skip_ms(int64_t ms)
 {
+    /* What a pass has written shows before the pass has ended, and its next due
+     * time counts from its end: that has to lie before the jump. */
+    world_settle();
     __atomic_add_fetch(&skipped_ms, ms, __ATOMIC_SEQ_CST);
     /* Whoever waits for a due time has to look at the clock again. */
     world_env.enqueue(world_env.enqueue_ctx, ES_EXTERNAL_SECRET, "nowhere", "nothing");
