@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,7 +33,12 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     struct es_exchange *x = ctx;
     (void)size;
     x->pieces++;
-    return x->hooks->body(x, data, count);
+    size_t taken = x->hooks->body(x, data, count);
+    /* libcurl's buffer lives as long as the transfer, which for a watch is
+     * minutes after the last object came. What was taken is not read again. */
+    if (taken == count)
+        OPENSSL_cleanse(data, count);
+    return taken;
 }
 
 /* No child inherits a connection. And a peer that vanished must not hold a
