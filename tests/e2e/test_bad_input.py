@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness import condition, external_secret, store, wait_for
+from harness import Refused, condition, external_secret, store, wait_for
 
 FETCH = "could not get secret data from provider"
 
@@ -191,7 +191,10 @@ def test_two_providers_in_one_store(make_operator, cluster, space):
     put([loose] * len(strict))
     try:
         def stored():
-            got = cluster.apply(two)
+            try:
+                got = cluster.apply(two)
+            except Refused as e:
+                raise AssertionError(f"the schema has not arrived yet: {e}") from e
             assert "other" in got["spec"]["provider"], "the schema has not arrived yet"
             return True
         wait_for(stored)
