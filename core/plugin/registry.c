@@ -289,6 +289,7 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
                                 .path = es_mem_strdup(file),
                                 .abi_major = data->abi_major,
                                 .abi_minor = data->abi_minor,
+                                .isolation = ES_ISOLATION_NONE,
                                 .data = data};
         p->providers = providers = es_mem_calloc(components, sizeof *providers);
     }

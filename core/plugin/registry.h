@@ -19,12 +19,23 @@
 
 struct es_registry;
 
+/* Where a plugin's code runs. */
+enum es_isolation {
+    ES_ISOLATION_DEFAULT, /* of an entry: what the registry was told */
+    ES_ISOLATION_PROCESS, /* in a child process that has nothing but the host services */
+    ES_ISOLATION_NONE     /* in this process */
+};
+
 /* One entry of `plugins:` in the configuration. */
 struct es_plugin_entry {
     const char *name;     /* "fake" (looked up in the plugin path) or a path with a slash */
     bool optional;        /* a refusal is a warning, readiness reports it */
     const json_t *config; /* the plugin's own block, or NULL */
     const char *origin;   /* "esod.yaml:12" or "--plugin", for errors; may be NULL */
+    enum es_isolation isolation;
+    const char *sha256;       /* 64 hexadecimal digits that the file must have, or NULL */
+    const char *const *hosts; /* HTTP goes to these only (es_authority_host); NULL at the end; NULL: anywhere */
+    int64_t memory_bytes;     /* ceiling of the child's own memory; 0: the registry's */
 };
 
 /* A provider: one store component of a loaded plugin. */
@@ -40,6 +51,9 @@ struct es_provider {
 struct es_plugin {
     const char *name, *version, *path;
     uint16_t abi_major, abi_minor;
+    enum es_isolation isolation; /* PROCESS or NONE */
+    uint32_t fences;             /* ES_FENCE_...: what is active around its process */
+    const char *const *hosts;    /* as in the entry; owned by the plugin */
     const struct esp_plugin *data;
     const struct es_provider *providers;
     size_t provider_count;
