@@ -9,35 +9,6 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 
-#define CHANNEL(c) (1u << (c))
-
-/* What an operation may emit. The ABI's table in esp/plugin.h, as data. */
-struct op_rule {
-    const char *name;
-    unsigned channels;
-    size_t max_outputs; /* 0: the ceiling of all calls */
-};
-
-static const struct op_rule rules[] = {
-    [ES_OP_CONFIGURE] = {.name = "configure"},
-    [ES_OP_CHECK] = {.name = "check", .channels = CHANNEL(ESP_OUT_WARNING)},
-    [ES_OP_OPEN] = {.name = "open"},
-    [ES_OP_CLOSE] = {.name = "close"},
-    [ES_OP_VALIDATE] = {.name = "validate"},
-    [ES_OP_GET] = {.name = "get", .channels = CHANNEL(ESP_OUT_VALUE), .max_outputs = 1},
-    [ES_OP_GET_MAP] = {.name = "get_map", .channels = CHANNEL(ESP_OUT_VALUE)},
-    [ES_OP_GET_BATCH] = {.name = "get_batch", .channels = CHANNEL(ESP_OUT_VALUE)},
-    [ES_OP_LIST] = {.name = "list", .channels = CHANNEL(ESP_OUT_VALUE) | CHANNEL(ESP_OUT_NAME)},
-    [ES_OP_EXISTS] = {.name = "exists", .channels = CHANNEL(ESP_OUT_VALUE), .max_outputs = 1},
-    [ES_OP_PUSH] = {.name = "push"},
-    [ES_OP_REMOVE] = {.name = "remove"},
-};
-
-const char *es_op_name(enum es_op op)
-{
-    return rules[op].name;
-}
-
 void es_call_begin(struct esp_call *c, const struct es_registry *r, const struct es_plugin *plugin,
                    const struct esp_component *component, enum es_op op, const struct es_authority *who)
 {
@@ -118,35 +89,44 @@ static bool grow_outputs(struct esp_call *c)
     return true;
 }
 
-static esp_status refuse_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_bytes value)
+void es_call_refuse_emit(struct esp_call *c, enum es_emit_verdict verdict, int32_t channel)
 {
-    const struct op_rule *rule = &rules[c->op];
-    size_t max = rule->max_outputs ? rule->max_outputs : ES_CALL_MAX_OUTPUTS;
-    size_t room = ES_CALL_MAX_BYTES - c->output_bytes;
+    const char *op = es_op_name(c->op);
+    size_t max = es_op_max_outputs(c->op);
 
-    if (c->failed || c->broken)
-        return ESP_E_INTERNAL; /* settled already: nothing that comes now will be used */
-    if (channel < ESP_OUT_VALUE || channel > ESP_OUT_WARNING || !(rule->channels & CHANNEL(channel)))
-        return es_call_breach(c, "emitted on channel %d, which %s does not have", (int)channel, rule->name);
-    if ((key.len && !key.ptr) || (value.len && !value.ptr))
-        return es_call_breach(c, "emitted bytes with a length and no address");
-    if (c->output_count >= max)
-        return es_call_breach(c, "emitted more than %zu result%s from %s", max, max == 1 ? "" : "s",
-                              rule->name);
-    if (key.len > room || value.len > room - key.len)
-        return es_call_breach(c, "emitted more than %zu MiB from %s", ES_CALL_MAX_BYTES >> 20, rule->name);
-    if (key.len && memchr(key.ptr, '\0', key.len))
-        return es_call_breach(c, "emitted a name that holds a NUL byte from %s", rule->name);
-    return ESP_OK;
+    switch (verdict) {
+    case ES_EMIT_OK:
+        break;
+    case ES_EMIT_CHANNEL:
+        es_call_breach(c, "emitted on channel %d, which %s does not have", (int)channel, op);
+        break;
+    case ES_EMIT_ADDRESS:
+        es_call_breach(c, "emitted bytes with a length and no address");
+        break;
+    case ES_EMIT_COUNT:
+        es_call_breach(c, "emitted more than %zu result%s from %s", max, max == 1 ? "" : "s", op);
+        break;
+    case ES_EMIT_BYTES:
+        es_call_breach(c, "emitted more than %zu MiB from %s", ES_CALL_MAX_BYTES >> 20, op);
+        break;
+    case ES_EMIT_NUL:
+        es_call_breach(c, "emitted a name that holds a NUL byte from %s", op);
+        break;
+    }
 }
 
 esp_status es_call_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_bytes value)
 {
     struct es_output out = {.channel = channel};
-    esp_status status = refuse_emit(c, channel, key, value);
 
-    if (status != ESP_OK)
-        return status;
+    if (c->failed || c->broken)
+        return ESP_E_INTERNAL; /* settled already: nothing that comes now will be used */
+    enum es_emit_verdict verdict =
+        es_emit_judge(c->op, channel, key, value, c->output_count, c->output_bytes);
+    if (verdict != ES_EMIT_OK) {
+        es_call_refuse_emit(c, verdict, channel);
+        return ESP_E_INTERNAL;
+    }
     if (key.len) {
         out.key = es_mem_alloc(key.len + 1);
         if (!out.key)
@@ -195,7 +175,7 @@ void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_by
     char text[ES_CALL_MAX_TEXT + 1];
 
     if (c->op != ES_OP_GET_BATCH || index >= c->ref_count) {
-        es_call_breach(c, "called fail_at from %s for reference %zu of %zu", rules[c->op].name, index,
+        es_call_breach(c, "called fail_at from %s for reference %zu of %zu", es_op_name(c->op), index,
                        c->ref_count);
         return;
     }
@@ -226,6 +206,14 @@ static esp_status status_of(int code)
     default:
         return code <= ES_E_NOT_FOUND && code >= ES_E_INTERNAL ? code : ESP_E_INTERNAL;
     }
+}
+
+esp_status es_call_lost(struct esp_call *c, const struct es_error *err)
+{
+    c->failed = true;
+    c->broken = false;
+    c->said = *err;
+    return status_of(err->code);
 }
 
 esp_status es_call_service_failed(struct esp_call *c, const struct es_error *err)
@@ -271,15 +259,15 @@ static int default_sentence(const struct esp_call *c, esp_status status, struct 
     case ESP_E_UNDECIDED:
         return es_error_set(err, status, "%s", "");
     case ESP_E_CANCELLED:
-        return es_error_set(err, status, "%s of the %s provider was stopped: %s", rules[c->op].name,
+        return es_error_set(err, status, "%s of the %s provider was stopped: %s", es_op_name(c->op),
                             es_call_provider(c),
                             es_call_remaining_ms(c) > 0 ? "cancelled" : "the time for it is over");
     case ESP_E_UNSUPPORTED:
-        return es_error_set(err, status, "%s is not supported by the %s provider", rules[c->op].name,
+        return es_error_set(err, status, "%s is not supported by the %s provider", es_op_name(c->op),
                             es_call_provider(c));
     default:
         return es_error_set(err, status, "%s of the %s provider failed without a reason (%s)",
-                            rules[c->op].name, es_call_provider(c), es_code_name(status));
+                            es_op_name(c->op), es_call_provider(c), es_code_name(status));
     }
 }
 
@@ -320,7 +308,7 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
         return settle_success(c, err);
     if (!is_failure(status))
         return es_error_set(err, ES_E_INTERNAL, "the %s plugin returned the unknown status %d from %s%s%s",
-                            c->plugin->name, (int)status, rules[c->op].name, c->failed ? ": " : "",
+                            c->plugin->name, (int)status, es_op_name(c->op), c->failed ? ": " : "",
                             c->failed ? c->said.text : "");
     int code = meaning_of(c, status);
     if (c->failed && c->said.text[0]) {

@@ -5,6 +5,7 @@
 #include "core/base/text.h"
 #include "core/plugin/host.h"
 #include "core/plugin/registry_own.h"
+#include "core/wire/tables.h"
 
 #define MAX_METHOD ((size_t)16)
 #define MAX_URL ((size_t)64 << 10)
@@ -17,14 +18,10 @@
 #define MAX_NAME ((size_t)253)
 #define KNOWN_FLAGS (ESP_HTTP_FOLLOW | ESP_HTTP_INSECURE)
 
-/* What 1.0 had: a plugin that hands over less was not built with any header. */
-#define REQUEST_V1_SIZE (offsetof(struct esp_http_request, api) + sizeof(esp_bytes))
-#define RESPONSE_V1_SIZE (offsetof(struct esp_http_response, body) + sizeof(esp_bytes))
-
 static esp_status refuse_request(struct esp_call *c, const struct esp_http_request *q,
                                  const struct esp_http_response *a)
 {
-    if (q->size < REQUEST_V1_SIZE || a->size < RESPONSE_V1_SIZE)
+    if (q->size < ES_HTTP_REQUEST_V1_SIZE || a->size < ES_HTTP_RESPONSE_V1_SIZE)
         return es_call_service_error(
             c, ES_E_INTERNAL, "the %s plugin passed an HTTP request or response struct that is too short",
             c->plugin->name);

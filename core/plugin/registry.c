@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <locale.h>
 #include <ltdl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +15,21 @@
 #include "core/plugin/call.h"
 #include "core/plugin/crd_own.h"
 #include "core/plugin/host.h"
+#include "core/plugin/refusal.h"
 #include "core/plugin/registry_own.h"
+#include "core/plugin/remote.h"
 #include "core/plugin/vet.h"
 
 #define ENTRY_SYMBOL "esp_plugin_entry_v1"
 #define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
 #define MAX_PLUGINS 256
 #define MAX_CONFIG ((size_t)1 << 20)
+#define START_MS 20000 /* how long a plugin may take to load in a process of its own */
 
 struct es_registry {
     struct es_services services;
-    struct es_metric *api_calls;
+    struct es_isolation_opts isolation;
+    struct es_metric *api_calls, *restarts, *lost, *resident;
     struct es_plugin **plugins;
     size_t plugin_count, plugin_cap;
     struct es_map providers; /* name -> struct es_provider */
@@ -32,19 +37,48 @@ struct es_registry {
     size_t refusal_count, refusal_cap;
 };
 
+/* What the processes take, read when the page is asked for. */
+static void collect(void *registry)
+{
+    struct es_registry *r = registry;
+
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (r->plugins[i]->remote)
+            es_metric_set(r->resident, (const char *const[]){r->plugins[i]->name},
+                          (double)es_remote_resident(r->plugins[i]->remote));
+}
+
+static int make_metrics(struct es_registry *r, struct es_metrics *m)
+{
+    static const char *const calls[] = {"provider", "call", "status"};
+    static const char *const plugin[] = {"plugin"};
+
+    r->api_calls = es_metrics_family(m, ES_COUNTER, "externalsecret_provider_api_calls_count",
+                                     "Number of API calls towards the secret provider", calls, 3, NULL, 0);
+    r->restarts =
+        es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
+                          "Processes of plugins that were started again after one ended.", plugin, 1, NULL, 0);
+    r->lost = es_metrics_family(m, ES_COUNTER, "esod_plugin_lost_calls_total",
+                                "Calls that failed because the plugin's process ended.", plugin, 1, NULL, 0);
+    r->resident =
+        es_metrics_family(m, ES_GAUGE, "esod_plugin_resident_memory_bytes",
+                          "Resident memory of the plugin's process in bytes.", plugin, 1, NULL, 0);
+    return es_metrics_on_collect(m, collect, r);
+}
+
 int es_registry_new(struct es_registry **ret, const struct es_services *services, struct es_error *err)
 {
-    static const char *const labels[] = {"provider", "call", "status"};
     struct es_registry *r = es_mem_calloc(1, sizeof *r);
 
     if (!r)
         return es_error_nomem(err);
     if (services)
         r->services = *services;
-    if (r->services.metrics)
-        r->api_calls =
-            es_metrics_family(r->services.metrics, ES_COUNTER, "externalsecret_provider_api_calls_count",
-                              "Number of API calls towards the secret provider", labels, 3, NULL, 0);
+    r->isolation.isolation = ES_ISOLATION_NONE;
+    if (r->services.metrics && make_metrics(r, r->services.metrics) < 0) {
+        es_mem_free(r);
+        return es_error_nomem(err);
+    }
     if (lt_dlinit() != 0) {
         es_mem_free(r);
         return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
@@ -53,10 +87,26 @@ int es_registry_new(struct es_registry **ret, const struct es_services *services
     return 0;
 }
 
+void es_registry_isolate(struct es_registry *r, const struct es_isolation_opts *opts)
+{
+    r->isolation = *opts;
+}
+
+int es_registry_start(struct es_registry *r, struct es_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++)
+        if (r->plugins[i]->remote)
+            rc = es_remote_start(r->plugins[i]->remote, err);
+    return rc;
+}
+
 static void plugin_free(struct es_plugin *p)
 {
     if (!p)
         return;
+    es_remote_free(p->remote);
     es_mem_free((char *)p->path);
     es_mem_free((struct es_provider *)p->providers);
     es_mem_free(p);
@@ -160,37 +210,76 @@ static int no_entry(lt_dlhandle module, struct es_error *err)
 {
     char symbol[32];
 
-    for (int major = 0; major <= MAX_MAJOR; major++) {
-        snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%d", major);
+    for (uint32_t major = 0; major <= MAX_MAJOR; major++) {
+        snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%u", major);
         if (lt_dlsym(module, symbol))
-            return es_error_set(
-                err, ES_E_CONFIG,
-                "it was built for plugin ABI %d (it has %s) and this esod has %u.%u; install a build "
-                "of it for ABI %u",
-                major, symbol, ESP_ABI_MAJOR, ESP_ABI_MINOR, ESP_ABI_MAJOR);
+            return es_refusal_say(err, ES_REFUSAL_NO_ENTRY, major, (esp_bytes){0});
     }
-    return es_error_set(err, ES_E_CONFIG, "it is no esod plugin: it has no symbol %s", ENTRY_SYMBOL);
+    return es_refusal_say(err, ES_REFUSAL_NO_ENTRY, UINT32_MAX, (esp_bytes){0});
+}
+
+/* A plugin that sets the locale changes how this process reads and writes
+ * numbers. It is put back, and the plugin refused. */
+static int check_locale(const char *before, struct es_error *err)
+{
+    const char *now = setlocale(LC_ALL, NULL);
+
+    if (!now || es_streq(now, before))
+        return 0;
+    es_refusal_say(err, ES_REFUSAL_LOCALE, 0, (esp_bytes){(const uint8_t *)now, strlen(now)});
+    setlocale(LC_ALL, before);
+    return ES_E_CONFIG;
 }
 
 static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_error *err)
 {
+    const char *locale = setlocale(LC_ALL, NULL);
+    char *before = es_mem_strdup(locale ? locale : "C");
     lt_dlhandle module = NULL;
     esp_entry_fn entry;
 
+    if (!before)
+        return es_error_nomem(err);
     int rc = load_module(&module, file, err);
-    if (rc < 0)
-        return rc;
-    void *symbol = lt_dlsym(module, ENTRY_SYMBOL);
-    if (!symbol)
-        return no_entry(module, err);
-    /* ISO C has no conversion from an object pointer to a function; POSIX's
-     * dlsym promises that the bits are the same. */
-    memcpy(&entry, &symbol, sizeof entry);
-    *ret = entry(&es_host_table);
-    if (!*ret)
-        return es_error_set(err, ES_E_CONFIG, "it will not work with this esod (plugin ABI %u.%u)",
-                            ESP_ABI_MAJOR, ESP_ABI_MINOR);
-    return 0;
+    void *symbol = rc == 0 ? lt_dlsym(module, ENTRY_SYMBOL) : NULL;
+    if (rc == 0 && !symbol)
+        rc = no_entry(module, err);
+    if (rc == 0) {
+        /* ISO C has no conversion from an object pointer to a function; POSIX's
+         * dlsym promises that the bits are the same. */
+        memcpy(&entry, &symbol, sizeof entry);
+        *ret = entry(&es_host_table);
+        rc = check_locale(before, err);
+    }
+    es_mem_free(before);
+    return rc == 0 && !*ret ? es_refusal_say(err, ES_REFUSAL_VETO, 0, (esp_bytes){0}) : rc;
+}
+
+/* ---- from a file to a process ---- */
+
+static enum es_isolation isolation_of(const struct es_registry *r, const struct es_plugin_entry *entry)
+{
+    return entry->isolation != ES_ISOLATION_DEFAULT ? entry->isolation : r->isolation.isolation;
+}
+
+static int start_process(const struct es_registry *r, const struct es_plugin_entry *entry, const char *file,
+                         struct es_remote **ret, struct es_error *err)
+{
+    int64_t memory = entry->memory_bytes ? entry->memory_bytes : r->isolation.memory_bytes;
+    const struct es_remote_opts opts = {
+        .runner = r->isolation.runner,
+        .file = file,
+        .memory_fd = -1,
+        .memory = memory ? memory : ES_PLUGIN_MEMORY,
+        .start_ms = START_MS,
+        .grace_ms = r->isolation.grace_ms ? r->isolation.grace_ms : ES_PLUGIN_GRACE_MS,
+        .restarts = r->restarts,
+        .lost = r->lost,
+    };
+
+    if (!opts.runner)
+        return es_error_set(err, ES_E_CONFIG, "there is no runner for plugins in processes of their own");
+    return es_remote_new(ret, &opts, err);
 }
 
 /* ---- from a table to providers ---- */
@@ -208,6 +297,18 @@ static int make_room(void **list, size_t *cap, size_t count, size_t item, struct
     return 0;
 }
 
+static bool is_loaded(const struct es_registry *r, const char *file)
+{
+    struct stat a, b;
+
+    if (stat(file, &a) < 0)
+        return false;
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (stat(r->plugins[i]->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+            return true;
+    return false;
+}
+
 /* Generators have no es_provider, but their names are taken as well. */
 static const struct es_plugin *owner_of(const struct es_registry *r, const char *name)
 {
@@ -218,10 +319,11 @@ static const struct es_plugin *owner_of(const struct es_registry *r, const char 
     return NULL;
 }
 
-static int check_names(const struct es_registry *r, const struct esp_plugin *data, struct es_error *err)
+static int check_names(const struct es_registry *r, const struct esp_plugin *data, const char *file,
+                       struct es_error *err)
 {
     for (size_t i = 0; i < r->plugin_count; i++)
-        if (r->plugins[i]->data == data)
+        if (r->plugins[i]->data == data || (file && is_loaded(r, file)))
             return es_error_set(err, ES_E_CONFIG, "it is listed twice");
     for (const struct esp_component *const *c = data->components; *c; c++) {
         const struct es_plugin *owner = owner_of(r, (*c)->name);
@@ -275,7 +377,7 @@ static int configure(const struct es_registry *r, const struct es_plugin *p, con
 }
 
 static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, const char *file,
-                       struct es_error *err)
+                       const struct es_remote *remote, struct es_error *err)
 {
     struct es_plugin *p = es_mem_calloc(1, sizeof *p);
     struct es_provider *providers = NULL;
@@ -289,7 +391,8 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
                                 .path = es_mem_strdup(file),
                                 .abi_major = data->abi_major,
                                 .abi_minor = data->abi_minor,
-                                .isolation = ES_ISOLATION_NONE,
+                                .isolation = remote ? ES_ISOLATION_PROCESS : ES_ISOLATION_NONE,
+                                .fences = remote ? es_remote_fences(remote) : 0,
                                 .data = data};
         p->providers = providers = es_mem_calloc(components, sizeof *providers);
     }
@@ -322,26 +425,32 @@ static int publish(struct es_registry *r, struct es_plugin *p, struct es_error *
     return 0;
 }
 
-static int add(struct es_registry *r, const struct esp_plugin *data, const char *file, const json_t *config,
-               struct es_error *err)
+/* `take_remote` is the process that the plugin is in; NULL: this one. */
+static int add(struct es_registry *r, const struct esp_plugin *data, const char *file,
+               struct es_remote *take_remote, const json_t *config, struct es_error *err)
 {
     struct es_plugin *p = NULL;
 
-    if (r->plugin_count == MAX_PLUGINS)
-        return es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS);
-    int rc = es_vet_plugin(data, err);
+    int rc = r->plugin_count == MAX_PLUGINS ? es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS)
+                                            : es_vet_plugin(data, err);
     if (rc == 0)
-        rc = check_names(r, data, err);
+        rc = check_names(r, data, file, err);
     if (rc == 0)
         rc = make_room((void **)&r->plugins, &r->plugin_cap, r->plugin_count, sizeof *r->plugins, err);
     if (rc == 0)
-        rc = make_plugin(&p, data, file, err);
-    if (rc == 0)
+        rc = make_plugin(&p, data, file, take_remote, err);
+    if (rc == 0) {
+        p->remote = take_remote;
+        take_remote = NULL;
+        if (p->remote)
+            es_remote_bind(p->remote, r, p);
         rc = configure(r, p, config, err);
+    }
     if (rc == 0)
         rc = publish(r, p, err);
     if (rc < 0)
         plugin_free(p);
+    es_remote_free(take_remote);
     return rc;
 }
 
@@ -400,11 +509,17 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     struct es_error why = ES_ERROR_INIT;
     char *file = NULL;
 
+    struct es_remote *remote = NULL;
+
     int rc = find_file(&file, path, entry->name, &why);
-    if (rc == 0)
+    if (rc == 0 && isolation_of(r, entry) == ES_ISOLATION_PROCESS) {
+        rc = start_process(r, entry, file, &remote, &why);
+        data = rc == 0 ? es_remote_data(remote) : NULL;
+    } else if (rc == 0) {
         rc = ask_entry(&data, file, &why);
+    }
     if (rc == 0)
-        rc = add(r, data, file, entry->config, &why);
+        rc = add(r, data, file, remote, entry->config, &why);
     rc = finish_load(r, entry, file, rc, &why, err);
     es_mem_free(file);
     return rc;
@@ -414,7 +529,7 @@ int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const 
                     struct es_error *err)
 {
     struct es_error why = ES_ERROR_INIT;
-    int rc = add(r, data, "built in", entry->config, &why);
+    int rc = add(r, data, "built in", NULL, entry->config, &why);
     return finish_load(r, entry, NULL, rc, &why, err);
 }
 
@@ -423,18 +538,6 @@ int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const 
 static int is_module(const struct dirent *e)
 {
     return e->d_name[0] != '.' && es_str_ends(e->d_name, ".so");
-}
-
-static bool is_loaded(const struct es_registry *r, const char *file)
-{
-    struct stat a, b;
-
-    if (stat(file, &a) < 0)
-        return false;
-    for (size_t i = 0; i < r->plugin_count; i++)
-        if (stat(r->plugins[i]->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-            return true;
-    return false;
 }
 
 /* Whether an earlier directory has a file of this name, which then hides this one. */

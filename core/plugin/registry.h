@@ -18,6 +18,7 @@
 #include "esp/plugin.h"
 
 struct es_registry;
+struct es_remote;
 
 /* Where a plugin's code runs. */
 enum es_isolation {
@@ -55,6 +56,7 @@ struct es_plugin {
     uint32_t fences;             /* ES_FENCE_...: what is active around its process */
     const char *const *hosts;    /* as in the entry; owned by the plugin */
     const struct esp_plugin *data;
+    struct es_remote *remote; /* its process; NULL: none */
     const struct es_provider *providers;
     size_t provider_count;
 };
@@ -67,7 +69,24 @@ struct es_plugin_refusal {
 /* `services` is copied; what it points to must outlive the registry. */
 int es_registry_new(struct es_registry **ret, const struct es_services *services, struct es_error *err);
 
-/* Runs after all instances are closed. The code stays mapped. */
+/* How plugins are run that do not say otherwise, and what it takes. Before the
+ * first one is loaded; without it, all run in this process. Texts are borrowed for
+ * the registry's life. */
+struct es_isolation_opts {
+    enum es_isolation isolation; /* PROCESS or NONE */
+    const char *runner;          /* esod-plugin-runner */
+    int64_t memory_bytes;        /* ceiling of each process; 0: ES_PLUGIN_MEMORY */
+    int64_t grace_ms;            /* how long an operation may overrun its deadline; 0: ES_PLUGIN_GRACE_MS */
+};
+#define ES_PLUGIN_MEMORY (INT64_C(256) << 20)
+#define ES_PLUGIN_GRACE_MS 2000
+void es_registry_isolate(struct es_registry *r, const struct es_isolation_opts *opts);
+
+/* All plugins are loaded: from now on their processes are looked after, each by a
+ * thread of its own. */
+int es_registry_start(struct es_registry *r, struct es_error *err);
+
+/* Runs after all instances are closed. The code stays mapped, processes end. */
 void es_registry_free(struct es_registry *r);
 
 /* Loads one plugin. The refusals (ES_E_CONFIG), each one sentence that names
