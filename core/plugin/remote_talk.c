@@ -180,6 +180,14 @@ static enum es_talk take_log(struct talk *t, struct es_frame *f)
     return ES_TALK_DONE;
 }
 
+static enum es_talk take_return(struct talk *t, struct es_frame *f, esp_status *ret_status,
+                                uint64_t *ret_instance)
+{
+    *ret_status = (esp_status)es_get_u32(f);
+    *ret_instance = es_get_u64(f);
+    return es_get_done(f) ? ES_TALK_DONE : malformed(t);
+}
+
 static enum es_talk take(struct talk *t, struct es_frame *f)
 {
     switch (f->type) {
@@ -235,6 +243,7 @@ enum es_talk es_talk(struct es_link *lane, struct esp_call *c, const struct es_w
     struct es_frame frame = {0};
 
     t.give_up_ms = asked->deadline_ms + grace_ms;
+    lane->call++;
     es_put_call(lane, asked);
     enum es_talk result = send_all(&t);
     while (result == ES_TALK_DONE) {
@@ -245,16 +254,14 @@ enum es_talk es_talk(struct es_link *lane, struct esp_call *c, const struct es_w
             return malformed(&t);
         if (got == ES_LINK_NOMEM)
             return condemn(&t, "sent more than there is memory for");
-        if (got == ES_LINK_FRAME && frame.type == ES_MSG_RETURN) {
-            *ret_status = (esp_status)es_get_u32(&frame);
-            *ret_instance = es_get_u64(&frame);
-            bool whole = es_get_done(&frame);
-            es_frame_fini(&frame);
-            return whole ? ES_TALK_DONE : malformed(&t);
-        }
+        bool last = got == ES_LINK_FRAME && frame.type == ES_MSG_RETURN;
         if (got == ES_LINK_FRAME)
-            result = take(&t, &frame);
+            result = frame.call != lane->call ? condemn(&t, "was answered with another call's frame")
+                     : last                   ? take_return(&t, &frame, ret_status, ret_instance)
+                                              : take(&t, &frame);
         es_frame_fini(&frame);
+        if (last)
+            break;
         if (result == ES_TALK_DONE)
             result = look_at_clock(&t);
     }

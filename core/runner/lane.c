@@ -192,6 +192,7 @@ static void *serve(void *take_lane)
     free(take_lane);
     es_link_init(&link, lane.fd);
     while ((result = es_link_next(&link, &frame)) == ES_LINK_FRAME) {
+        link.call = frame.call;
         if (frame.type == ES_MSG_CALL)
             serve_call(lane.plugin, &link, &frame);
         else if (frame.type != ES_MSG_CANCEL) /* that one came too late */

@@ -8,7 +8,7 @@
 
 struct header {
     uint32_t len;
-    uint16_t type, zero;
+    uint16_t type, call;
 };
 
 _Static_assert(sizeof(struct header) == 8, "the header has no padding");
@@ -89,7 +89,7 @@ static void put(struct es_link *l, const void *data, size_t len)
 
 void es_put_begin(struct es_link *l, uint16_t type)
 {
-    const struct header h = {.type = type};
+    const struct header h = {.type = type, .call = l->call};
 
     l->frame_at = l->out_len;
     put(l, &h, sizeof h);
@@ -236,12 +236,12 @@ static enum es_link_result read_header(struct es_link *l)
         l->head_len += got;
     }
     memcpy(&h, l->head, sizeof h);
-    if (h.len > ES_FRAME_MAX || h.zero)
+    if (h.len > ES_FRAME_MAX)
         return ES_LINK_BROKEN;
     uint8_t *data = malloc(h.len ? h.len : 1);
     if (!data)
         return ES_LINK_NOMEM;
-    l->half = (struct es_frame){.type = h.type, .data = data, .len = h.len};
+    l->half = (struct es_frame){.type = h.type, .call = h.call, .data = data, .len = h.len};
     return ES_LINK_OK;
 }
 
@@ -342,16 +342,4 @@ bool es_get_done(struct es_frame *f)
     if (f->at != f->len)
         f->bad = true;
     return !f->bad;
-}
-
-enum es_link_result es_frame_of(struct es_frame *ret, uint16_t type, const void *data, size_t len)
-{
-    uint8_t *copy = malloc(len ? len : 1);
-
-    if (!copy)
-        return ES_LINK_NOMEM;
-    if (len)
-        memcpy(copy, data, len);
-    *ret = (struct es_frame){.type = type, .data = copy, .len = len};
-    return ES_LINK_FRAME;
 }

@@ -2,7 +2,7 @@
  * process.
  *
  * A frame is a header of eight bytes (u32 length of what follows, u16 type, u16
- * zero) and a payload of fields in the machine's own byte order: both ends are
+ * number of the call that it belongs to) and a payload of fields in the machine's own byte order: both ends are
  * on the same machine. Integers stand one after the other without padding, bytes
  * as a u32 length and the bytes. What is read is foreign input: every field is
  * checked against the end of its frame, and a frame against ES_FRAME_MAX.
@@ -32,7 +32,7 @@ enum es_link_result {
 };
 
 struct es_frame {
-    uint16_t type;
+    uint16_t type, call;
     uint8_t *data; /* owned */
     size_t len, at;
     bool bad; /* a field was missing, or something stood behind the last one */
@@ -42,6 +42,7 @@ struct es_frame {
 
 struct es_link {
     int fd;
+    uint16_t call; /* goes into the frames that are put; counts up and around */
 
     /* Bytes that came along with an earlier frame, and the frame that is half there. */
     uint8_t in[ES_LINK_IN];
@@ -103,9 +104,5 @@ void es_get_pairs(struct es_frame *f, esp_pair *ret, size_t count);
 
 /* At the end: was everything there, and nothing more? */
 bool es_get_done(struct es_frame *f);
-
-/* Whether `len` bytes at `data` are to be taken for a frame of this type: for
- * tests, and for frames that were kept. Copies. */
-enum es_link_result es_frame_of(struct es_frame *ret, uint16_t type, const void *data, size_t len);
 
 #endif

@@ -8,7 +8,8 @@
  *        or  PLUGIN    its tables, es_put_plugin
  *   core     LANE      with a socket beside it, once per lane
  *
- * A lane carries one call at a time:
+ * A lane carries one call at a time, and every frame its number, so that what
+ * comes late or twice is never taken for something else:
  *
  *   core     CALL      es_put_call
  *   process  EMIT, REFUSED_EMIT, FAIL, FAIL_AT, LOG      any number, none is answered
