@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /** @defgroup toolkit_json Toolkit: JSON
- * esp/json.h: request documents and secrets that are JSON, without a tree.
+ * Request documents and secrets that are JSON, read without a tree: esp/json.h.
  * @{ */
 
 /** @name Ceilings of one lookup

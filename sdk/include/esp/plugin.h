@@ -166,7 +166,7 @@ enum {
  * neither logged nor quoted. All of it is borrowed until the service returns. */
 struct esp_http_request {
     uint32_t size;       /**< sizeof this struct, set by the plugin. */
-    uint32_t timeout_ms; /**< 0: what remains of the call; never longer than that. */
+    uint32_t timeout_ms; /**< Milliseconds; 0: what remains of the call; never longer than that. */
     uint32_t flags;      /**< ESP_HTTP_FOLLOW, ESP_HTTP_INSECURE, or 0. */
     uint32_t reserved;   /**< 0. */
     uint64_t max_body;   /**< Ceiling of the answer in bytes; 0: the core's own, which also caps this one. */

@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 /** @defgroup toolkit_text Toolkit: bytes and text
- * esp/text.h: what esp_bytes lacks in C.
+ * What esp_bytes lacks in C: esp/text.h.
  * @{ */
 
 /** The bytes of a C string, borrowed from it. NULL is an empty text. */
