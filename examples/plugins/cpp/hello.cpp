@@ -6,14 +6,16 @@
 
 extern "C" const char hello_cpp_schema[]; // schema.json, compiled in by a C file
 
-namespace {
+namespace
+{
 
 const esp_host *host;
 
 // An opened store. Several threads may be in get at once (ESP_CAP_CONCURRENT), which is
 // why it is const.
-class Hello {
-public:
+class Hello
+{
+  public:
     explicit Hello(const esp_request &request)
     {
         if (!greeting_.add_from(request.json, "spec.greeting"))
@@ -30,7 +32,7 @@ public:
         esp::check(host->emit(call, ESP_OUT_VALUE, esp_str(""), answer.bytes()));
     }
 
-private:
+  private:
     esp::Text greeting_;
 };
 

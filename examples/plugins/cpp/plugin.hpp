@@ -12,14 +12,16 @@
 #include <esp/plugin.h>
 #include <esp/text.h>
 
-namespace esp {
+namespace esp
+{
 
 // More than a Kubernetes Secret can hold. Whatever grows has a ceiling.
 constexpr std::size_t text_max = std::size_t{1} << 20;
 
 // Bytes that may be secret. A std::string would leave copies behind as it grows.
-class Text {
-public:
+class Text
+{
+  public:
     Text() noexcept
     {
         esp_text_init(&text_, text_max);
@@ -52,14 +54,15 @@ public:
         return esp_text_bytes(&text_);
     }
 
-private:
+  private:
     esp_text text_;
 };
 
 // Why an operation ends without success. Without a sentence, when a service of the core
 // has recorded one already.
-class Failure {
-public:
+class Failure
+{
+  public:
     explicit Failure(esp_status status, std::string why = {}) : status_(status), why_(std::move(why))
     {
     }
@@ -71,7 +74,7 @@ public:
         return host.fail(call, status_, 0, esp_span(why_.data(), why_.size()));
     }
 
-private:
+  private:
     esp_status status_;
     std::string why_;
 };
