@@ -49,8 +49,9 @@ function(esp_add_check target)
   if(DEFINED esp_CHECK)
     set(program ${esp_CHECK})
     if(NOT program)
-      message(FATAL_ERROR "esp_add_check(${target}): there is no esp-check beside the SDK in ${esp_DIR}; install the
-component sdk as a whole, name one with -Desp_CHECK=, or switch tests off with -DBUILD_TESTING=OFF")
+      message(FATAL_ERROR "esp_add_check(${target}): there is no esp-check beside the SDK of ${esp_DIR}; "
+                          "install its component sdk as a whole, name one with -Desp_CHECK=FILE, or switch the tests "
+                          "off with -DBUILD_TESTING=OFF")
     endif()
   endif()
 
