@@ -1,4 +1,4 @@
-"""sdk/template/README.md, followed to the letter: from the tree to a Secret that a plugin has filled.
+"""The READMEs of sdk/template and examples/plugins, followed to the letter: from the tree to a Secret that a plugin has filled.
 
 Blocks marked `sh` are what the reader runs, in order and in one shell; blocks marked `console` need a cluster or repeat
 something. Blocks marked `c` are added to the plugin by whoever makes it his own, so they have to compile.
@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,21 +19,22 @@ import yaml
 from harness import ROOT, build_dir
 
 TEMPLATE = ROOT / "sdk" / "template"
-README = (TEMPLATE / "README.md").read_text()
+LEFT_BY_BUILDS = shutil.ignore_patterns("build", "*.so", "schema.c", "secrets")
 
 
-def blocks(kind):
-    return [text for mark, text in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S) if mark == kind]
+def blocks(kind, folder=TEMPLATE):
+    text = (folder / "README.md").read_text()
+    return [text for mark, text in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S) if mark == kind]
 
 
-def environment(home):
+def environment(home, **more):
     """Of somebody who has just logged in: nothing says where esod or its SDK could be."""
-    return {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **more}
 
 
-def follow(script, cwd, home, timeout):
+def follow(script, cwd, env, timeout):
     """Runs the steps; whatever they started ends with them."""
-    shell = subprocess.Popen(["bash", "-eux", "-o", "pipefail", "-c", script], cwd=cwd, env=environment(home), text=True,
+    shell = subprocess.Popen(["bash", "-eux", "-o", "pipefail", "-c", script], cwd=cwd, env=env, text=True,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         said, _ = shell.communicate(timeout=timeout)
@@ -51,7 +53,7 @@ def reader(tmp_path_factory, esod_bin):
     # The first step would build the clone anew. The tree that is tested is built already, in the
     # folder that the step names, so that it stays what it is: a step that finds nothing to do.
     assert build_dir() == ROOT / "build" / "release", "the README builds build/release; unset ESOD_BUILD"
-    said = follow("\n".join(blocks("sh")), ROOT, home, timeout=150)
+    said = follow("\n".join(blocks("sh")), ROOT, environment(home), timeout=150)
     return home, said
 
 
@@ -116,7 +118,7 @@ def test_what_one_adds_compiles_and_works(reader, tmp_path):
     """All of it in one plugin, with the schema's part and the list of the README."""
     home, _ = reader
     grown = tmp_path / "grown"
-    shutil.copytree(TEMPLATE, grown, ignore=shutil.ignore_patterns("build", "*.so", "schema.c"))
+    shutil.copytree(TEMPLATE, grown, ignore=LEFT_BY_BUILDS)
     source = (grown / "hello.c").read_text()
     tables = "static const struct esp_store_ops ops"
     assert source.count(tables) == 1 and len(blocks("c")) == 3
@@ -138,5 +140,25 @@ def test_what_one_adds_compiles_and_works(reader, tmp_path):
         export PKG_CONFIG_PATH={home}/esod/lib/pkgconfig
         make CFLAGS='-Wall -Wextra -Werror'
         {home}/esod/bin/esod local --plugin ./hello.so -o secrets manifests
-        """, grown, home, timeout=60)
+        """, grown, environment(home), timeout=60)
     assert {k: base64.b64decode(v) for k, v in secret_of(grown / "secrets")["data"].items()} == {"moon": b"Hello, moon"}
+
+
+def rust():
+    """Where rustup keeps its toolchains, when cargo is rustup's: it looks below HOME unless it is told."""
+    home = Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
+    return {"RUSTUP_HOME": str(home)} if home.is_dir() else {}
+
+
+@pytest.mark.parametrize("language", ["cpp", "rust"])
+def test_the_examples_in_other_languages(reader, tmp_path, language):
+    home, _ = reader
+    esod = home / "esod"
+    example = ROOT / "examples" / "plugins" / language
+    copy = tmp_path / language
+    shutil.copytree(example, copy, ignore=LEFT_BY_BUILDS)
+    env = environment(home, ESOD=str(esod), **rust())
+    env["PATH"] = f"{esod}/bin:{env['PATH']}"
+    said = follow("\n".join(blocks("sh", example)), copy, env, timeout=150)
+    assert "100% tests passed" in said and f"esp-check/hello-{language}" in said
+    assert "    text: Hello, world\n" in said
