@@ -346,6 +346,8 @@ static void describe_end(int status, char why[ES_PROCESS_WHY_MAX])
         snprintf(why, ES_PROCESS_WHY_MAX, "out of memory; its entry's memory: may be raised");
     else if (WIFEXITED(status) && WEXITSTATUS(status) == ES_EXIT_PROTOCOL)
         snprintf(why, ES_PROCESS_WHY_MAX, "it did not understand esod");
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == ES_EXIT_CORE_GONE)
+        snprintf(why, ES_PROCESS_WHY_MAX, "it closed its connection to esod");
     else if (WIFEXITED(status))
         snprintf(why, ES_PROCESS_WHY_MAX, "it left with exit code %d", WEXITSTATUS(status));
     else
@@ -354,14 +356,16 @@ static void describe_end(int status, char why[ES_PROCESS_WHY_MAX])
 
 void es_process_end(const struct es_process *p, char why[ES_PROCESS_WHY_MAX])
 {
+    char byte;
     int status = 0;
+    bool speaks = recv(p->control.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 
-    if (!es_process_alive(p) && gone_within(p->pid, &status, LEAVE_MS)) {
+    if (!speaks && !es_process_alive(p) && gone_within(p->pid, &status, LEAVE_MS)) {
         describe_end(status, why);
         return;
     }
     kill_and_wait(p->pid, &status);
-    snprintf(why, ES_PROCESS_WHY_MAX, "it closed its connection to esod");
+    snprintf(why, ES_PROCESS_WHY_MAX, speaks ? "it spoke without being asked" : "it closed its connection to esod");
 }
 
 void es_process_fini(struct es_process *p)
