@@ -24,7 +24,6 @@
 #define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
 #define MAX_PLUGINS 256
 #define MAX_CONFIG ((size_t)1 << 20)
-#define START_MS 20000 /* how long a plugin may take to load in a process of its own */
 
 struct es_registry {
     struct es_services services;
@@ -231,12 +230,30 @@ static int check_locale(const char *before, struct es_error *err)
     return ES_E_CONFIG;
 }
 
+static int is_task(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+static int count_threads(void)
+{
+    struct dirent **tasks;
+    int count = scandir("/proc/self/task", &tasks, is_task, NULL);
+
+    for (int i = 0; i < count; i++)
+        free(tasks[i]);
+    if (count >= 0)
+        free(tasks);
+    return count;
+}
+
 static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_error *err)
 {
     const char *locale = setlocale(LC_ALL, NULL);
     char *before = es_mem_strdup(locale ? locale : "C");
     lt_dlhandle module = NULL;
     esp_entry_fn entry;
+    int threads = count_threads();
 
     if (!before)
         return es_error_nomem(err);
@@ -251,6 +268,8 @@ static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_
         *ret = entry(&es_host_table);
         rc = check_locale(before, err);
     }
+    if (rc == 0 && count_threads() > threads)
+        rc = es_refusal_say(err, ES_REFUSAL_THREADS, 0, (esp_bytes){0});
     es_mem_free(before);
     return rc == 0 && !*ret ? es_refusal_say(err, ES_REFUSAL_VETO, 0, (esp_bytes){0}) : rc;
 }
@@ -271,7 +290,7 @@ static int start_process(const struct es_registry *r, const struct es_plugin_ent
         .file = file,
         .memory_fd = -1,
         .memory = memory ? memory : ES_PLUGIN_MEMORY,
-        .start_ms = START_MS,
+        .start_ms = r->isolation.start_ms ? r->isolation.start_ms : ES_PLUGIN_START_MS,
         .grace_ms = r->isolation.grace_ms ? r->isolation.grace_ms : ES_PLUGIN_GRACE_MS,
         .restarts = r->restarts,
         .lost = r->lost,

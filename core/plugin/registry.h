@@ -77,9 +77,11 @@ struct es_isolation_opts {
     const char *runner;          /* esod-plugin-runner */
     int64_t memory_bytes;        /* ceiling of each process; 0: ES_PLUGIN_MEMORY */
     int64_t grace_ms;            /* how long an operation may overrun its deadline; 0: ES_PLUGIN_GRACE_MS */
+    int64_t start_ms;            /* how long a plugin may take to load; 0: ES_PLUGIN_START_MS */
 };
 #define ES_PLUGIN_MEMORY (INT64_C(256) << 20)
 #define ES_PLUGIN_GRACE_MS 2000
+#define ES_PLUGIN_START_MS 20000
 void es_registry_isolate(struct es_registry *r, const struct es_isolation_opts *opts);
 
 /* All plugins are loaded: from now on their processes are looked after, each by a

@@ -1,5 +1,7 @@
 #include "probe.h"
 
+#include <stdlib.h>
+
 #include "core/plugin/host.h"
 
 static struct esp_component *const components[] = {&probe_component, NULL};
@@ -73,6 +75,19 @@ void probe_reset(void)
                                        .name = "probe",
                                        .version = "0",
                                        .components = (const struct esp_component *const *)components};
+}
+
+bool probe_isolated(void)
+{
+    const char *isolation = getenv("ESOD_TEST_ISOLATION");
+    return isolation && strcmp(isolation, "process") == 0;
+}
+
+void probe_isolate(struct es_registry *r)
+{
+    const struct es_isolation_opts opts = {.isolation = ES_ISOLATION_PROCESS, .runner = RUNNER};
+    if (probe_isolated())
+        es_registry_isolate(r, &opts);
 }
 
 struct es_registry *probe_registry(const struct es_services *services)

@@ -24,7 +24,7 @@
 #define GRACE_MS 300
 #define MEMORY (INT64_C(48) << 20)
 
-static const char *const path[] = {BAD_PLUGINS, NULL};
+static const char *const path[] = {BAD_PLUGINS, BAD_PLUGINS "/when_loaded", NULL};
 
 static struct es_registry *registry;
 static struct es_metrics *metrics;
@@ -241,6 +241,16 @@ static void test_what_falls_while_it_is_loaded_is_refused(void **state)
                        "it started a thread when it was loaded, which a plugin never does");
     }
     assert_refused("changes_locale", "it set the locale of the process to ");
+}
+
+static void test_what_hangs_while_it_is_loaded_is_refused(void **state)
+{
+    const struct es_isolation_opts isolation = {
+        .isolation = ES_ISOLATION_PROCESS, .runner = RUNNER, .start_ms = 500};
+    (void)state;
+
+    es_registry_isolate(registry, &isolation);
+    assert_refused("hangs_when_loaded", "it was not loaded in time: its process hangs");
 }
 
 static void test_a_missing_runner_has_a_remedy(void **state)
@@ -510,6 +520,7 @@ int main(void)
         CASE(test_each_fall_is_named_and_survived),
         CASE(test_memory_has_a_ceiling_and_a_polite_plugin_lives),
         CASE(test_what_falls_while_it_is_loaded_is_refused),
+        CASE(test_what_hangs_while_it_is_loaded_is_refused),
         CASE(test_a_missing_runner_has_a_remedy),
         CASE(test_another_programs_socket_is_no_runner),
         CASE(test_every_door_is_shut),
