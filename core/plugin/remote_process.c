@@ -24,7 +24,7 @@
 
 #define CONTROL_FD 3
 #define MEMORY_FD 4
-#define LEAVE_MS 200    /* for a process that closed its link and is not gone yet */
+#define LEAVE_MS (ES_SANITIZED ? 10000 : 1000) /* for a process that closed its link and is not gone yet */
 #define DISMISS_MS 2000 /* for one that was told to go */
 
 /* ---- sockets ---- */
