@@ -53,10 +53,37 @@ int es_registry_new(struct es_registry **ret, const struct es_services *services
     return 0;
 }
 
+static void hosts_free(const char *const *hosts)
+{
+    for (size_t i = 0; hosts && hosts[i]; i++)
+        es_mem_free((char *)hosts[i]);
+    es_mem_free((const char **)hosts);
+}
+
+/* NULL stays NULL: no list is no limit. */
+static int hosts_copy(const char *const **ret, const char *const *hosts)
+{
+    size_t count = 0;
+
+    while (hosts && hosts[count])
+        count++;
+    const char **copy = hosts ? es_mem_calloc(count + 1, sizeof *copy) : NULL;
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = es_mem_strdup(hosts[i]);
+        if (!copy[i]) {
+            hosts_free(copy);
+            copy = NULL;
+        }
+    }
+    *ret = copy;
+    return copy || !hosts ? 0 : ES_E_NOMEM;
+}
+
 static void plugin_free(struct es_plugin *p)
 {
     if (!p)
         return;
+    hosts_free(p->hosts);
     es_mem_free((char *)p->path);
     es_mem_free((struct es_provider *)p->providers);
     es_mem_free(p);
@@ -275,7 +302,7 @@ static int configure(const struct es_registry *r, const struct es_plugin *p, con
 }
 
 static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, const char *file,
-                       struct es_error *err)
+                       const struct es_plugin_entry *entry, struct es_error *err)
 {
     struct es_plugin *p = es_mem_calloc(1, sizeof *p);
     struct es_provider *providers = NULL;
@@ -293,16 +320,19 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
                                 .data = data};
         p->providers = providers = es_mem_calloc(components, sizeof *providers);
     }
-    if (!p || !p->path || !providers) {
+    if (!p || !p->path || !providers || hosts_copy(&p->hosts, entry->hosts) < 0) {
         plugin_free(p);
         return es_error_nomem(err);
     }
     for (size_t i = 0; i < components; i++) {
         const struct esp_component *c = data->components[i];
         if (c->kind == ESP_KIND_STORE)
-            providers[p->provider_count++] = (struct es_provider){
-                .name = c->name, .schema = c->schema, .caps = c->caps, .maintenance = c->maintenance,
-                .component = c, .plugin = p};
+            providers[p->provider_count++] = (struct es_provider){.name = c->name,
+                                                                  .schema = c->schema,
+                                                                  .caps = c->caps,
+                                                                  .maintenance = c->maintenance,
+                                                                  .component = c,
+                                                                  .plugin = p};
     }
     *ret = p;
     return 0;
@@ -322,8 +352,8 @@ static int publish(struct es_registry *r, struct es_plugin *p, struct es_error *
     return 0;
 }
 
-static int add(struct es_registry *r, const struct esp_plugin *data, const char *file, const json_t *config,
-               struct es_error *err)
+static int add(struct es_registry *r, const struct esp_plugin *data, const char *file,
+               const struct es_plugin_entry *entry, struct es_error *err)
 {
     struct es_plugin *p = NULL;
 
@@ -335,9 +365,9 @@ static int add(struct es_registry *r, const struct esp_plugin *data, const char 
     if (rc == 0)
         rc = make_room((void **)&r->plugins, &r->plugin_cap, r->plugin_count, sizeof *r->plugins, err);
     if (rc == 0)
-        rc = make_plugin(&p, data, file, err);
+        rc = make_plugin(&p, data, file, entry, err);
     if (rc == 0)
-        rc = configure(r, p, config, err);
+        rc = configure(r, p, entry->config, err);
     if (rc == 0)
         rc = publish(r, p, err);
     if (rc < 0)
@@ -404,7 +434,7 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     if (rc == 0)
         rc = ask_entry(&data, file, &why);
     if (rc == 0)
-        rc = add(r, data, file, entry->config, &why);
+        rc = add(r, data, file, entry, &why);
     rc = finish_load(r, entry, file, rc, &why, err);
     es_mem_free(file);
     return rc;
@@ -414,7 +444,7 @@ int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const 
                     struct es_error *err)
 {
     struct es_error why = ES_ERROR_INIT;
-    int rc = add(r, data, "built in", entry->config, &why);
+    int rc = add(r, data, "built in", entry, &why);
     return finish_load(r, entry, NULL, rc, &why, err);
 }
 
