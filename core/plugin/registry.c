@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <ltdl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/map.h"
@@ -14,6 +16,7 @@
 #include "core/plugin/call.h"
 #include "core/plugin/crd_own.h"
 #include "core/plugin/host.h"
+#include "core/plugin/pin.h"
 #include "core/plugin/registry_own.h"
 #include "core/plugin/vet.h"
 
@@ -129,7 +132,7 @@ static int no_such_file(const char *const *path, const char *name, struct es_err
     return ES_E_CONFIG;
 }
 
-static int find_file(char **ret, const char *const *path, const char *name, struct es_error *err)
+int es_registry_find(char **ret, const char *const *path, const char *name, struct es_error *err)
 {
     if (es_str_empty(name))
         return es_error_set(err, ES_E_CONFIG, "an entry without a name");
@@ -218,6 +221,37 @@ static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_
         return es_error_set(err, ES_E_CONFIG, "it will not work with this esod (plugin ABI %u.%u)",
                             ESP_ABI_MAJOR, ESP_ABI_MINOR);
     return 0;
+}
+
+/* Whether the loader has this file among its modules, however far it got. */
+static bool is_mapped(const char *file)
+{
+    void *module = dlopen(file, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+
+    if (module)
+        dlclose(module);
+    return module;
+}
+
+/* The bytes that were checked are the bytes that are loaded: from the sealed
+ * copy, which both loaders find under its number in /proc. The number has to
+ * stay taken as long as the module stays mapped, and that is for ever: loaders
+ * know modules by their paths, and would hand out this one again for the next
+ * copy with the same number. */
+static int ask_pinned(const struct esp_plugin **ret, const char *file, const char *sha256,
+                      struct es_error *err)
+{
+    char copy[32];
+    int fd;
+
+    int rc = es_pin_open(&fd, file, sha256, err);
+    if (rc < 0)
+        return rc;
+    snprintf(copy, sizeof copy, "/proc/self/fd/%d", fd);
+    rc = ask_entry(ret, copy, err);
+    if (rc < 0 && !is_mapped(copy))
+        close(fd);
+    return rc;
 }
 
 /* ---- from a table to providers ---- */
@@ -377,8 +411,7 @@ static int add(struct es_registry *r, const struct esp_plugin *data, const char 
 
 /* ---- entries ---- */
 
-/* Every refusal reads "ORIGIN: plugin NAME (FILE): REASON". */
-static int explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
+int es_registry_explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
 {
     const char *origin = entry->origin ? entry->origin : "";
     const char *name = entry->name ? entry->name : "";
@@ -415,7 +448,7 @@ static int finish_load(struct es_registry *r, const struct es_plugin_entry *entr
 
     if (rc == 0)
         return 0;
-    explain(entry, file, rc, &full);
+    es_registry_explain(entry, file, rc, &full);
     if (entry->optional && rc != ES_E_NOMEM)
         return remember_refusal(r, entry->name, &full, err);
     if (err)
@@ -430,9 +463,9 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     struct es_error why = ES_ERROR_INIT;
     char *file = NULL;
 
-    int rc = find_file(&file, path, entry->name, &why);
+    int rc = es_registry_find(&file, path, entry->name, &why);
     if (rc == 0)
-        rc = ask_entry(&data, file, &why);
+        rc = entry->sha256 ? ask_pinned(&data, file, entry->sha256, &why) : ask_entry(&data, file, &why);
     if (rc == 0)
         rc = add(r, data, file, entry, &why);
     rc = finish_load(r, entry, file, rc, &why, err);
@@ -480,19 +513,17 @@ static bool is_hidden(const char *const *path, size_t at, const char *file_name)
     return false;
 }
 
-static int load_file(struct es_registry *r, const char *dir, const char *file_name, struct es_error *err)
+static int visit(const char *dir, const char *file_name, es_registry_file_fn *fn, void *ctx,
+                 struct es_error *err)
 {
     char *file = es_strf("%s%s/%s", strchr(dir, '/') ? "" : "./", dir, file_name);
-    struct es_plugin_entry entry = {.name = file, .optional = true};
 
-    if (!file)
-        return es_error_nomem(err);
-    int rc = is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+    int rc = file ? fn(ctx, file, err) : es_error_nomem(err);
     es_mem_free(file);
     return rc;
 }
 
-int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+int es_registry_each_file(const char *const *path, es_registry_file_fn *fn, void *ctx, struct es_error *err)
 {
     int rc = 0;
 
@@ -503,12 +534,25 @@ int es_registry_load_all(struct es_registry *r, const char *const *path, struct 
             continue; /* a plugin path lists places where something may be */
         for (int n = 0; n < count; n++) {
             if (rc == 0 && !is_hidden(path, i, names[n]->d_name))
-                rc = load_file(r, path[i], names[n]->d_name, err);
+                rc = visit(path[i], names[n]->d_name, fn, ctx, err);
             free(names[n]);
         }
         free(names);
     }
     return rc;
+}
+
+static int load_file(void *ctx, const char *file, struct es_error *err)
+{
+    struct es_registry *r = ctx;
+    const struct es_plugin_entry entry = {.name = file, .optional = true};
+
+    return is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+}
+
+int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+{
+    return es_registry_each_file(path, load_file, r, err);
 }
 
 /* ---- answers ---- */
