@@ -1,5 +1,7 @@
 #include "core/cmd/load.h"
 
+#include <stdio.h>
+
 #include "core/base/log.h"
 
 int es_load_plugins(struct es_registry **ret, const struct es_config *config,
@@ -18,6 +20,13 @@ int es_load_plugins(struct es_registry **ret, const struct es_config *config,
     }
     *ret = r;
     return 0;
+}
+
+void es_say_no_plugins(const struct es_config *config)
+{
+    fputs("No plugins found. They are looked for in:\n", stderr);
+    for (size_t i = 0; i < config->plugin_path_count; i++)
+        fprintf(stderr, "  %s\n", config->plugin_path[i]);
 }
 
 void es_log_plugins(const struct es_registry *r)

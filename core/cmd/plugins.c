@@ -76,13 +76,7 @@ static int print_json(const struct es_registry *r, struct es_error *err)
     for (size_t i = 0; i < count; i++)
         json_array_append_new(refused,
                               json_pack("{s:s,s:s}", "name", refusals[i].name, "reason", refusals[i].reason));
-    json_t *all = json_pack("{s:o,s:o}", "plugins", list, "refused", refused);
-    if (!all)
-        return es_error_nomem(err);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
-    return 0;
+    return es_print_json(json_pack("{s:o,s:o}", "plugins", list, "refused", refused), err);
 }
 
 static void print_row(const struct es_plugin *p)
@@ -116,11 +110,8 @@ static void print_table(const struct es_config *c, const struct es_registry *r)
     size_t refused = es_registry_refusals(r, &refusals);
     for (size_t i = 0; i < refused; i++)
         fprintf(stderr, "refused: %s: %s\n", refusals[i].name, refusals[i].reason);
-    if (count || refused)
-        return;
-    fputs("No plugins found. They are looked for in:\n", stderr);
-    for (size_t i = 0; i < c->plugin_path_count; i++)
-        fprintf(stderr, "  %s\n", c->plugin_path[i]);
+    if (!count && !refused)
+        es_say_no_plugins(c);
 }
 
 struct wish {

@@ -6,6 +6,8 @@
 
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/cmd/cmd.h"
+#include "core/cmd/load.h"
 #include "core/plugin/pin.h"
 #include "core/plugin/registry.h"
 
@@ -118,23 +120,8 @@ static void print_table(const struct es_config *c, const struct report *r)
         printf("%-14s %-10s %-64s %s\n%s", "PLUGIN", "RESULT", "SHA-256", "PATH", es_buf_str(&r->rows));
     if (r->lines.len)
         printf("\nTo pin what is not pinned, the configuration says:\n\nplugins:\n%s", es_buf_str(&r->lines));
-    if (r->rows.len)
-        return;
-    fputs("No plugins found. They are looked for in:\n", stderr);
-    for (size_t i = 0; i < c->plugin_path_count; i++)
-        fprintf(stderr, "  %s\n", c->plugin_path[i]);
-}
-
-static int print_json(json_t *list, struct es_error *err)
-{
-    json_t *all = json_pack("{s:O}", "plugins", list);
-
-    if (!all)
-        return es_error_nomem(err);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
-    return 0;
+    if (!r->rows.len)
+        es_say_no_plugins(c);
 }
 
 int es_verify_plugins(const struct es_config *config, bool json, bool *ret_bad, struct es_error *err)
@@ -151,7 +138,7 @@ int es_verify_plugins(const struct es_config *config, bool json, bool *ret_bad, 
     if (rc == 0 && (es_buf_failed(&r.rows) || es_buf_failed(&r.lines)))
         rc = es_error_nomem(err);
     if (rc == 0 && json)
-        rc = print_json(r.list, err);
+        rc = es_print_json(json_pack("{s:O}", "plugins", r.list), err);
     else if (rc == 0)
         print_table(config, &r);
     json_decref(r.list);
