@@ -361,12 +361,9 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
     for (size_t i = 0; i < components; i++) {
         const struct esp_component *c = data->components[i];
         if (c->kind == ESP_KIND_STORE)
-            providers[p->provider_count++] = (struct es_provider){.name = c->name,
-                                                                  .schema = c->schema,
-                                                                  .caps = c->caps,
-                                                                  .maintenance = c->maintenance,
-                                                                  .component = c,
-                                                                  .plugin = p};
+            providers[p->provider_count++] = (struct es_provider){
+                .name = c->name, .schema = c->schema, .caps = c->caps, .maintenance = c->maintenance,
+                .component = c, .plugin = p};
     }
     *ret = p;
     return 0;

@@ -33,10 +33,9 @@ struct es_plugin_entry {
     const json_t *config; /* the plugin's own block, or NULL */
     const char *origin;   /* "esod.yaml:12" or "--plugin", for errors; may be NULL */
     enum es_isolation isolation;
-    const char *sha256; /* 64 hexadecimal digits that the file must have, or NULL */
-    const char *const
-        *hosts;           /* HTTP goes to these only (es_authority_host); NULL at the end; NULL: anywhere */
-    int64_t memory_bytes; /* ceiling of the child's own memory; 0: the registry's */
+    const char *sha256;       /* 64 hexadecimal digits that the file must have, or NULL */
+    const char *const *hosts; /* HTTP goes to these only (es_authority_host); NULL at the end; NULL: anywhere */
+    int64_t memory_bytes;     /* ceiling of the child's own memory; 0: the registry's */
 };
 
 /* A provider: one store component of a loaded plugin. */
@@ -82,12 +81,13 @@ int es_registry_explain(const struct es_plugin_entry *entry, const char *file, i
 
 /* Loads one plugin. The refusals (ES_E_CONFIG), each one sentence that names
  * file, versions and reason: no such file (every place that was looked at),
- * another SHA-256 than the entry pins, not a shared object (the loader's own reason), no esp_plugin_entry_v1
- * symbol (and which other major's symbol it has), the plugin's veto, another major, needs_minor above ours, a
- * struct that is too short, no component, a name that is empty or taken by another plugin's provider, a
- * schema that is no acceptable JSON Schema object, a promised but missing operation, an unknown component
- * kind, config given but no configure, configure's own error. An optional entry's refusal is remembered, and
- * 0 returned. */
+ * another SHA-256 than the entry pins, not a shared object (the loader's own
+ * reason), no esp_plugin_entry_v1 symbol (and which other major's symbol it
+ * has), the plugin's veto, another major, needs_minor above ours, a struct that is too short, no component, a name that is
+ * empty or taken by another plugin's provider, a schema that is no acceptable JSON
+ * Schema object, a promised but missing operation, an unknown component kind,
+ * config given but no configure, configure's own error. An optional entry's
+ * refusal is remembered, and 0 returned. */
 int es_registry_load(struct es_registry *r, const char *const *path, const struct es_plugin_entry *entry,
                      struct es_error *err);
 
