@@ -83,9 +83,10 @@ int es_registry_explain(const struct es_plugin_entry *entry, const char *file, i
  * file, versions and reason: no such file (every place that was looked at),
  * another SHA-256 than the entry pins, not a shared object (the loader's own
  * reason), no esp_plugin_entry_v1 symbol (and which other major's symbol it
- * has), the plugin's veto, another major, needs_minor above ours, a struct that is too short, no component, a name that is
- * empty or taken by another plugin's provider, a schema that is no acceptable JSON
- * Schema object, a promised but missing operation, an unknown component kind,
+ * has), the plugin's veto, another major, needs_minor above ours, a struct that
+ * is too short, no component, a name that is empty or taken by another plugin's
+ * provider, a schema that is no acceptable JSON Schema object, a promised but
+ * missing operation, an unknown component kind,
  * config given but no configure, configure's own error. An optional entry's
  * refusal is remembered, and 0 returned. */
 int es_registry_load(struct es_registry *r, const char *const *path, const struct es_plugin_entry *entry,
