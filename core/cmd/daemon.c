@@ -54,6 +54,8 @@ int es_daemon_init(struct es_daemon *d, const struct es_config *config, struct e
         rc = es_load_plugins(&d->env.registry, config, &services, err);
     }
     if (rc == 0)
+        rc = es_registry_start(d->env.registry, err);
+    if (rc == 0)
         rc = es_pool_new(&d->env.pool, err);
     if (rc < 0)
         es_daemon_fini(d, 0);

@@ -90,16 +90,21 @@ void probe_isolate(struct es_registry *r)
         es_registry_isolate(r, &opts);
 }
 
-struct es_registry *probe_registry(const struct es_services *services)
+struct es_registry *probe_registry_with(const struct es_services *services,
+                                        const struct es_plugin_entry *entry)
 {
-    const struct es_plugin_entry entry = {.name = "probe"};
     struct es_registry *r = NULL;
     struct es_error err = ES_ERROR_INIT;
 
     assert_int_equal(es_registry_new(&r, services, &err), 0);
-    if (es_registry_add(r, &probe_plugin, &entry, &err) < 0)
+    if (es_registry_add(r, &probe_plugin, entry, &err) < 0)
         fail_msg("%s", err.text);
     return r;
+}
+
+struct es_registry *probe_registry(const struct es_services *services)
+{
+    return probe_registry_with(services, &(struct es_plugin_entry){.name = "probe"});
 }
 
 struct es_instance *probe_open(const struct es_registry *r, const struct es_authority *who)

@@ -36,6 +36,8 @@ void probe_isolate(struct es_registry *r);
 bool probe_isolated(void);
 
 struct es_registry *probe_registry(const struct es_services *services); /* with the probe in it */
+struct es_registry *probe_registry_with(const struct es_services *services,
+                                        const struct es_plugin_entry *entry); /* the same, from this entry */
 struct es_instance *probe_open(const struct es_registry *r, const struct es_authority *who);
 
 /* A SecretStore "team/store" with this JSON as its block, used from "team".
