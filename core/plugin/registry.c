@@ -278,6 +278,7 @@ static const struct es_plugin *owner_of(const struct es_registry *r, const char 
     return NULL;
 }
 
+/* A plugin in this process is known by its table; one in another by its `file`. */
 static int check_names(const struct es_registry *r, const struct esp_plugin *data, const char *file,
                        struct es_error *err)
 {
@@ -393,7 +394,7 @@ static int add(struct es_registry *r, const struct esp_plugin *data, const char 
     int rc = r->plugin_count == MAX_PLUGINS ? es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS)
                                             : es_vet_plugin(data, err);
     if (rc == 0)
-        rc = check_names(r, data, file, err);
+        rc = check_names(r, data, take_remote ? file : NULL, err);
     if (rc == 0)
         rc = make_room((void **)&r->plugins, &r->plugin_cap, r->plugin_count, sizeof *r->plugins, err);
     if (rc == 0)
