@@ -56,10 +56,10 @@ def make_operator(esod_bin, kubeconfig, tmp_path):
     """make_operator(**config) gives an Operator that is not started yet; all end with the test."""
     made = []
 
-    def make(kubeconfig=kubeconfig, **options):
-        folder = tmp_path / f"operator-{len(made)}"
+    def make(kubeconfig=kubeconfig, binary=esod_bin, folder=None, **options):
+        folder = folder or tmp_path / f"operator-{len(made)}"
         folder.mkdir()
-        made.append(harness.Operator(esod_bin, kubeconfig, folder, **options))
+        made.append(harness.Operator(binary, kubeconfig, folder, **options))
         return made[-1]
 
     yield make

@@ -50,8 +50,10 @@ def _sanitized():
     return found.group(1) if found else ""
 
 
+SANITIZED = bool(_sanitized())
+
 # Instrumented programs are several times slower; limits are about hanging, not about speed.
-PATIENCE = 3 if _sanitized() else 1
+PATIENCE = 3 if SANITIZED else 1
 
 
 def wait_for(check, timeout=15, every=0.05):
@@ -314,8 +316,9 @@ class Space:
 class Operator:
     """`esod run` as a child of the test: started, watched and stopped by its id."""
 
-    def __init__(self, binary, kubeconfig, folder, loglevel="debug", args=(), **config):
-        self.binary, self.kubeconfig, self.args = str(binary), str(kubeconfig), list(args)
+    def __init__(self, binary, kubeconfig, folder, loglevel="debug", args=(), within=(), **config):
+        """`within`: a command that runs the one that is given to it, as setpriv does."""
+        self.binary, self.kubeconfig, self.args, self.within = str(binary), str(kubeconfig), list(args), list(within)
         self.folder = Path(folder)
         self.log_path, self.config_path = self.folder / "esod.log", self.folder / "esod.yaml"
         self.process = None
@@ -337,8 +340,9 @@ class Operator:
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         env.setdefault("TSAN_OPTIONS", "exitcode=66:second_deadlock_stack=1")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.binary, "run", "--config", str(self.config_path), *self.args], env=env,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+            self.process = subprocess.Popen(
+                [*self.within, self.binary, "run", "--config", str(self.config_path), *self.args], env=env,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
         if wait:
             wait_for(self.is_ready, 20)
         return self

@@ -56,6 +56,9 @@
 #ifndef OPEN
 #define OPEN open_nothing
 #endif
+#ifndef CLOSE
+#define CLOSE NULL
+#endif
 #ifndef GET
 #define GET get_nothing
 #endif
@@ -102,6 +105,7 @@ static esp_status get_badly(void *instance, struct esp_call *call, const struct 
 static const struct esp_store_ops ops = {
     .size = OPS_SIZE,
     .open = OPEN,
+    .close = CLOSE,
     .get = GET,
     .list = LIST,
 };
