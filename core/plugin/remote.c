@@ -62,7 +62,7 @@ struct es_remote {
     int64_t next_start_ms; /* monotonic */
     unsigned failures;
     bool stopping;
-    char trouble[ES_ERROR_TEXT_MAX]; /* why there is none */
+    char trouble[ES_ERROR_TEXT_MAX]; /* why there is none, or not the one that there was */
     struct es_blob config;           /* what `configure` was given; empty: nothing */
 
     pthread_t tender;
@@ -197,8 +197,9 @@ static int take_lane_locked(struct es_remote *r, struct generation *g, uint64_t 
     if (!g)
         return no_process(r, err);
     if (wanted && g->number != wanted)
-        return es_error_set(err, ES_E_RETRY, "the process of the %s plugin was started again; so is the store",
-                            r->plugin->name);
+        return es_error_set(err, ES_E_RETRY,
+                            "the process of the %s plugin was started again, and so will the store be (%s)",
+                            r->plugin->name, r->trouble);
     if (g->idle) {
         *ret = g->idle;
         g->idle = (*ret)->next;
@@ -465,7 +466,6 @@ static int start_again(struct es_remote *r, struct es_error *err)
     bool keep = rc == 0 && !r->stopping && !g->doomed;
     if (keep) {
         r->current = g;
-        r->trouble[0] = '\0';
         pthread_cond_broadcast(&r->changed);
     }
     pthread_mutex_unlock(&r->lock);

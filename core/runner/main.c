@@ -164,6 +164,8 @@ static void serve(struct es_link *control, const char *file)
         es_fence_before_loading(&(struct es_fence_opts){.plugin_file = file, .memory = hello.memory});
     harden(&hello);
     struct es_loaded loaded = es_load(has_memory_file ? "/proc/self/fd/4" : file);
+    if (has_memory_file)
+        close(MEMORY_FD);
     if (loaded.plugin && tasks && !ES_SANITIZED && count_threads(tasks) > 1)
         loaded = (struct es_loaded){.why = ES_REFUSAL_THREADS};
     if (tasks)

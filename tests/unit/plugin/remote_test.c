@@ -460,6 +460,23 @@ static void test_an_idle_death_costs_no_call(void **state)
     es_pool_free(one.pool);
 }
 
+/* Whoever held a store of that process learns why it is of no use any more. */
+static void test_a_store_of_the_process_before_says_what_happened(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob value = {0};
+    (void)state;
+
+    load("plain");
+    struct es_instance *i = open_store();
+    kill(es_remote_pid(loaded()->remote), SIGKILL);
+    wait_for_restarts(1);
+    int rc = get_within(i, 5000, NULL, &value, &err);
+    assert_error(rc, &err, ES_E_RETRY,
+                 "the process of the plain plugin was started again, and so will the store be (signal 9 (Killed))");
+    es_instance_close(i);
+}
+
 static int open_fds(void)
 {
     int count = 0;
@@ -540,6 +557,7 @@ int main(void)
         CASE(test_what_it_was_trusted_with_is_taken_out_of_what_it_says),
         CASE(test_killing_it_again_and_again_loses_nothing),
         CASE(test_an_idle_death_costs_no_call),
+        CASE(test_a_store_of_the_process_before_says_what_happened),
         CASE(test_nothing_is_left_behind),
         CASE(test_others_go_on),
     };
