@@ -148,7 +148,7 @@ def put_thousand(cluster, space):
         for i in range(start, COUNT, 4):
             more = {"dataFrom": [{"extract": {"key": "object"}}]} if i % 10 == 0 else {}
             cluster.create(external_secret(space.name, f"app-{i}", space.name, {"k": f"k{i % 10}", "moving": "moving"},
-                                           refreshInterval="5s", **more))
+                                           refreshInterval="8s", **more))
 
     threads = [threading.Thread(target=put, args=(n,)) for n in range(4)]
     for t in threads:
@@ -365,13 +365,12 @@ def test_the_process_does_not_outlive_esod(make_operator, how):
 
 @pytest.fixture
 def passed_on(make_operator, cluster, space):
-    """Values of Secrets, a short and a long one, went through a plugin's process and back, several times."""
+    """Values of Secrets went through a plugin's process and back, several times: the longest is larger than any buffer
+    that is kept, and what the shorter ones leave behind is not covered by those that follow."""
     operator = make_operator(plugins=["fake", bad("passes_on")]).start()
-    value, _ = plant()
-    # Larger than any buffer that is kept, and in pieces at both ends.
-    long_value = plant()[0] * 8000
+    values = [plant()[0] * times for times in (8000, 2000, 300, 40, 1)]
     put_store(cluster, store_of("passes_on", "passes-on", space.name, {"secretRef": {"name": "ours", "key": "token"}}))
-    for each in (value, long_value):
+    for each in values:
         cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ours", "namespace": space.name},
                        "data": {"token": base64.b64encode(each).decode()}})
         for i in range(4):
@@ -379,7 +378,7 @@ def passed_on(make_operator, cluster, space):
         for i in range(4):
             space.synced(f"app-{i}-{len(each)}", {"k": each})
     time.sleep(1)
-    return operator, value, long_value[:len(value)]
+    return operator, *(v[:len(values[-1])] for v in values)
 
 
 def test_nothing_of_a_value_stays_in_the_memory_of_either_process(passed_on):
