@@ -129,7 +129,8 @@ def fences_of(operator, plugin="fake"):
 # ---- killed again and again
 
 COUNT = 150 if SANITIZED else 1000
-SECONDS = 25
+SECONDS = 20
+WORKERS = 4
 
 
 def values_of(i, moving):
@@ -179,8 +180,8 @@ def sample(operator):
 
 
 def kill_in_a_loop(operator, seconds, at_half):
-    """Kills fake's process as soon as there is one. It is stopped first, so that calls are in it:
-    all workers then wait for it, and what the daemon holds can be compared from one kill to the next."""
+    """Kills fake's process as soon as there is one. It is stopped first, so that calls are in it, and what the daemon
+    then holds can be compared from one kill to the next."""
     samples, end, half = [], time.monotonic() + seconds, time.monotonic() + seconds / 2
     while time.monotonic() < end:
         if at_half and time.monotonic() > half:
@@ -202,14 +203,14 @@ def kill_in_a_loop(operator, seconds, at_half):
 def test_killed_again_and_again_nothing_is_lost(make_operator, cluster, space):
     space.store(entries("before"), ready=False)
     put_thousand(cluster, space)
-    operator = make_operator(loglevel="info", concurrent=8).start()
+    operator = make_operator(loglevel="info", concurrent=WORKERS).start()
     wait_for(lambda: all_refreshed(cluster, space, "before", 0), 60, every=1)
     assert metric(operator, "esod_plugin_restarts_total", "fake") == 0
 
     samples = kill_in_a_loop(operator, SECONDS, lambda: space.store(entries("after"), ready=False) and None)
     kills = len(samples)
     print(f"{kills} kills: {samples}")
-    assert kills >= 6
+    assert kills >= 8
     since = time.time()
     wait_for(lambda: all_refreshed(cluster, space, "after", since), 60, every=1)
     print(f"all in step {time.time() - since:.1f} s after the last kill")
@@ -226,7 +227,10 @@ def test_killed_again_and_again_nothing_is_lost(make_operator, cluster, space):
 
     first, last = samples[2], samples[-1]
     assert last["threads"] <= first["threads"]
-    assert last["fds"] <= first["fds"] + 1  # a request to the API server may be on its way
+    # Not every worker may have been in the process, with a socket of its own, when it was first looked at. One descriptor
+    # that stays with each kill is still more than that.
+    assert kills - 3 > WORKERS
+    assert last["fds"] <= first["fds"] + WORKERS
     if not SANITIZED:  # sanitizers keep what was freed
         assert last["rss_anon_kib"] <= first["rss_anon_kib"] + 2048
 
