@@ -14,6 +14,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
 static struct slot *slots;
 static size_t slot_count;
 
+static unsigned done; /* atomic: operations that have returned */
+
 static size_t free_slot_locked(void)
 {
     for (size_t i = 0; i < slot_count; i++)
@@ -52,10 +54,16 @@ void *es_instances_get(uint64_t number)
     return state;
 }
 
+void es_instances_done(void)
+{
+    __atomic_fetch_add(&done, 1, __ATOMIC_RELEASE);
+}
+
 void *es_instances_take(uint64_t number)
 {
     void *state = NULL;
 
+    (void)__atomic_load_n(&done, __ATOMIC_ACQUIRE);
     pthread_mutex_lock(&lock);
     if (number >= 1 && number <= slot_count && slots[number - 1].used) {
         state = slots[number - 1].state;

@@ -141,7 +141,9 @@ static esp_status run(const struct esp_plugin *p, struct esp_call *c, const stru
     esp_op run_op = store_op(ops, op);
     if (!run_op)
         es_lane_protest();
-    return run_op(es_instances_get(c->asked.instance), c, request);
+    esp_status status = run_op(es_instances_get(c->asked.instance), c, request);
+    es_instances_done();
+    return status;
 }
 
 static void answer(struct es_link *l, esp_status status, uint64_t number)
