@@ -73,6 +73,70 @@ char *es_call_clean_text(char *out, size_t max, esp_bytes text)
     return out;
 }
 
+int es_call_trust(struct esp_call *c, esp_bytes secret)
+{
+    struct es_trusted *t = es_arena_alloc(&c->arena, sizeof *t);
+
+    if (!t)
+        return ES_E_NOMEM;
+    *t = (struct es_trusted){secret, c->trusted};
+    c->trusted = t;
+    return 0;
+}
+
+/* What is shorter is a word that may stand anywhere. */
+#define LEAST_SECRET 6
+
+/* Replaces each occurrence; returns the new length. */
+static size_t hide(uint8_t *text, size_t len, const uint8_t *secret, size_t secret_len)
+{
+    static const char stars[] = "***";
+    uint8_t *at = text;
+
+    while (secret_len >= LEAST_SECRET &&
+           (at = memmem(at, len - (size_t)(at - text), secret, secret_len)) != NULL) {
+        size_t behind = (size_t)(at - text) + secret_len;
+        memcpy(at, stars, 3);
+        memmove(at + 3, text + behind, len - behind);
+        len -= secret_len - 3;
+        at += 3;
+    }
+    return len;
+}
+
+/* As a whole, and line by line: a key in PEM may be quoted in part. */
+static size_t hide_lines(uint8_t *text, size_t len, esp_bytes secret)
+{
+    const uint8_t *at = secret.ptr, *end = secret.ptr + secret.len;
+
+    len = hide(text, len, secret.ptr, secret.len);
+    while (at && at < end) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        const uint8_t *stop = newline ? newline : end;
+        len = hide(text, len, at, (size_t)(stop - at));
+        at = newline ? newline + 1 : end;
+    }
+    return len;
+}
+
+char *es_call_hear(const struct esp_call *c, char *out, size_t max, esp_bytes text)
+{
+    /* Twice what is ever shown, a log line: a secret that begins in there is
+     * seen whole. */
+    uint8_t raw[8 * ES_CALL_MAX_TEXT];
+    size_t len = !text.ptr ? 0 : text.len < sizeof raw ? text.len : sizeof raw;
+
+    if (len)
+        memcpy(raw, text.ptr, len);
+    for (const struct es_trusted *t = c->trusted; t; t = t->next)
+        len = hide_lines(raw, len, t->bytes);
+    for (size_t i = 0; i < c->value_count; i++)
+        len = hide_lines(raw, len, c->values[i].value);
+    es_call_clean_text(out, max, (esp_bytes){raw, len});
+    explicit_bzero(raw, sizeof raw);
+    return out;
+}
+
 /* ---- what the plugin hands out ---- */
 
 static bool grow_outputs(struct esp_call *c)
@@ -164,7 +228,7 @@ esp_status es_call_fail(struct esp_call *c, esp_status status, uint64_t retry_af
 
     c->failed = true;
     es_error_set(&c->said, is_failure(status) ? status : ES_E_INTERNAL, "%s",
-                 es_call_clean_text(text, sizeof text, why));
+                 es_call_hear(c, text, sizeof text, why));
     if (status == ESP_E_RETRY)
         c->said.retry_after_ms = (int64_t)(retry_after_ms < longest ? retry_after_ms : longest);
     return status == ESP_OK ? ESP_E_INTERNAL : status;
@@ -180,7 +244,7 @@ void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_by
         return;
     }
     struct es_fault *f = es_arena_alloc(&c->arena, sizeof *f);
-    es_call_clean_text(text, sizeof text, why);
+    es_call_hear(c, text, sizeof text, why);
     const char *copy = f ? es_arena_dup(&c->arena, text, strlen(text)) : NULL;
     if (!copy) {
         es_call_breach(c, "reported more failures than fit in memory");

@@ -39,6 +39,13 @@ struct es_fault {
     struct es_fault *next;
 };
 
+/* Secret bytes that the plugin was trusted with during the call: in the arena, or
+ * in the request. They are taken out of what it says. */
+struct es_trusted {
+    esp_bytes bytes;
+    struct es_trusted *next;
+};
+
 /* An HTTP answer that the plugin may read until the call ends. */
 struct es_answer {
     struct es_http_response response;
@@ -59,6 +66,9 @@ struct esp_call {
     struct es_fault *faults;
 
     struct es_arena arena;
+    const esp_pair *values; /* of the request */
+    size_t value_count;
+    struct es_trusted *trusted;
     struct es_answer *answers;
     size_t answer_bytes;
     int log_lines;
@@ -107,6 +117,14 @@ esp_status es_call_service_failed(struct esp_call *c, const struct es_error *err
 
 /* Records that the plugin broke a rule. Returns ESP_E_INTERNAL. */
 esp_status es_call_breach(struct esp_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The plugin was handed this, which lives as long as the call. 0 or ES_E_NOMEM. */
+int es_call_trust(struct esp_call *c, esp_bytes secret);
+
+/* es_call_clean_text of what the plugin says, with every secret that it was
+ * trusted with during this call replaced by three stars. A plugin must not quote
+ * them; this is for the one that does. */
+char *es_call_hear(const struct esp_call *c, char *out, size_t max, esp_bytes text);
 
 /* Foreign text made fit for events, conditions and logs: at most max - 1
  * bytes, valid UTF-8, no control characters. Returns `out`. */

@@ -1,8 +1,11 @@
 /* HTTP on behalf of a plugin: what it asks for is checked, bounded by the
  * call's deadline, counted, and the answer stays with the call. */
+#include <stdio.h>
 #include <string.h>
 
+#include "core/base/buf.h"
 #include "core/base/text.h"
+#include "core/plugin/authority.h"
 #include "core/plugin/host.h"
 #include "core/plugin/registry_own.h"
 #include "core/wire/tables.h"
@@ -85,6 +88,38 @@ static esp_status copy_headers(struct esp_call *c, const struct esp_http_request
     return ESP_OK;
 }
 
+static void list_hosts(struct es_buf *out, const char *const *hosts)
+{
+    es_buf_init(out, ES_ERROR_TEXT_MAX / 2);
+    for (size_t i = 0; hosts[i]; i++)
+        es_buf_addf(out, "%s%s", i ? ", " : "", hosts[i]);
+    if (!*hosts)
+        es_buf_adds(out, "none");
+    if (es_buf_failed(out))
+        es_buf_fini(out);
+}
+
+/* The transport asks, with the host that it will connect to. */
+static int allow_host(void *ctx, const char *host, int port, struct es_error *err)
+{
+    const struct esp_call *c = ctx;
+    const char *const *hosts = c->plugin->hosts;
+    bool usual = port == 443 || port == 80;
+    char at[16];
+    struct es_buf list;
+
+    if (es_authority_host(c->who->spec, hosts, host, port))
+        return 0;
+    list_hosts(&list, hosts);
+    snprintf(at, sizeof at, ":%d", port);
+    es_error_set(err, ES_E_DENIED,
+                 "the %s plugin may not talk to %s%s: its hosts are %s; add it to hosts: of this plugin in "
+                 "the configuration",
+                 c->plugin->name, host, usual ? "" : at, list.len ? es_buf_str(&list) : "others");
+    es_buf_fini(&list);
+    return ES_E_DENIED;
+}
+
 static const char *pem_text(esp_bytes pem)
 {
     return pem.len ? (const char *)pem.ptr : NULL;
@@ -129,6 +164,10 @@ static esp_status copy_request(struct esp_call *c, const struct esp_http_request
     ret->follow_redirects =
         (q->flags & ESP_HTTP_FOLLOW) && (es_streq(ret->method, "GET") || es_streq(ret->method, "HEAD"));
     ret->cancelled = c->who->cancelled;
+    if (c->plugin->hosts) {
+        ret->allow = allow_host;
+        ret->allow_ctx = c;
+    }
     return copy_headers(c, q, ret);
 }
 

@@ -147,6 +147,8 @@ static int run(struct es_instance *i, struct esp_call *c, esp_op op, const struc
     int rc = gate_enter(i, c, err);
     if (rc < 0)
         return rc;
+    c->values = values;
+    c->value_count = value_count;
     esp_status status = op(i->state, c, &request);
     gate_leave(i);
     return es_call_settle(c, status, err);

@@ -1,12 +1,13 @@
 #include "core/plugin/registry.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
-#include <locale.h>
 #include <ltdl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/map.h"
@@ -14,17 +15,14 @@
 #include "core/base/text.h"
 #include "core/plugin/call.h"
 #include "core/plugin/crd_own.h"
-#include "core/plugin/host.h"
-#include "core/plugin/refusal.h"
+#include "core/plugin/loader.h"
+#include "core/plugin/pin.h"
 #include "core/plugin/registry_own.h"
 #include "core/plugin/remote.h"
 #include "core/plugin/vet.h"
 
-#define ENTRY_SYMBOL "esp_plugin_entry_v1"
-#define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
 #define MAX_PLUGINS 256
 #define MAX_CONFIG ((size_t)1 << 20)
-#define START_MS 20000 /* how long a plugin may take to load in a process of its own */
 
 struct es_registry {
     struct es_services services;
@@ -102,11 +100,38 @@ int es_registry_start(struct es_registry *r, struct es_error *err)
     return rc;
 }
 
+static void hosts_free(const char *const *hosts)
+{
+    for (size_t i = 0; hosts && hosts[i]; i++)
+        es_mem_free((char *)hosts[i]);
+    es_mem_free((const char **)hosts);
+}
+
+/* NULL stays NULL: no list is no limit. */
+static int hosts_copy(const char *const **ret, const char *const *hosts)
+{
+    size_t count = 0;
+
+    while (hosts && hosts[count])
+        count++;
+    const char **copy = hosts ? es_mem_calloc(count + 1, sizeof *copy) : NULL;
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = es_mem_strdup(hosts[i]);
+        if (!copy[i]) {
+            hosts_free(copy);
+            copy = NULL;
+        }
+    }
+    *ret = copy;
+    return copy || !hosts ? 0 : ES_E_NOMEM;
+}
+
 static void plugin_free(struct es_plugin *p)
 {
     if (!p)
         return;
     es_remote_free(p->remote);
+    hosts_free(p->hosts);
     es_mem_free((char *)p->path);
     es_mem_free((struct es_provider *)p->providers);
     es_mem_free(p);
@@ -152,7 +177,7 @@ static int no_such_file(const char *const *path, const char *name, struct es_err
     return ES_E_CONFIG;
 }
 
-static int find_file(char **ret, const char *const *path, const char *name, struct es_error *err)
+int es_registry_find(char **ret, const char *const *path, const char *name, struct es_error *err)
 {
     if (es_str_empty(name))
         return es_error_set(err, ES_E_CONFIG, "an entry without a name");
@@ -175,86 +200,6 @@ static int find_file(char **ret, const char *const *path, const char *name, stru
     return no_such_file(path, name, err);
 }
 
-/* ---- from a file to a table ---- */
-
-/* libltdl says "file not found" whatever happened, and binds lazily, so that a
- * missing symbol would show in the middle of an operation. The system's loader
- * is asked first: it names the reason, and binds everything at once. */
-static int probe(const char *file, struct es_error *err)
-{
-    if (dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE))
-        return 0;
-    const char *why = dlerror();
-    size_t len = strlen(file);
-    if (why && strncmp(why, file, len) == 0 && strncmp(why + len, ": ", 2) == 0)
-        why += len + 2;
-    return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", why ? why : "no reason given");
-}
-
-static int load_module(lt_dlhandle *ret, const char *file, struct es_error *err)
-{
-    lt_dladvise advise;
-
-    int rc = probe(file, err);
-    if (rc < 0)
-        return rc;
-    if (lt_dladvise_init(&advise) != 0)
-        return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
-    if (lt_dladvise_local(&advise) == 0 && lt_dladvise_resident(&advise) == 0)
-        *ret = lt_dlopenadvise(file, advise);
-    lt_dladvise_destroy(&advise);
-    return *ret ? 0 : es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", lt_dlerror());
-}
-
-static int no_entry(lt_dlhandle module, struct es_error *err)
-{
-    char symbol[32];
-
-    for (uint32_t major = 0; major <= MAX_MAJOR; major++) {
-        snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%u", major);
-        if (lt_dlsym(module, symbol))
-            return es_refusal_say(err, ES_REFUSAL_NO_ENTRY, major, (esp_bytes){0});
-    }
-    return es_refusal_say(err, ES_REFUSAL_NO_ENTRY, UINT32_MAX, (esp_bytes){0});
-}
-
-/* A plugin that sets the locale changes how this process reads and writes
- * numbers. It is put back, and the plugin refused. */
-static int check_locale(const char *before, struct es_error *err)
-{
-    const char *now = setlocale(LC_ALL, NULL);
-
-    if (!now || es_streq(now, before))
-        return 0;
-    es_refusal_say(err, ES_REFUSAL_LOCALE, 0, (esp_bytes){(const uint8_t *)now, strlen(now)});
-    setlocale(LC_ALL, before);
-    return ES_E_CONFIG;
-}
-
-static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_error *err)
-{
-    const char *locale = setlocale(LC_ALL, NULL);
-    char *before = es_mem_strdup(locale ? locale : "C");
-    lt_dlhandle module = NULL;
-    esp_entry_fn entry;
-
-    if (!before)
-        return es_error_nomem(err);
-    int rc = load_module(&module, file, err);
-    void *symbol = rc == 0 ? lt_dlsym(module, ENTRY_SYMBOL) : NULL;
-    if (rc == 0 && !symbol)
-        rc = no_entry(module, err);
-    if (rc == 0) {
-        /* ISO C has no conversion from an object pointer to a function; POSIX's
-         * dlsym promises that the bits are the same. */
-        memcpy(&entry, &symbol, sizeof entry);
-        *ret = entry(&es_host_table);
-        rc = check_locale(before, err);
-    }
-    es_mem_free(before);
-    return rc == 0 && !*ret ? es_refusal_say(err, ES_REFUSAL_VETO, 0, (esp_bytes){0}) : rc;
-}
-
 /* ---- from a file to a process ---- */
 
 static enum es_isolation isolation_of(const struct es_registry *r, const struct es_plugin_entry *entry)
@@ -262,16 +207,16 @@ static enum es_isolation isolation_of(const struct es_registry *r, const struct 
     return entry->isolation != ES_ISOLATION_DEFAULT ? entry->isolation : r->isolation.isolation;
 }
 
-static int start_process(const struct es_registry *r, const struct es_plugin_entry *entry, const char *file,
-                         struct es_remote **ret, struct es_error *err)
+static int start_remote(const struct es_registry *r, const struct es_plugin_entry *entry, const char *file,
+                        int memory_fd, struct es_remote **ret, struct es_error *err)
 {
     int64_t memory = entry->memory_bytes ? entry->memory_bytes : r->isolation.memory_bytes;
     const struct es_remote_opts opts = {
         .runner = r->isolation.runner,
         .file = file,
-        .memory_fd = -1,
+        .memory_fd = memory_fd,
         .memory = memory ? memory : ES_PLUGIN_MEMORY,
-        .start_ms = START_MS,
+        .start_ms = r->isolation.start_ms ? r->isolation.start_ms : ES_PLUGIN_START_MS,
         .grace_ms = r->isolation.grace_ms ? r->isolation.grace_ms : ES_PLUGIN_GRACE_MS,
         .restarts = r->restarts,
         .lost = r->lost,
@@ -280,6 +225,20 @@ static int start_process(const struct es_registry *r, const struct es_plugin_ent
     if (!opts.runner)
         return es_error_set(err, ES_E_CONFIG, "there is no runner for plugins in processes of their own");
     return es_remote_new(ret, &opts, err);
+}
+
+/* Every process of a pinned plugin loads the same copy, the one that was checked. */
+static int start_process(const struct es_registry *r, const struct es_plugin_entry *entry, const char *file,
+                         struct es_remote **ret, struct es_error *err)
+{
+    int fd = -1;
+
+    int rc = entry->sha256 ? es_pin_open(&fd, file, entry->sha256, err) : 0;
+    if (rc == 0)
+        rc = start_remote(r, entry, file, fd, ret, err);
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 /* ---- from a table to providers ---- */
@@ -319,6 +278,7 @@ static const struct es_plugin *owner_of(const struct es_registry *r, const char 
     return NULL;
 }
 
+/* A plugin in this process is known by its table; one in another by its `file`. */
 static int check_names(const struct es_registry *r, const struct esp_plugin *data, const char *file,
                        struct es_error *err)
 {
@@ -377,7 +337,7 @@ static int configure(const struct es_registry *r, const struct es_plugin *p, con
 }
 
 static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, const char *file,
-                       const struct es_remote *remote, struct es_error *err)
+                       const struct es_plugin_entry *entry, const struct es_remote *remote, struct es_error *err)
 {
     struct es_plugin *p = es_mem_calloc(1, sizeof *p);
     struct es_provider *providers = NULL;
@@ -396,7 +356,7 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
                                 .data = data};
         p->providers = providers = es_mem_calloc(components, sizeof *providers);
     }
-    if (!p || !p->path || !providers) {
+    if (!p || !p->path || !providers || hosts_copy(&p->hosts, entry->hosts) < 0) {
         plugin_free(p);
         return es_error_nomem(err);
     }
@@ -427,24 +387,24 @@ static int publish(struct es_registry *r, struct es_plugin *p, struct es_error *
 
 /* `take_remote` is the process that the plugin is in; NULL: this one. */
 static int add(struct es_registry *r, const struct esp_plugin *data, const char *file,
-               struct es_remote *take_remote, const json_t *config, struct es_error *err)
+               struct es_remote *take_remote, const struct es_plugin_entry *entry, struct es_error *err)
 {
     struct es_plugin *p = NULL;
 
     int rc = r->plugin_count == MAX_PLUGINS ? es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS)
                                             : es_vet_plugin(data, err);
     if (rc == 0)
-        rc = check_names(r, data, file, err);
+        rc = check_names(r, data, take_remote ? file : NULL, err);
     if (rc == 0)
         rc = make_room((void **)&r->plugins, &r->plugin_cap, r->plugin_count, sizeof *r->plugins, err);
     if (rc == 0)
-        rc = make_plugin(&p, data, file, take_remote, err);
+        rc = make_plugin(&p, data, file, entry, take_remote, err);
     if (rc == 0) {
         p->remote = take_remote;
         take_remote = NULL;
         if (p->remote)
             es_remote_bind(p->remote, r, p);
-        rc = configure(r, p, config, err);
+        rc = configure(r, p, entry->config, err);
     }
     if (rc == 0)
         rc = publish(r, p, err);
@@ -456,8 +416,7 @@ static int add(struct es_registry *r, const struct esp_plugin *data, const char 
 
 /* ---- entries ---- */
 
-/* Every refusal reads "ORIGIN: plugin NAME (FILE): REASON". */
-static int explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
+int es_registry_explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
 {
     const char *origin = entry->origin ? entry->origin : "";
     const char *name = entry->name ? entry->name : "";
@@ -494,7 +453,7 @@ static int finish_load(struct es_registry *r, const struct es_plugin_entry *entr
 
     if (rc == 0)
         return 0;
-    explain(entry, file, rc, &full);
+    es_registry_explain(entry, file, rc, &full);
     if (entry->optional && rc != ES_E_NOMEM)
         return remember_refusal(r, entry->name, &full, err);
     if (err)
@@ -511,15 +470,15 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
 
     struct es_remote *remote = NULL;
 
-    int rc = find_file(&file, path, entry->name, &why);
+    int rc = es_registry_find(&file, path, entry->name, &why);
     if (rc == 0 && isolation_of(r, entry) == ES_ISOLATION_PROCESS) {
         rc = start_process(r, entry, file, &remote, &why);
         data = rc == 0 ? es_remote_data(remote) : NULL;
     } else if (rc == 0) {
-        rc = ask_entry(&data, file, &why);
+        rc = es_loader_ask(&data, file, entry->sha256, &why);
     }
     if (rc == 0)
-        rc = add(r, data, file, remote, entry->config, &why);
+        rc = add(r, data, file, remote, entry, &why);
     rc = finish_load(r, entry, file, rc, &why, err);
     es_mem_free(file);
     return rc;
@@ -529,7 +488,7 @@ int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const 
                     struct es_error *err)
 {
     struct es_error why = ES_ERROR_INIT;
-    int rc = add(r, data, "built in", NULL, entry->config, &why);
+    int rc = add(r, data, "built in", NULL, entry, &why);
     return finish_load(r, entry, NULL, rc, &why, err);
 }
 
@@ -553,19 +512,17 @@ static bool is_hidden(const char *const *path, size_t at, const char *file_name)
     return false;
 }
 
-static int load_file(struct es_registry *r, const char *dir, const char *file_name, struct es_error *err)
+static int visit(const char *dir, const char *file_name, es_registry_file_fn *fn, void *ctx,
+                 struct es_error *err)
 {
     char *file = es_strf("%s%s/%s", strchr(dir, '/') ? "" : "./", dir, file_name);
-    struct es_plugin_entry entry = {.name = file, .optional = true};
 
-    if (!file)
-        return es_error_nomem(err);
-    int rc = is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+    int rc = file ? fn(ctx, file, err) : es_error_nomem(err);
     es_mem_free(file);
     return rc;
 }
 
-int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+int es_registry_each_file(const char *const *path, es_registry_file_fn *fn, void *ctx, struct es_error *err)
 {
     int rc = 0;
 
@@ -576,12 +533,25 @@ int es_registry_load_all(struct es_registry *r, const char *const *path, struct 
             continue; /* a plugin path lists places where something may be */
         for (int n = 0; n < count; n++) {
             if (rc == 0 && !is_hidden(path, i, names[n]->d_name))
-                rc = load_file(r, path[i], names[n]->d_name, err);
+                rc = visit(path[i], names[n]->d_name, fn, ctx, err);
             free(names[n]);
         }
         free(names);
     }
     return rc;
+}
+
+static int load_file(void *ctx, const char *file, struct es_error *err)
+{
+    struct es_registry *r = ctx;
+    const struct es_plugin_entry entry = {.name = file, .optional = true};
+
+    return is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+}
+
+int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+{
+    return es_registry_each_file(path, load_file, r, err);
 }
 
 /* ---- answers ---- */

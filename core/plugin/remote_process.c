@@ -24,7 +24,8 @@
 
 #define CONTROL_FD 3
 #define MEMORY_FD 4
-#define LEAVE_MS 200    /* for a process that closed its link and is not gone yet */
+#define LEAVE_MS (ES_SANITIZED ? 10000 : 1000) /* for a process that closed its link and is not gone yet */
+#define CLOSING_MS 200  /* between the end of a lane and that of the link */
 #define DISMISS_MS 2000 /* for one that was told to go */
 
 /* ---- sockets ---- */
@@ -303,12 +304,16 @@ int es_process_lane(struct es_process *p, struct es_error *err)
     return -1;
 }
 
-bool es_process_alive(const struct es_process *p)
+/* It has nothing to say any more: whatever shows on its control link is its end. */
+static bool holds_link(const struct es_process *p, int wait_ms)
 {
     struct pollfd control = {.fd = p->control.fd, .events = POLLIN};
+    return poll(&control, 1, wait_ms) == 0;
+}
 
-    /* It has nothing to say any more: whatever shows here is its end. */
-    return poll(&control, 1, 0) == 0;
+bool es_process_alive(const struct es_process *p)
+{
+    return holds_link(p, 0);
 }
 
 /* ---- ending ---- */
@@ -346,6 +351,8 @@ static void describe_end(int status, char why[ES_PROCESS_WHY_MAX])
         snprintf(why, ES_PROCESS_WHY_MAX, "out of memory; its entry's memory: may be raised");
     else if (WIFEXITED(status) && WEXITSTATUS(status) == ES_EXIT_PROTOCOL)
         snprintf(why, ES_PROCESS_WHY_MAX, "it did not understand esod");
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == ES_EXIT_CORE_GONE)
+        snprintf(why, ES_PROCESS_WHY_MAX, "it closed its connection to esod");
     else if (WIFEXITED(status))
         snprintf(why, ES_PROCESS_WHY_MAX, "it left with exit code %d", WEXITSTATUS(status));
     else
@@ -354,14 +361,19 @@ static void describe_end(int status, char why[ES_PROCESS_WHY_MAX])
 
 void es_process_end(const struct es_process *p, char why[ES_PROCESS_WHY_MAX])
 {
+    char byte;
     int status = 0;
+    /* A process that dies closes its descriptors in an order of the kernel's own, so
+     * a lane may be gone before the control link is. */
+    bool holds = holds_link(p, CLOSING_MS);
+    bool speaks = recv(p->control.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 
-    if (!es_process_alive(p) && gone_within(p->pid, &status, LEAVE_MS)) {
+    if (!speaks && !holds && gone_within(p->pid, &status, LEAVE_MS)) {
         describe_end(status, why);
         return;
     }
     kill_and_wait(p->pid, &status);
-    snprintf(why, ES_PROCESS_WHY_MAX, "it closed its connection to esod");
+    snprintf(why, ES_PROCESS_WHY_MAX, speaks ? "it spoke without being asked" : "it closed its connection to esod");
 }
 
 void es_process_fini(struct es_process *p)

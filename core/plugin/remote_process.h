@@ -47,7 +47,7 @@ bool es_process_alive(const struct es_process *p);
 
 /* Sees it off, once: waits a moment for a process that is about to end, else
  * kills it; `why` tells how it ended ("signal 11 (Segmentation fault)"). Blocks for a
- * few milliseconds, 200 at most if it does not want to go. The caller then sets
+ * few milliseconds, a second at most if it does not want to go. The caller then sets
  * pid to 0; the link stays open for those who look at it. */
 void es_process_end(const struct es_process *p, char why[ES_PROCESS_WHY_MAX]);
 

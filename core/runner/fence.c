@@ -94,6 +94,7 @@ struct path_attr {
 #define RULE_PATH 1
 #define FS_EXECUTE (UINT64_C(1) << 0)
 #define FS_READ_FILE (UINT64_C(1) << 2)
+#define FS_READ_DIR (UINT64_C(1) << 3)
 #define NET_ALL UINT64_C(3)   /* bind, connect; version 4 */
 #define SCOPE_ALL UINT64_C(3) /* abstract sockets, signals; version 6 */
 
@@ -121,7 +122,7 @@ static int new_ruleset(void)
 
 static void allow_reading(int ruleset, const char *path)
 {
-    struct path_attr rule = {.allowed = FS_EXECUTE | FS_READ_FILE};
+    struct path_attr rule = {.allowed = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR};
 
     rule.fd = open(path, O_PATH | O_CLOEXEC);
     if (rule.fd < 0)

@@ -133,8 +133,9 @@ static esp_status run(const struct esp_plugin *p, struct esp_call *c, const stru
     if (op == ES_OP_OPEN)
         return open_store(ops, c, request, ret_number);
     if (op == ES_OP_CLOSE) {
+        void *state = es_instances_take(c->asked.instance);
         if (ops->close)
-            ops->close(es_instances_take(c->asked.instance), c);
+            ops->close(state, c);
         return ESP_OK;
     }
     esp_op run_op = store_op(ops, op);

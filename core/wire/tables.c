@@ -191,7 +191,7 @@ static void fill_store(struct esp_store_ops *o, uint32_t size, uint32_t mask,
     *o = (struct esp_store_ops){.size = size,
                                 .check = IF(mask, OP_CHECK, with->check),
                                 .open = IF(mask, OP_OPEN, with->open),
-                                .close = IF(mask, OP_CLOSE, with->close),
+                                .close = with->close, /* a stand-in has something to free in any case */
                                 .validate = IF(mask, OP_VALIDATE, with->validate),
                                 .get = IF(mask, OP_GET, with->get),
                                 .get_map = IF(mask, OP_GET_MAP, with->get_map),

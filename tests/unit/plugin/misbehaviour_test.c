@@ -15,7 +15,9 @@ static int setup(void **state)
 {
     (void)state;
     who = probe_who("{\"auth\":{\"secretRef\":{\"name\":\"ours\",\"key\":\"token\"}}}");
-    return es_registry_new(&registry, NULL, NULL);
+    assert_int_equal(es_registry_new(&registry, NULL, NULL), 0);
+    probe_isolate(registry);
+    return 0;
 }
 
 static int teardown(void **state)
