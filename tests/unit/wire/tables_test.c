@@ -122,7 +122,7 @@ static void assert_store(const struct esp_store_ops *got, const struct esp_store
         return;
     ASSERT_OP(got, want, stand_ins, check);
     ASSERT_OP(got, want, stand_ins, open);
-    ASSERT_OP(got, want, stand_ins, close);
+    assert_true(got->close == stand_ins.close); /* which has something to free in any case */
     ASSERT_OP(got, want, stand_ins, validate);
     ASSERT_OP(got, want, stand_ins, get);
     ASSERT_OP(got, want, stand_ins, get_map);
@@ -330,6 +330,7 @@ static void test_every_operation_finds_its_stand_in(void **state)
         store_ops = (struct esp_store_ops){.size = sizeof store_ops};
         memcpy((char *)&store_ops + at, (const char *)&all + at, sizeof(esp_op));
         struct es_tables *t = carry(&plugin);
+        store_ops.close = all.close; /* is there in any case */
         assert_memory_equal(es_tables_plugin(t)->components[0]->store, &store_ops, sizeof store_ops);
         es_tables_free(t);
     }
