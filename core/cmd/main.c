@@ -142,6 +142,8 @@ int main(int argc, char **argv)
     es_mem_init();
     /* A reader that has gone away must end a write, not the daemon. */
     signal(SIGPIPE, SIG_IGN);
+    /* Whoever started us may not have cared how children end; we do. */
+    signal(SIGCHLD, SIG_DFL);
     if (argc < 2) {
         print_usage(stderr);
         return ES_EXIT_USAGE;

@@ -4,11 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -128,10 +129,14 @@ static int receive_lane(int control)
     return fd;
 }
 
+/* After the fence's first part, because a change of credentials undoes some of it,
+ * and before the second, which allows no such calls. */
 static void harden(const struct es_hello *hello)
 {
-    if (!(hello->flags & ES_HELLO_DEBUGGABLE))
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    prctl(PR_SET_DUMPABLE, hello->flags & ES_HELLO_DEBUGGABLE ? 1 : 0, 0, 0, 0);
+    /* The closed link tells it too; this is for a plugin that has closed it itself.
+     * The thread that started us lives as long as the core has a use for us. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (!ES_SANITIZED) {
         /* Memory is counted in kibibytes here. */
         mallopt(M_ARENA_MAX, 1);
@@ -155,16 +160,15 @@ static void serve(struct es_link *control, const char *file)
         send_or_end(control);
         _exit(ES_EXIT_CORE_GONE);
     }
-    harden(&hello);
     uint32_t fences =
         es_fence_before_loading(&(struct es_fence_opts){.plugin_file = file, .memory = hello.memory});
+    harden(&hello);
     struct es_loaded loaded = es_load(has_memory_file ? "/proc/self/fd/4" : file);
     if (loaded.plugin && tasks && !ES_SANITIZED && count_threads(tasks) > 1)
         loaded = (struct es_loaded){.why = ES_REFUSAL_THREADS};
     if (tasks)
         closedir(tasks);
     fences |= es_fence_after_loading();
-    harden(&hello); /* changing credentials undoes a part */
     put_answer(control, version, fences);
     if (!loaded.plugin)
         refuse(control, &loaded);

@@ -23,12 +23,14 @@ static esp_status look(struct esp_call *call, const struct esp_request *request)
 #include "bad.h"
 
 extern char **environ;
-static int when_loaded = -1;
+static int when_loaded = -1, dumpable = -1, dies_with = 0;
 
 __attribute__((constructor)) static void early(void)
 {
     int fd = open("/etc/hostname", O_RDONLY);
     when_loaded = fd < 0 ? errno : 0;
+    dumpable = prctl(PR_GET_DUMPABLE);
+    prctl(PR_GET_PDEATHSIG, &dies_with);
     if (fd >= 0)
         close(fd);
 }
@@ -106,6 +108,16 @@ static int door_environment(void)
     errno = ENODATA;
     return environ && environ[0] ? 0 : -1;
 }
+static int door_dumpable(void)
+{
+    errno = ENODATA;
+    return dumpable == 0 ? -1 : 0;
+}
+static int door_outlive(void)
+{
+    errno = ENODATA;
+    return dies_with == SIGKILL ? -1 : 0;
+}
 static int door_early(void)
 {
     errno = when_loaded;
@@ -120,7 +132,7 @@ static const struct {
     {"create", door_create}, {"tcp", door_tcp},       {"udp", door_udp},     {"unix", door_unix},
     {"fork", door_fork},     {"exec", door_exec},     {"kill", door_kill},   {"ptrace", door_ptrace},
     {"code", door_code},     {"stat", door_status},   {"early", door_early}, {"environment", door_environment},
-    {"namespace", door_namespace},
+    {"namespace", door_namespace}, {"dumpable", door_dumpable}, {"outlive", door_outlive},
 };
 
 static int asked_for(const struct esp_request *request, const char *name)

@@ -297,7 +297,7 @@ static void test_every_door_is_shut(void **state)
         {"create", "EACCES"}, {"tcp", "EPERM"},         {"udp", "EPERM"},     {"unix", "EPERM"},
         {"fork", "EPERM"},    {"exec", "EPERM"},        {"kill", "EPERM"},    {"ptrace", "EPERM"},
         {"code", "EPERM"},    {"namespace", "EPERM"},   {"stat", "EPERM"},
-        {"environment", "ENODATA"},
+        {"environment", "ENODATA"}, {"dumpable", "ENODATA"}, {"outlive", "ENODATA"},
     };
     char answer[64];
     (void)state;
@@ -319,6 +319,18 @@ static void test_every_door_is_shut(void **state)
         knock(i, "early", answer, sizeof answer);
         assert_string_equal(answer, "EACCES");
     }
+    es_instance_close(i);
+}
+
+static void test_cryptography_works_behind_the_fence(void **state)
+{
+    char answer[64];
+    (void)state;
+
+    load("signs");
+    struct es_instance *i = open_store();
+    knock(i, "anything", answer, sizeof answer);
+    assert_string_equal(answer, "32 bytes of HMAC, 128 of signature");
     es_instance_close(i);
 }
 
@@ -524,6 +536,7 @@ int main(void)
         CASE(test_a_missing_runner_has_a_remedy),
         CASE(test_another_programs_socket_is_no_runner),
         CASE(test_every_door_is_shut),
+        CASE(test_cryptography_works_behind_the_fence),
         CASE(test_what_it_was_trusted_with_is_taken_out_of_what_it_says),
         CASE(test_killing_it_again_and_again_loses_nothing),
         CASE(test_an_idle_death_costs_no_call),
