@@ -2,9 +2,10 @@
  * process.
  *
  * A frame is a header of eight bytes (u32 length of what follows, u16 type, u16
- * number of the call that it belongs to) and a payload of fields in the machine's own byte order: both ends
- * are on the same machine. Integers stand one after the other without padding, bytes as a u32 length and the
- * bytes. What is read is foreign input: every field is checked against the end of its frame, and a frame
+ * number of the call that it belongs to) and a payload of fields in the machine's
+ * own byte order: both ends are on the same machine. Integers stand one after the
+ * other without padding, bytes as a u32 length and the bytes. What is read is
+ * foreign input: every field is checked against the end of its frame, and a frame
  * against ES_FRAME_MAX.
  *
  * Frames hold secrets. Whatever was written or read is wiped as soon as it is
