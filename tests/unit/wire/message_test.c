@@ -40,54 +40,40 @@ static struct esp_http_request a_request(void)
                                      .api = text("api")};
 }
 
-static struct es_frame hello_frame(void)
+static struct es_frame frame_of(void (*put)(struct es_link *l))
 {
     struct es_link l;
+
     es_link_init(&l, -1);
-    es_put_hello(&l, &a_hello);
+    put(&l);
     struct es_frame f = take_put(&l);
     es_link_fini(&l);
     return f;
 }
 
-static struct es_frame call_frame(void)
+static void put_hello(struct es_link *l)
 {
-    struct es_link l;
-    es_link_init(&l, -1);
-    es_put_call(&l, &a_call);
-    struct es_frame f = take_put(&l);
-    es_link_fini(&l);
-    return f;
+    es_put_hello(l, &a_hello);
 }
 
-static struct es_frame request_frame_of(const struct esp_http_request *q, uint32_t response_size)
+static void put_call(struct es_link *l)
 {
-    struct es_link l;
-    es_link_init(&l, -1);
-    es_put_http_request(&l, q, response_size);
-    struct es_frame f = take_put(&l);
-    es_link_fini(&l);
-    return f;
+    es_put_call(l, &a_call);
 }
 
-static struct es_frame request_frame(void)
+static void put_request(struct es_link *l)
 {
     const struct esp_http_request q = a_request();
-    return request_frame_of(&q, 40);
+    es_put_http_request(l, &q, 40);
 }
 
-static struct es_frame response_frame(void)
+static void put_response(struct es_link *l)
 {
     const struct esp_http_response a = {
         .status = -7, .headers = some_pairs, .header_count = 2, .body = text("a body")};
-    struct es_link l;
-    es_link_init(&l, -1);
-    es_put_begin(&l, ES_MSG_REPLY);
-    es_put_http_response(&l, &a);
-    es_put_end(&l);
-    struct es_frame f = take_put(&l);
-    es_link_fini(&l);
-    return f;
+    es_put_begin(l, ES_MSG_REPLY);
+    es_put_http_response(l, &a);
+    es_put_end(l);
 }
 
 /* ---- there and back ---- */
@@ -104,7 +90,7 @@ static void assert_pairs(const esp_pair *got, size_t count)
 
 static void test_hello(void **state)
 {
-    struct es_frame f = hello_frame();
+    struct es_frame f = frame_of(put_hello);
     struct es_hello got;
     (void)state;
 
@@ -119,7 +105,7 @@ static void test_hello(void **state)
 
 static void test_call(void **state)
 {
-    struct es_frame f = call_frame();
+    struct es_frame f = frame_of(put_call);
     struct es_wire_call got;
     esp_pair values[2];
     (void)state;
@@ -144,7 +130,7 @@ static void test_every_operation_crosses_and_no_other(void **state)
     (void)state;
 
     for (uint32_t op = 0; op < 300; op++) {
-        struct es_frame f = call_frame();
+        struct es_frame f = frame_of(put_call);
         memcpy(f.data, &op, sizeof op);
         assert_int_equal(es_get_call(&f, &got), op < ES_OPS);
         assert_true(op >= ES_OPS || got.op == op);
@@ -154,7 +140,7 @@ static void test_every_operation_crosses_and_no_other(void **state)
 
 static void test_request(void **state)
 {
-    struct es_frame f = request_frame();
+    struct es_frame f = frame_of(put_request);
     const struct esp_http_request want = a_request();
     esp_pair headers[ES_WIRE_MAX_HEADERS];
     struct esp_http_request got;
@@ -182,7 +168,7 @@ static void test_request(void **state)
 
 static void test_response(void **state)
 {
-    struct es_frame f = response_frame();
+    struct es_frame f = frame_of(put_response);
     esp_pair headers[ES_WIRE_MAX_HEADERS];
     struct esp_http_response got = {0};
     (void)state;
@@ -230,18 +216,16 @@ static bool get_response(struct es_frame *f)
 }
 
 static const struct {
-    struct es_frame (*put)(void);
+    void (*put)(struct es_link *l);
     bool (*get)(struct es_frame *f);
-} messages[] = {{hello_frame, get_hello},
-                {call_frame, get_call},
-                {request_frame, get_request},
-                {response_frame, get_response}};
+} messages[] = {
+    {put_hello, get_hello}, {put_call, get_call}, {put_request, get_request}, {put_response, get_response}};
 
 static void test_every_truncation_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
-        struct es_frame whole = messages[i].put();
+        struct es_frame whole = frame_of(messages[i].put);
         assert_true(messages[i].get(&whole));
         for (size_t len = 0; len < whole.len; len++) {
             struct es_frame cut = exact_frame(whole.type, whole.data, len);
@@ -256,7 +240,7 @@ static void test_a_byte_too_many_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
-        struct es_frame whole = messages[i].put();
+        struct es_frame whole = frame_of(messages[i].put);
         uint8_t *more = calloc(1, whole.len + 1);
         assert_non_null(more);
         memcpy(more, whole.data, whole.len);
@@ -275,7 +259,7 @@ static void test_promises_are_not_believed(void **state)
     (void)state;
 
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
-        struct es_frame whole = messages[i].put();
+        struct es_frame whole = frame_of(messages[i].put);
         for (size_t at = 0; at + 4 <= whole.len; at++)
             for (size_t p = 0; p < COUNT_OF(promises); p++) {
                 struct es_frame f = exact_frame(whole.type, whole.data, whole.len);
@@ -342,9 +326,13 @@ static esp_status ask_over_a_frame(struct esp_call *call, const struct esp_reque
     struct esp_http_response response = {.size = sizeof response};
     esp_pair headers[ES_WIRE_MAX_HEADERS];
     struct esp_http_request carried;
-    struct es_frame f = request_frame_of(&question, response.size);
+    struct es_link l;
     (void)request;
 
+    es_link_init(&l, -1);
+    es_put_http_request(&l, &question, response.size);
+    struct es_frame f = take_put(&l);
+    es_link_fini(&l);
     assert_true(es_get_http_request(&f, &carried, &response.size, headers));
     esp_status status = probe_host->http(call, &carried, &response);
     es_frame_fini(&f);
