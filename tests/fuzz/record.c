@@ -1,5 +1,5 @@
 /* Writes down what the core and a plugin's process say to each other, as inputs for
- * wire_fuzz and talk_fuzz:
+ * wire_fuzz, talk_fuzz and runner_fuzz:
  *
  *   fuzz_record RUNNER PLUGIN FOLDER
  *
@@ -61,6 +61,8 @@ static void number_anew(struct tape *t)
     }
 }
 
+/* `first` is the byte that stands before the conversation; NOTHING: none does. */
+#define NOTHING (-1)
 static void write_down(const char *folder, const char *target, const char *name, int first,
                        const struct tape *t)
 {
@@ -70,7 +72,8 @@ static void write_down(const char *folder, const char *target, const char *name,
     mkdir(path, 0777);
     snprintf(path, sizeof path, "%s/%s/%s", folder, target, name);
     FILE *f = fopen(path, "wb");
-    if (!f || fputc(first, f) == EOF || fwrite(t->bytes, 1, t->len, f) != t->len || fclose(f) != 0) {
+    if (!f || (first != NOTHING && fputc(first, f) == EOF) || fwrite(t->bytes, 1, t->len, f) != t->len ||
+        fclose(f) != 0) {
         perror(path);
         exit(1);
     }
@@ -120,6 +123,7 @@ static void *record(const struct es_registry *r, const struct es_provider *p, en
     es_call_end(&call);
     number_anew(&heard);
     write_down(folder, "talk", es_op_name(op), op, &heard);
+    write_down(folder, "runner", es_op_name(op), NOTHING, &said);
     if (op == ES_OP_GET || op == ES_OP_PUSH) { /* the richest of each side */
         snprintf(name, sizeof name, "%s-core", es_op_name(op));
         write_down(folder, "wire", es_op_name(op), 0, &heard);
