@@ -1,5 +1,6 @@
 #include "core/check/trial.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +249,33 @@ esp_bytes es_trial_keep(struct es_trial *t, const void *data, size_t len)
 
 /* ---- judging ---- */
 
+#define MAX_SAID 64
+
+/* A rule that is broken with every document is broken once. Says where it was first. */
+static void broken(const char *how, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void broken(const char *how, const char *fmt, ...)
+{
+    static _Thread_local uint64_t said[MAX_SAID];
+    static _Thread_local size_t count;
+    char text[ES_ERROR_TEXT_MAX + 200];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    uint64_t hash = es_hash64(text, strlen(text));
+    for (size_t i = 0; i < count; i++)
+        if (said[i] == hash)
+            return;
+    if (count < MAX_SAID)
+        said[count++] = hash;
+    if (*how)
+        es_check_fail("%s (%s)", text, how);
+    else
+        es_check_fail("%s", text);
+}
+
 static bool is_known(esp_status status)
 {
     return status <= ESP_OK && status >= ESP_E_INTERNAL;
@@ -260,16 +288,15 @@ static void judge_value(const struct es_trial *t, const char *how)
     if (t->code != 0 || !one)
         return;
     if (t->call.output_count == 0) {
-        es_check_fail("the %s plugin returned success from %s without a value%s", t->call.plugin->name,
-                      es_trial_op(t), how);
+        broken(how, "the %s plugin returned success from %s without a value", t->call.plugin->name,
+               es_trial_op(t));
         return;
     }
     const struct es_blob *v = &t->call.outputs[0].value;
     bool is_word =
         (v->len == 4 && memcmp(v->ptr, "true", 4) == 0) || (v->len == 5 && memcmp(v->ptr, "false", 5) == 0);
     if (t->call.op == ES_OP_EXISTS && !is_word)
-        es_check_fail("the %s plugin answered exists with neither true nor false%s", t->call.plugin->name,
-                      how);
+        broken(how, "the %s plugin answered exists with neither true nor false", t->call.plugin->name);
 }
 
 void es_trial_judge(const struct es_trial *t, const char *how)
@@ -278,17 +305,16 @@ void es_trial_judge(const struct es_trial *t, const char *how)
     bool about_store = c->op == ES_OP_VALIDATE || c->op == ES_OP_OPEN;
 
     if (c->broken)
-        es_check_fail("%s%s", c->breach.text, how);
+        broken(how, "%s", c->breach.text);
     else if (!is_known(t->status) || (t->status == ESP_OK && c->failed))
-        es_check_fail("%s%s", t->err.text, how);
+        broken(how, "%s", t->err.text);
     if (t->emits_after_fail)
-        es_check_fail("%s of component %s emitted after it had called fail%s", es_trial_op(t),
-                      es_trial_name(t), how);
+        broken(how, "%s of component %s emitted after it had called fail", es_trial_op(t), es_trial_name(t));
     if (t->touched)
-        es_check_fail("open of component %s failed and set *instance all the same%s", es_trial_name(t), how);
+        broken(how, "open of component %s failed and set *instance all the same", es_trial_name(t));
     if (t->status == ESP_E_UNDECIDED && !about_store)
-        es_check_fail("%s of component %s returned ESP_E_UNDECIDED, which is an answer of validate%s",
-                      es_trial_op(t), es_trial_name(t), how);
+        broken(how, "%s of component %s returned ESP_E_UNDECIDED, which is an answer of validate",
+               es_trial_op(t), es_trial_name(t));
     judge_value(t, how);
 }
 

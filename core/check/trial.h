@@ -72,8 +72,8 @@ esp_bytes es_trial_keep(struct es_trial *t, const void *data, size_t len);
 /* ---- judging ---- */
 
 /* The rules that hold whatever the request was: known status, no breach, nothing
- * emitted after a failure, one value from get. Reports what is broken; `how` is the end
- * of "get of component x ...", such as " with an empty document", or "". */
+ * emitted after a failure, one value from get. Reports what is broken, once, and in
+ * brackets `how` it came about first: "with an empty document"; "": nothing special. */
 void es_trial_judge(const struct es_trial *t, const char *how);
 
 /* A number for status and outputs, whatever their order. */

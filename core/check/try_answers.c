@@ -41,8 +41,9 @@ static void judge_words(const struct es_trial *t)
             es_trial_op(t), es_trial_name(t));
 }
 
-/* As when the core is full after `allowed` results. */
-static void refuse_emit(struct es_store *st, enum es_op op, size_t allowed)
+/* As when the core is full after `allowed` results. False: it does not stop, and would
+ * not the next time. */
+static bool refuse_emit(struct es_store *st, enum es_op op, size_t allowed)
 {
     struct es_buf doc;
     struct es_trial t;
@@ -59,8 +60,10 @@ static void refuse_emit(struct es_store *st, enum es_op op, size_t allowed)
     if (t.emits_after_stop > 1)
         es_check_fail("%s of component %s went on after emit had refused a result, %u more times",
                       es_trial_op(&t), es_trial_name(&t), t.emits_after_stop - 1);
+    bool stops = t.emits_after_stop <= 1;
     es_trial_end(&t);
     es_buf_fini(&doc);
+    return stops;
 }
 
 static void check_words(struct es_store *st, const struct es_script *script)
@@ -75,7 +78,8 @@ static void check_words(struct es_store *st, const struct es_script *script)
         unsigned emits = t.emits;
         es_trial_end(&t);
         for (size_t n = 0; n < emits && n < 3; n++)
-            refuse_emit(st, op, n);
+            if (!refuse_emit(st, op, n))
+                break;
     }
 }
 
@@ -300,9 +304,13 @@ static void get_absent(struct es_store *st)
     struct es_trial t;
 
     es_trial_story(&t, st, ES_OP_GET, key);
-    if (t.code == 0)
-        es_check_warn("get of component %s has a value for the key \"%s\", which surely nobody made",
-                      st->provider->name, key);
+    if (t.code == 0 && t.call.output_count && t.call.outputs[0].value.len == 0)
+        es_check_fail("get of component %s returned an empty value for a key that does not exist; "
+                      "ESP_E_NOT_FOUND lets deletionPolicy decide",
+                      st->provider->name);
+    else if (t.code == 0)
+        es_check_info("get of component %s has a value for every key, also for one that nobody made",
+                      st->provider->name);
     else if (t.status != ESP_E_NOT_FOUND)
         es_check_fail("get of component %s returned %s for a key that does not exist; ESP_E_NOT_FOUND lets "
                       "deletionPolicy decide",

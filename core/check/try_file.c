@@ -140,9 +140,9 @@ static void check_exports(const struct es_elf *elf)
     es_buf_init(&others, MAX_LIST);
     list(&others, elf->exports, elf->export_count, ENTRY_SYMBOL);
     if (elf->export_count > 1)
-        es_check_fail("exports %zu symbols besides " ENTRY_SYMBOL ": %s; link it with a version script, as "
+        es_check_fail("exports more than " ENTRY_SYMBOL ": %s; link it with a version script, as "
                       "esp_add_plugin() does",
-                      elf->export_count - 1, es_buf_str(&others));
+                      es_buf_str(&others));
     es_buf_fini(&others);
 }
 

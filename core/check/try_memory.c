@@ -44,7 +44,7 @@ static void judge(const struct es_trial *t, const struct es_trial *good, size_t 
 {
     bool same = t->status == good->status;
 
-    es_trial_judge(t, " when memory ran out");
+    es_trial_judge(t, "when memory ran out");
     if (t->status == ESP_OK && good->status == ESP_OK && es_trial_print(t) != es_trial_print(good))
         es_check_fail(
             "%s of component %s reported success with another result when its allocation %zu failed",
@@ -103,7 +103,7 @@ void es_try_memory(struct es_subject *s)
 
 static void judge_limited(const struct es_trial *t)
 {
-    es_trial_judge(t, " when memory is limited");
+    es_trial_judge(t, "when memory is limited");
     if (t->refused_allocations)
         es_check_warn(
             "%s of component %s asked for more memory than the %llu MiB that a plugin's process has",

@@ -129,7 +129,7 @@ static void use_and_close(struct es_store *st, void *instance)
     other.is_open = true;
     if (st->ops->get) {
         es_trial_story(&t, &other, ES_OP_GET, NULL);
-        es_trial_judge(&t, " of a store that was opened so");
+        es_trial_judge(&t, "of a store that was opened with nonsense");
         es_trial_end(&t);
     }
     if (st->ops->close) {
@@ -144,8 +144,8 @@ static void offer(void *ctx, const char *what, esp_bytes document)
     struct es_trial t;
     char how[220];
 
-    snprintf(how, sizeof how, " with %s", what);
-    es_check_at("%s of component %s%s", es_op_name(o->op), o->st->provider->name, how);
+    snprintf(how, sizeof how, "with %s", what);
+    es_check_at("%s of component %s %s", es_op_name(o->op), o->st->provider->name, how);
     es_trial_init(&t, o->st, o->op);
     es_trial_run(&t, document);
     es_trial_judge(&t, how);

@@ -1,6 +1,8 @@
 /* A plugin that is right in everything. Each file of this folder overrides one
  * macro, and so is wrong in one way; its name says which. What the core has
- * to say about it stands in tests/unit/plugin/registry_test.c and misbehaviour_test.c. */
+ * to say about it stands in tests/unit/plugin/registry_test.c and misbehaviour_test.c.
+ * Those in check/ are for esp-check alone (tests/unit/check/check_test.c): the core
+ * cannot see what is wrong with them, or would not survive it. */
 #ifndef BAD_H
 #define BAD_H
 
@@ -62,6 +64,9 @@
 #ifndef LIST
 #define LIST NULL
 #endif
+#ifndef CLOSE
+#define CLOSE NULL
+#endif
 
 static const struct esp_host *host;
 
@@ -104,6 +109,7 @@ static const struct esp_store_ops ops = {
     .open = OPEN,
     .get = GET,
     .list = LIST,
+    .close = CLOSE,
 };
 
 static const struct esp_component component = {
