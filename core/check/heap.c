@@ -42,18 +42,25 @@ void es_heap_resume(bool was_armed)
 
 /* A sanitizer's allocator, compiled in or preloaded, knows better than the C
  * library, which it has replaced. */
+static size_t (*sanitizer_in_use(void))(void)
+{
+    size_t (*fn)(void);
+    void *symbol = dlsym(RTLD_DEFAULT, "__sanitizer_get_current_allocated_bytes");
+    memcpy(&fn, &symbol, sizeof fn);
+    return fn;
+}
+
+bool es_heap_is_sanitized(void)
+{
+    return sanitizer_in_use() != NULL;
+}
+
 size_t es_heap_in_use(void)
 {
-    static size_t (*sanitizer)(void);
-    static bool asked;
+    size_t (*in_use)(void) = sanitizer_in_use();
 
-    if (!asked) {
-        void *symbol = dlsym(RTLD_DEFAULT, "__sanitizer_get_current_allocated_bytes");
-        memcpy(&sanitizer, &symbol, sizeof sanitizer);
-        asked = true;
-    }
-    if (sanitizer)
-        return sanitizer();
+    if (in_use)
+        return in_use();
     struct mallinfo2 m = mallinfo2();
     return m.uordblks + m.hblkhd;
 }

@@ -27,4 +27,8 @@ void es_heap_resume(bool was_armed);
 /* Bytes in use in the process. */
 size_t es_heap_in_use(void);
 
+/* Is there a sanitizer, compiled in or preloaded? It keeps what is freed for a while, so the
+ * process grows. */
+bool es_heap_is_sanitized(void);
+
 #endif

@@ -15,6 +15,10 @@
 
 #define NO_SUCH_KEY "esp-check-no-such-key"
 
+/* Less than a step of any check may take, so that a plugin which waits politely until its
+ * time is over does not look like one that hangs. */
+#define DEADLINE_MS 3000
+
 /* Behind a request of the future. */
 #define FUTURE 64
 #define POISON 0xA5
@@ -155,6 +159,8 @@ void es_trial_init(struct es_trial *t, struct es_store *st, enum es_op op)
     t->emits_allowed = SIZE_MAX;
     es_call_begin(&t->call, st->subject->registry, st->provider->plugin, st->provider->component, op,
                   &st->who);
+    if (!st->who.deadline_ms && !st->subject->live)
+        t->call.deadline_ms = es_mono_ms() + DEADLINE_MS;
     t->call.ref_count = op == ES_OP_GET_BATCH ? 1 : 0;
 }
 

@@ -1,12 +1,15 @@
 /* esp-check as its users run it: good plugins pass, and each mistake is caught by the
  * check that is meant for it, in words that say what is wrong. */
+#include <arpa/inet.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,7 +139,7 @@ static const struct mistake mistakes[] = {
     {"check/touches_instance", "documents", "failure",
      "open of component touches_instance failed and set *instance all the same", 0, 0, 0},
     {"check/never_stops", "deadline", "failure",
-     "did not come back within 3 s from get of component never_stops with a deadline that has passed", 0, 0,
+     "did not come back within 5 s from get of component never_stops with a deadline that has passed", 0, 0,
      0},
     {"check/ok_after_cancel", "deadline", "failure",
      "get of component ok_after_cancel returned ESP_OK although a service said ESP_E_CANCELLED", 0, 0, 0},
@@ -299,6 +302,113 @@ static void test_good_plugins_pass(void **state)
                   "memory");
 }
 
+/* A plugin that does everything right with HTTP; only its values are behind a network. */
+static void test_a_good_backend_passes(void **state)
+{
+    json_t *all;
+    (void)state;
+
+    const char *const args[] = {BAD_PLUGINS "/check/reads_http.so",
+                                "--quick",
+                                "--strict",
+                                "--spec",
+                                SPECS "/http.yaml",
+                                "--key",
+                                "a",
+                                NULL};
+    int code = run(&all, args);
+    if (code != 0)
+        print_output();
+    assert_int_equal(code, 0);
+    assert_string_equal(text_of(result_of(all, "http-answers"), "result"), "pass");
+    assert_string_equal(text_of(result_of(all, "secrets"), "result"), "pass");
+    assert_string_equal(text_of(result_of(all, "values"), "result"), "skip");
+    assert_true(has_sentence(result_of(all, "values"), "skip",
+                             "component reads_http asks a backend; reach it with --live"));
+    json_decref(all);
+}
+
+/* ---- a real backend ---- */
+
+/* Knows one key and one token. */
+static const char *answer_to(const char *request)
+{
+    if (!strstr(request, "authorization: Bearer s3cr3t"))
+        return "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n";
+    return strstr(request, "GET /a ") ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nvalue"
+                                      : "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+}
+
+/* A connection for each request; ends with the test, or after a minute. */
+static _Noreturn void serve(int listener)
+{
+    char request[4000];
+
+    alarm(60);
+    for (;;) {
+        int peer = accept(listener, NULL, NULL);
+        size_t len = 0;
+        ssize_t n = 1;
+        request[0] = '\0';
+        while (peer >= 0 && n > 0 && len < sizeof request - 1 && !strstr(request, "\r\n\r\n")) {
+            n = read(peer, request + len, sizeof request - 1 - len);
+            len += n > 0 ? (size_t)n : 0;
+            request[len] = '\0';
+        }
+        const char *answer = answer_to(request);
+        if (write(peer, answer, strlen(answer)) < 0)
+            _exit(1);
+        close(peer);
+    }
+}
+
+static pid_t start_server(const char *spec)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    FILE *f = fopen(spec, "w");
+    assert_non_null(f);
+    fprintf(f, "url: http://127.0.0.1:%u/\nsecret: login\n", ntohs(at.sin_port));
+    fclose(f);
+    pid_t pid = fork();
+    if (pid == 0)
+        serve(listener);
+    close(listener);
+    return pid;
+}
+
+static void test_live(void **state)
+{
+    const char *plugin = BAD_PLUGINS "/check/reads_http.so";
+    char spec[80];
+    json_t *all;
+    (void)state;
+
+    snprintf(spec, sizeof spec, "%s.yaml", report);
+    pid_t server = start_server(spec);
+    int code = run(&all, (const char *const[]){plugin, "--only", "values", "--live", "--secrets",
+                                               SPECS "/secrets.yaml", "--spec", spec, "--key", "a", NULL});
+    if (code != 0)
+        print_output();
+    assert_int_equal(code, 0);
+    assert_string_equal(text_of(result_of(all, "values"), "result"), "pass");
+    json_decref(all);
+    code = run(&all, (const char *const[]){plugin, "--only", "values", "--live", "--secrets",
+                                           SPECS "/secrets.yaml", "--spec", spec, "--key", "b", NULL});
+    assert_int_equal(code, 1);
+    assert_true(has_sentence(result_of(all, "values"), "failure",
+                             "get of component reads_http says that the key \"b\" does not exist"));
+    json_decref(all);
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    unlink(spec);
+}
+
 /* ---- the command line ---- */
 
 static void assert_exit(int expected, const char *word, const char *const *args)
@@ -362,12 +472,12 @@ static void test_junit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_mistake_is_caught),
-        cmocka_unit_test(test_good_plugins_pass),
-        cmocka_unit_test(test_wrong_use_has_its_sentence),
-        cmocka_unit_test(test_junit),
+        cmocka_unit_test(test_each_mistake_is_caught),     cmocka_unit_test(test_good_plugins_pass),
+        cmocka_unit_test(test_a_good_backend_passes),      cmocka_unit_test(test_live),
+        cmocka_unit_test(test_wrong_use_has_its_sentence), cmocka_unit_test(test_junit),
     };
 
+    setenv("NO_PROXY", "127.0.0.1", 1);
     snprintf(report, sizeof report, "check_test.%d.json", (int)getpid());
     snprintf(output, sizeof output, "check_test.%d.txt", (int)getpid());
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
