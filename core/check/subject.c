@@ -71,6 +71,7 @@ bool es_subject_load(struct es_subject *s)
         es_check_fail("its entry returned NULL for today's host table");
         return false;
     }
+    es_check_at("looking at its tables");
     if (make_registry(s, &err) < 0) {
         es_check_fail("%s", err.text);
         return false;

@@ -147,7 +147,7 @@ void es_try_memory_limit(struct es_subject *s)
 {
     struct rlimit limit;
 
-    if (!es_heap_watched()) {
+    if (es_heap_is_sanitized()) {
         es_check_skip("sanitizers need more memory than the limit");
         return;
     }
