@@ -72,6 +72,13 @@ bool es_trial_has(const struct es_store *st, enum es_op op)
     return op == ES_OP_OPEN || op_of(st->ops, op);
 }
 
+void es_trial_each(struct es_store *st, void (*fn)(struct es_store *st, enum es_op op))
+{
+    for (size_t i = 0; i < es_trial_op_count; i++)
+        if (es_trial_has(st, es_trial_ops[i]))
+            fn(st, es_trial_ops[i]);
+}
+
 const char *es_trial_op(const struct es_trial *t)
 {
     return es_op_name(t->call.op);

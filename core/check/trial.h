@@ -47,6 +47,9 @@ struct es_trial {
 extern const enum es_op es_trial_ops[];
 extern const size_t es_trial_op_count;
 
+/* Calls `fn` for each of these that the store has. */
+void es_trial_each(struct es_store *st, void (*fn)(struct es_store *st, enum es_op op));
+
 /* Does the store have it? */
 bool es_trial_has(const struct es_store *st, enum es_op op);
 

@@ -85,9 +85,7 @@ static void fail_each(struct es_store *st, enum es_op op)
 static void check_memory(struct es_store *st)
 {
     fail_each(st, ES_OP_OPEN);
-    for (size_t i = 0; i < es_trial_op_count; i++)
-        if (es_trial_has(st, es_trial_ops[i]))
-            fail_each(st, es_trial_ops[i]);
+    es_trial_each(st, fail_each);
 }
 
 void es_try_memory(struct es_subject *s)
@@ -136,9 +134,7 @@ static void run_huge(struct es_store *st)
 static void check_limited(struct es_store *st)
 {
     run_limited(st, ES_OP_OPEN);
-    for (size_t i = 0; i < es_trial_op_count; i++)
-        if (es_trial_has(st, es_trial_ops[i]))
-            run_limited(st, es_trial_ops[i]);
+    es_trial_each(st, run_limited);
     if (st->ops->get)
         run_huge(st);
 }

@@ -83,25 +83,18 @@ static void check_request(struct es_store *st, enum es_op op)
     es_trial_end(&newer);
 }
 
-static void check_requests(struct es_store *st)
-{
-    for (size_t i = 0; i < es_trial_op_count; i++)
-        if (es_trial_has(st, es_trial_ops[i]))
-            check_request(st, es_trial_ops[i]);
-}
-
 /* Also structs that the plugin passes: once with an answer, once without. */
 static void check_with_answers(struct es_store *st)
 {
     es_store_close(st);
     st->script = &es_script_plenty;
     if (es_store_open(st))
-        check_requests(st);
+        es_trial_each(st, check_request);
 }
 
 static void check_store_sizes(struct es_store *st)
 {
-    check_requests(st);
+    es_trial_each(st, check_request);
     check_with_answers(st);
 }
 

@@ -80,9 +80,7 @@ static void check_cancel(struct es_store *st)
     st->script = &es_script_plenty;
     if (!es_store_open(st))
         return;
-    for (size_t i = 0; i < es_trial_op_count; i++)
-        if (es_trial_has(st, es_trial_ops[i]))
-            cancel_one(st, es_trial_ops[i]);
+    es_trial_each(st, cancel_one);
     st->script = &es_script_refused;
 }
 
