@@ -18,9 +18,9 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/check/heap.h"
 #include "core/check/plant.h"
 #include "core/check/report.h"
-#include "core/check/sanitized.h"
 #include "core/check/subject.h"
 
 #define STEP_S 20
@@ -31,12 +31,9 @@
 /* Beyond what plugins use, so that one which closes what is not its own is still heard. */
 #define REPORT_FD 200
 
-/* Sanitizers need more room; esod's workers have this. */
-#if ES_SANITIZED
-#define STACK ((size_t)8 << 20)
-#else
+/* esod's workers have the small one; what a sanitizer has instrumented needs the other. */
 #define STACK ((size_t)256 << 10)
-#endif
+#define SANITIZED_STACK ((size_t)8 << 20)
 
 /* ---- the child ---- */
 
@@ -60,11 +57,12 @@ static void *work(void *arg)
 /* On a thread with the stack that a worker of esod has. */
 static _Noreturn void child(const struct es_check *check, const struct es_check_opts *opts)
 {
+    size_t size = es_heap_is_sanitized() ? SANITIZED_STACK : STACK;
     struct job job = {check, opts};
     pthread_attr_t attr;
     pthread_t thread;
 
-    if (pthread_attr_init(&attr) != 0 || pthread_attr_setstacksize(&attr, STACK) != 0 ||
+    if (pthread_attr_init(&attr) != 0 || pthread_attr_setstacksize(&attr, size) != 0 ||
         pthread_create(&thread, &attr, work, &job) != 0)
         _exit(ENOMEM);
     pthread_join(thread, NULL);

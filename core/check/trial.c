@@ -69,6 +69,8 @@ static esp_op op_of(const struct esp_store_ops *ops, enum es_op op)
 
 bool es_trial_has(const struct es_store *st, enum es_op op)
 {
+    if (op == ES_OP_CONFIGURE)
+        return st->subject->data->configure != NULL;
     return op == ES_OP_OPEN || op_of(st->ops, op);
 }
 
@@ -118,6 +120,10 @@ static void write_document(struct es_buf *doc, const struct es_store *st, enum e
                            const json_t *request)
 {
     switch (op) {
+    case ES_OP_CONFIGURE: /* the plugin's own block: nobody knows what belongs there */
+        es_buf_init(doc, sizeof "{}");
+        es_buf_adds(doc, "{}");
+        break;
     case ES_OP_CHECK:
     case ES_OP_OPEN:
         es_doc_open(doc, &st->who, NULL);
@@ -164,8 +170,8 @@ void es_trial_init(struct es_trial *t, struct es_store *st, enum es_op op)
     memset(t, 0, sizeof *t);
     t->store = st;
     t->emits_allowed = SIZE_MAX;
-    es_call_begin(&t->call, st->subject->registry, st->provider->plugin, st->provider->component, op,
-                  &st->who);
+    es_call_begin(&t->call, st->subject->registry, st->provider->plugin,
+                  op == ES_OP_CONFIGURE ? NULL : st->provider->component, op, &st->who);
     if (!st->who.deadline_ms && !st->subject->live)
         t->call.deadline_ms = es_mono_ms() + DEADLINE_MS;
     t->call.ref_count = op == ES_OP_GET_BATCH ? 1 : 0;
@@ -188,6 +194,8 @@ static esp_status call_plugin(struct es_trial *t, const struct esp_request *requ
     const struct esp_store_ops *ops = t->store->ops;
     enum es_op op = t->call.op;
 
+    if (op == ES_OP_CONFIGURE)
+        return t->store->subject->data->configure(&t->call, request);
     if (op == ES_OP_OPEN)
         return ops->open(&t->call, request, &t->instance);
     if (op == ES_OP_CLOSE) {

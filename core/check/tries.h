@@ -31,6 +31,8 @@ void es_try_memory_limit(struct es_subject *s);
 void es_try_emit(struct es_subject *s);
 void es_try_secrets(struct es_subject *s);
 void es_try_http(struct es_subject *s);
+
+/* try_values.c */
 void es_try_values(struct es_subject *s);
 
 /* try_rounds.c */

@@ -48,8 +48,13 @@ static void load_spec(struct es_subject *s, const struct es_plugin *p)
             store = &p->providers[i];
             count++;
         }
-    if (count != 1) {
-        es_check_refuse("--spec is the block of one store: name it with --component");
+    if (count == 0) {
+        es_check_refuse("--spec is the block of a store, and it has none to give it to");
+        return;
+    }
+    if (count > 1) {
+        es_check_refuse("--spec is the block of one store, and there are %zu: name it with --component",
+                        count);
         return;
     }
     int rc = es_crd_parse_schema(&schema, store->name, store->schema, &err);

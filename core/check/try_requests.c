@@ -174,7 +174,15 @@ static void check_documents(struct es_store *st)
             offer_all(st, es_trial_ops[i]);
 }
 
+/* Last, because nobody knows what a plugin does that was configured with nonsense. */
+static void check_configure(struct es_store *st)
+{
+    if (es_trial_has(st, ES_OP_CONFIGURE))
+        offer_all(st, ES_OP_CONFIGURE);
+}
+
 void es_try_documents(struct es_subject *s)
 {
     es_subject_each(s, check_documents);
+    es_subject_each(s, check_configure);
 }

@@ -124,7 +124,7 @@ static void describe(struct gaps *g, const json_t *schema, const char *path, int
     describe(g, json_object_get(schema, "additionalProperties"), path, depth + 1);
 }
 
-static void check_descriptions(const struct es_provider *p, const json_t *schema)
+static void check_descriptions(const char *name, const json_t *schema)
 {
     struct gaps g = {0};
 
@@ -132,35 +132,38 @@ static void check_descriptions(const struct es_provider *p, const json_t *schema
     if (es_str_empty(json_string_value(json_object_get(schema, "description"))))
         es_check_warn(
             "the schema of %s does not say what it is: give it a description, kubectl explain shows it",
-            p->name);
+            name);
     describe(&g, schema, "", 0);
     if (g.missing)
         es_check_warn("%zu of the %zu fields in the schema of %s have no description: %s%s", g.missing,
-                      g.fields, p->name, es_buf_str(&g.names), g.missing > 8 ? ", ..." : "");
+                      g.fields, name, es_buf_str(&g.names), g.missing > 8 ? ", ..." : "");
     es_buf_fini(&g.names);
 }
 
-static void check_schema(struct es_store *st)
+/* A store's schema becomes a part of the definitions; a generator's is only read so far. */
+static void check_schema(const struct esp_component *c)
 {
-    const struct es_crd_provider provider = {st->provider->name, st->provider->schema};
+    const struct es_crd_provider provider = {c->name, c->schema};
     struct es_crds *crds = NULL;
     struct es_error err = ES_ERROR_INIT;
     json_t *schema = NULL;
 
-    int rc = es_crds_new(&crds, &provider, 1, &err);
+    int rc = c->kind == ESP_KIND_STORE ? es_crds_new(&crds, &provider, 1, &err) : 0;
     if (rc == 0)
-        rc = es_crd_parse_schema(&schema, st->provider->name, st->provider->schema, &err);
+        rc = es_crd_parse_schema(&schema, c->name, c->schema, &err);
     if (rc < 0)
         es_check_fail("%s", err.text);
     else
-        check_descriptions(st->provider, schema);
+        check_descriptions(c->name, schema);
     json_decref(schema);
     es_crds_free(crds);
 }
 
 void es_try_schema(struct es_subject *s)
 {
-    es_subject_each(s, check_schema);
+    for (const struct esp_component *const *c = s->data->components; *c; c++)
+        if (!s->opts->component || es_streq(s->opts->component, (*c)->name))
+            check_schema(*c);
 }
 
 /* ---- capabilities ---- */

@@ -67,6 +67,9 @@
 #ifndef CLOSE
 #define CLOSE NULL
 #endif
+#ifndef CHECK
+#define CHECK NULL
+#endif
 
 static const struct esp_host *host;
 
@@ -106,6 +109,7 @@ static esp_status get_badly(void *instance, struct esp_call *call, const struct 
 
 static const struct esp_store_ops ops = {
     .size = OPS_SIZE,
+    .check = CHECK,
     .open = OPEN,
     .get = GET,
     .list = LIST,

@@ -136,6 +136,10 @@ static const struct mistake mistakes[] = {
      CRASH("SIGSEGV", "get of component segfault_on_garbage with an empty document"), 0, 0, 0},
     {"unknown_status", "documents", "failure",
      "the unknown_status plugin returned the unknown status 42 from get (of a store", 0, 0, 0},
+    {"check/configure_crashes", "documents", "failure",
+     CRASH("SIGSEGV", "configure of component configure_crashes with an empty document"), 0, 0, 0},
+    {"check/check_talks", "emit-after-fail", "failure",
+     "http is not to be used by check, which needs no network", 0, 0, 0},
     {"check/touches_instance", "documents", "failure",
      "open of component touches_instance failed and set *instance all the same", 0, 0, 0},
     {"check/never_stops", "deadline", "failure",
@@ -442,6 +446,12 @@ static void test_wrong_use_has_its_sentence(void **state)
     assert_exit(2, "esp-check: one plugin at a time", ARGS(FAKE, HELLO));
     assert_exit(2, "no component \"vault\" (--component); its stores: fake",
                 ARGS(FAKE, "--component", "vault"));
+    const char *two = BAD_PLUGINS "/check/two_stores.so", *spec = SPECS "/login.json";
+    assert_exit(2, "--spec is the block of one store, and there are 2: name it with --component",
+                ARGS(two, "--spec", spec));
+    assert_exit(2, "login.json does not fit the schema of other_store: secretRef: unknown field",
+                ARGS(two, "--spec", spec, "--component", "other_store"));
+    assert_exit(0, "0 failed", ARGS(two, "--quick", "--component", "other_store"));
     assert_exit(2, "hello.yaml does not fit the schema of fake: ", ARGS(FAKE, "--spec", SPECS "/hello.yaml"));
     assert_exit(2, "plugin ./no-such.so: no such file", ARGS("no-such.so"));
     assert_exit(2, "invalid ELF header", ARGS(BAD_PLUGINS "/not_a_shared_object.so"));
