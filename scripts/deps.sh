@@ -16,15 +16,17 @@ TXT
 }
 
 build="gcc g++ cmake ninja-build pkg-config libc6-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev
-  libltdl-dev libpcre2-dev libmicrohttpd-dev libcmocka-dev"
-test="python3 openssl valgrind shellcheck git ca-certificates"
+  libltdl-dev libpcre2-dev libmicrohttpd-dev libseccomp-dev libcmocka-dev"
+test="python3 openssl valgrind shellcheck doxygen git ca-certificates make cargo nghttp2-server"
 
 have_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # Some things count as there when the program is, wherever it came from.
 have() {
   case $1 in
-    gcc | g++ | cmake | valgrind | shellcheck | git | openssl | pkg-config | python3) command -v "$1" >/dev/null ;;
+    gcc | g++ | cmake | make | cargo | valgrind | shellcheck | doxygen | git | openssl | pkg-config | python3)
+      command -v "$1" >/dev/null
+      ;;
     ninja-build) command -v ninja >/dev/null ;;
     golang-go) command -v go >/dev/null ;;
     *) have_package "$1" ;;

@@ -17,6 +17,7 @@ environment, the latter two in ~/.cache/esod. With warm caches about 20 minutes.
   --quick        without the sanitizer builds
   --only PART    only this part (may be given again); the parts:
                    scripts   shellcheck
+                   docs      the SDK's reference: everything has a comment, every link leads somewhere
                    unit      release build, unit tests
                    asan      unit tests with address and undefined-behaviour sanitizers
                    tsan      unit tests with the thread sanitizer
@@ -31,7 +32,7 @@ Logs are in build/test-logs.
 TXT
 }
 
-all="scripts unit asan tsan valgrind e2e e2e-asan e2e-tsan acceptance"
+all="scripts docs unit asan tsan valgrind e2e e2e-asan e2e-tsan acceptance"
 selected=
 quick=
 expression=
@@ -136,6 +137,7 @@ run_venv() { scripts/venv.sh >"$logs/python"; }
 run_scripts() {
   git ls-files -z scripts .ci tests deploy | xargs -0 grep -lE '^#!.*\b(ba)?sh\b' | xargs shellcheck -x
 }
+run_docs() { scripts/docs.sh; }
 run_unit() { build release && units "$1" release; }
 run_asan() { build asan && units "$1" asan; }
 run_tsan() { build tsan && units "$1" tsan; }

@@ -2,6 +2,7 @@
 #ifndef ES_CMD_CMD_H
 #define ES_CMD_CMD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "core/base/error.h"
@@ -37,6 +38,9 @@ void es_print_help(const char *usage, unsigned command, const char *more);
 /* If argv[*i] is -o, -o=WORD, --output or --output=WORD: the word, NULL when it is missing;
  * *i is moved to what was read last. "" if it is something else. */
 const char *es_read_output(int argc, char **argv, int *i);
+
+/* A document for programs, on stdout. NULL is out of memory. */
+int es_print_json(json_t *take_document, struct es_error *err);
 
 /* Everything on stdout went through? Otherwise complains, unless the reader has
  * just had enough (| head). */

@@ -50,9 +50,11 @@ int es_daemon_init(struct es_daemon *d, const struct es_config *config, struct e
     int rc = start_transport(d, err);
     if (rc == 0) {
         struct es_services services = {.http = d->http, .metrics = d->metrics, .user_agent = ES_USER_AGENT};
-        es_plugin_services_init(&services, &d->env.cluster);
+        es_plugin_services_init(&services, &d->env);
         rc = es_load_plugins(&d->env.registry, config, &services, err);
     }
+    if (rc == 0)
+        rc = es_registry_start(d->env.registry, err);
     if (rc == 0)
         rc = es_pool_new(&d->env.pool, err);
     if (rc < 0)

@@ -10,6 +10,9 @@
 int es_load_plugins(struct es_registry **ret, const struct es_config *config,
                     const struct es_services *services, struct es_error *err);
 
+/* Says on stderr that none was found, and where they are looked for. */
+void es_say_no_plugins(const struct es_config *config);
+
 /* "name version" of each, for a log line or a table; refusals as warnings. */
 void es_log_plugins(const struct es_registry *r);
 

@@ -53,6 +53,16 @@ void es_print_help(const char *usage, unsigned command, const char *more)
     es_buf_fini(&out);
 }
 
+int es_print_json(json_t *take_document, struct es_error *err)
+{
+    if (!take_document)
+        return es_error_nomem(err);
+    json_dumpf(take_document, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(take_document);
+    return 0;
+}
+
 int es_flush_stdout(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -132,6 +142,8 @@ int main(int argc, char **argv)
     es_mem_init();
     /* A reader that has gone away must end a write, not the daemon. */
     signal(SIGPIPE, SIG_IGN);
+    /* Whoever started us may not have cared how children end; we do. */
+    signal(SIGCHLD, SIG_DFL);
     if (argc < 2) {
         print_usage(stderr);
         return ES_EXIT_USAGE;

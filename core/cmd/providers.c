@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "core/wire/fence.h"
+
 int es_crds_of_registry(struct es_crds **ret, const struct es_registry *r, struct es_error *err)
 {
     const struct es_plugin *const *plugins;
@@ -34,4 +36,21 @@ void es_caps_text(struct es_buf *out, uint64_t caps, const char *separator)
             es_buf_addf(out, "%s%s", between, words[i].word);
             between = separator;
         }
+}
+
+void es_fences_text(struct es_buf *out, uint32_t fences)
+{
+    const char *between = "";
+
+    for (unsigned i = 0; i < ES_FENCE_COUNT; i++)
+        if (fences & UINT32_C(1) << i) {
+            es_buf_addf(out, "%s%s", between, es_fence_word(i));
+            between = ", ";
+        }
+}
+
+uint32_t es_fences_missing(const struct es_plugin *p)
+{
+    const uint32_t all = (UINT32_C(1) << ES_FENCE_COUNT) - 1;
+    return p->isolation == ES_ISOLATION_PROCESS ? all & ~p->fences : 0;
 }

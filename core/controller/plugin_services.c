@@ -4,6 +4,8 @@
 
 #include "core/base/codec.h"
 #include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/controller/store_table.h"
 #include "core/kube/obj.h"
 
 static int read_secret(struct es_cluster *cluster, const char *ns, const char *name, const char *key,
@@ -67,7 +69,7 @@ static int no_cluster(struct es_error *err)
 static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
                      struct es_blob *ret, struct es_error *err)
 {
-    struct es_cluster *cluster = *(struct es_cluster **)ctx;
+    struct es_cluster *cluster = ((const struct es_env *)ctx)->cluster;
 
     if (!cluster)
         return no_cluster(err);
@@ -85,7 +87,7 @@ static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const ch
 static int sa_token(void *ctx, const char *ns, const char *name, const char *const *audiences, size_t count,
                     int64_t ttl_s, struct es_blob *ret, struct es_error *err)
 {
-    struct es_cluster *cluster = *(struct es_cluster **)ctx;
+    struct es_cluster *cluster = ((const struct es_env *)ctx)->cluster;
 
     if (!cluster)
         return no_cluster(err);
@@ -96,9 +98,27 @@ static int sa_token(void *ctx, const char *ns, const char *name, const char *con
                   : 0;
 }
 
-void es_plugin_services_init(struct es_services *services, struct es_cluster **cluster)
+/* Told where the author of what was hit looks: at the store. */
+static void plugin_lost(void *ctx, const struct es_authority *who, const char *why)
+{
+    struct es_env *env = ctx;
+    const struct es_store *store = NULL;
+    bool cluster_wide = es_streq(who->store_kind, es_kind_cluster_secret_store.kind);
+    const struct es_kind *kind = cluster_wide ? &es_kind_cluster_secret_store : &es_kind_secret_store;
+
+    if (!env->events || !env->store_table || es_str_empty(who->store_name))
+        return;
+    if (es_store_get(env, kind, who->store_namespace, who->store_name, &store, NULL) < 0)
+        return;
+    es_event_record(env->events, kind, store->object, ES_EVENT_WARNING, "PluginProcessEnded",
+                    cluster_wide ? "cluster-secret-store" : "secret-store", why);
+    es_store_release(env, store);
+}
+
+void es_plugin_services_init(struct es_services *services, struct es_env *env)
 {
     services->kube_read = kube_read;
     services->sa_token = sa_token;
-    services->ctx = cluster;
+    services->plugin_lost = plugin_lost;
+    services->ctx = env;
 }

@@ -2,11 +2,11 @@
 #ifndef ES_CONTROLLER_PLUGIN_SERVICES_H
 #define ES_CONTROLLER_PLUGIN_SERVICES_H
 
-#include "core/cluster/cluster.h"
+#include "core/controller/controller.h"
 #include "core/plugin/services.h"
 
-/* Fills kube_read and sa_token. `cluster` points to where the cluster will be
- * before the first call. */
-void es_plugin_services_init(struct es_services *services, struct es_cluster **cluster);
+/* Fills kube_read, sa_token and plugin_lost, which look into `env` when they are
+ * called: its cluster may come later. */
+void es_plugin_services_init(struct es_services *services, struct es_env *env);
 
 #endif

@@ -81,6 +81,14 @@ struct es_http_request {
      * bytes of a shared connection in buffers that nobody can wipe. */
     bool secret;
     const bool *cancelled; /* polled with __atomic loads, every 100 ms; may be NULL */
+    /* Whether this request may go to `host` (in the form of core/http/address.h)
+     * at `port`: 0, or an error that becomes the call's. Asked on the caller's
+     * thread before anything leaves, for the URL and again for each redirect;
+     * and for a Host header and a TLS server name, by which a front end that
+     * serves many may choose another one behind it. Of a proxy it knows nothing:
+     * the URL's host counts. May be NULL. */
+    int (*allow)(void *ctx, const char *host, int port, struct es_error *err);
+    void *allow_ctx;
 };
 
 struct es_http_response {
@@ -107,7 +115,7 @@ void es_http_free(struct es_http *h);
  * connection, an answer cut short or garbled), ES_E_CANCELLED (deadline of the call, `cancelled`, stop),
  * ES_E_TOO_LARGE (body or header ceiling: 256 headers, 64 KiB),
  * ES_E_CONFIG (bad URL, bad PEM, a redirect that is not followed),
- * ES_E_DENIED (the server's certificate is not trusted, ours is not wanted,
+ * what `allow` said, ES_E_DENIED (the server's certificate is not trusted, ours is not wanted,
  * or the proxy asks for credentials). The text names method,
  * host and reason, never a header, query or body. *ret is to be passed to
  * es_http_response_fini in any case once this was called. */

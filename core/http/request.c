@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/http/address.h"
 #include "core/http/transport.h"
 
 /* RFC 9110 section 5.6.2. */
@@ -129,7 +130,7 @@ static int build_lists(struct es_exchange *x, const struct es_http_request *req,
     return 0;
 }
 
-static int bad_url(struct es_exchange *x, struct es_error *err, const char *why)
+static int bad_url(const struct es_exchange *x, struct es_error *err, const char *why)
 {
     return es_error_set(err, ES_E_CONFIG, "%s: %s", x->method, why);
 }
@@ -219,6 +220,33 @@ static int parse_url(struct es_exchange *x, const struct es_http_request *req, c
     return rc;
 }
 
+/* The name behind a front end, which hears it in place of the URL's host. */
+static int ask_for_name(const struct es_exchange *x, const struct es_http_request *req, const char *name,
+                        int port, struct es_error *err)
+{
+    struct es_address at;
+
+    if (!es_address_parse(&at, name))
+        return bad_url(x, err, "the Host header or the TLS server name is no name of a host");
+    return req->allow(req->allow_ctx, at.host, at.has_port ? at.port : port, err);
+}
+
+static int ask_whether_allowed(const struct es_exchange *x, const struct es_http_request *req,
+                               struct es_error *err)
+{
+    struct es_address at;
+
+    if (!es_address_of_url(&at, req->url))
+        return bad_url(x, err, "the URL's host is no plain name; write international names as xn--");
+    int rc = req->allow(req->allow_ctx, at.host, at.port, err);
+    for (size_t i = 0; i < req->header_count && rc == 0; i++)
+        if (es_strieq(req->headers[i].name, "host"))
+            rc = ask_for_name(x, req, req->headers[i].value, at.port, err);
+    if (rc == 0 && x->https && !es_str_empty(req->tls.server_name))
+        rc = ask_for_name(x, req, req->tls.server_name, at.port, err);
+    return rc;
+}
+
 static int check_tls(const struct es_exchange *x, const struct es_http_tls *tls, struct es_error *err)
 {
     if (!tls->cert_pem != !tls->key_pem)
@@ -253,6 +281,8 @@ int es_exchange_prepare(struct es_exchange *x, const struct es_http_request *req
         rc = check_tls(x, &req->tls, err);
     if (rc == 0)
         rc = parse_url(x, req, env, err);
+    if (rc == 0 && req->allow)
+        rc = ask_whether_allowed(x, req, err);
     return rc;
 }
 

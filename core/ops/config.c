@@ -15,6 +15,7 @@
 #include "core/ops/paths.h"
 
 #define DEFAULT_FILE "/etc/esod/esod.yaml"
+#define DEFAULT_ISOLATION "process"
 
 /* ---- the table ---- */
 
@@ -66,8 +67,12 @@ const struct es_setting es_settings_table[] = {
      "then the place it was built to be installed in."},
     {"plugin", "plugins", ES_SET_PLUGINS, 0, "", ALL_COMMANDS, 0, 0,
      "What to load, by name or path; the flag may be given again. Default: every plugin in the plugin path."},
+    {"isolation", "isolation", ES_SET_ISOLATION, AT(isolation), DEFAULT_ISOLATION, ALL_COMMANDS, 0, 0,
+     "Where the plugins' code runs: process, each in a process of its own that reaches nothing but esod; or "
+     "none, inside esod. An entry of plugins may say otherwise."},
     {0},
 };
+
 /* ---- values ---- */
 
 /* A copy that lives as long as the config; NULL without memory. */
@@ -82,6 +87,16 @@ const char *es_config_keep(struct es_config *c, const char *text)
     if (copy)
         h->texts[h->text_count++] = copy;
     return copy;
+}
+
+const char **es_config_keep_list(struct es_config *c, size_t count)
+{
+    struct es_config_hold *h = c->hold;
+    const char **list = h->list_count <= ES_CONFIG_LIST_MAX ? calloc(count + 1, sizeof *list) : NULL;
+
+    if (list)
+        h->lists[h->list_count++] = list;
+    return list;
 }
 
 static int set_text(struct es_config *c, const struct es_setting *s, const char *value, struct es_error *err)
@@ -151,6 +166,17 @@ static int set_boolean(struct es_config *c, const struct es_setting *s, const ch
     return 0;
 }
 
+int es_config_isolation(enum es_isolation *ret, const char *value, struct es_error *err)
+{
+    if (es_streq(value, "process"))
+        *ret = ES_ISOLATION_PROCESS;
+    else if (es_streq(value, "none"))
+        *ret = ES_ISOLATION_NONE;
+    else
+        return es_error_set(err, ES_E_CONFIG, "\"%s\" is neither process nor none", value);
+    return 0;
+}
+
 int es_config_set(struct es_config *c, const struct es_setting *s, const char *value, struct es_error *err)
 {
     switch (s->type) {
@@ -161,6 +187,8 @@ int es_config_set(struct es_config *c, const struct es_setting *s, const char *v
         return set_number(c, s, value, err);
     case ES_SET_BOOLEAN:
         return set_boolean(c, s, value, err);
+    case ES_SET_ISOLATION:
+        return es_config_isolation(&c->isolation, value, err);
     default:
         return set_text(c, s, value, err);
     }
@@ -246,6 +274,15 @@ out:
     return rc;
 }
 
+static int find_runner(struct es_config *c, struct es_error *err)
+{
+    char *beside = es_path_beside_program("../libexec/esod/esod-plugin-runner");
+
+    c->runner = es_config_keep(c, beside ? beside : ESOD_RUNNER);
+    es_mem_free(beside);
+    return c->runner ? 0 : es_error_nomem(err);
+}
+
 int es_config_load(struct es_config *ret, unsigned command, int *argc, char **argv, struct es_error *err)
 {
     const char *file = es_config_file_flag(*argc, argv);
@@ -264,6 +301,8 @@ int es_config_load(struct es_config *ret, unsigned command, int *argc, char **ar
         rc = es_config_take_flags(ret, command, argc, argv, err);
     if (rc == 0)
         rc = add_default_path(ret, err);
+    if (rc == 0)
+        rc = find_runner(ret, err);
     if (rc < 0)
         es_config_fini(ret);
     return rc;
@@ -277,6 +316,8 @@ void es_config_fini(struct es_config *c)
     for (size_t i = 0; i < h->text_count; i++)
         es_mem_free(h->texts[i]);
     free(h->texts);
+    for (size_t i = 0; i < h->list_count; i++)
+        free(h->lists[i]);
     free(h->ignored);
     es_yaml_fini(&h->yaml);
     free(h);
@@ -303,7 +344,7 @@ static const struct type_words words[] = {
     [ES_SET_BOOLEAN] = {"", "boolean"},       [ES_SET_DURATION] = {"DURATION", "duration"},
     [ES_SET_LEVEL] = {"LEVEL", "word"},       [ES_SET_TIME_ENCODING] = {"ENCODING", "word"},
     [ES_SET_LOG_FORMAT] = {"FORMAT", "word"}, [ES_SET_DIRS] = {"DIR", "list of paths"},
-    [ES_SET_PLUGINS] = {"NAME", "list"},
+    [ES_SET_PLUGINS] = {"NAME", "list"},      [ES_SET_ISOLATION] = {"WHERE", "word"},
 };
 
 void es_config_help(struct es_buf *out, unsigned command)

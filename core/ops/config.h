@@ -28,6 +28,8 @@ struct es_config {
     int64_t client_burst;
     int64_t store_requeue_ms, shutdown_grace_ms;
     bool cluster_stores, secret_stores, flood_gate;
+    const char *runner;          /* esod-plugin-runner: beside the program, or where it was to be installed */
+    enum es_isolation isolation; /* of plugins whose entry says nothing: PROCESS or NONE */
 
     const char *plugin_path[ES_CONFIG_LIST_MAX + 1]; /* NULL at the end */
     struct es_plugin_entry plugins[ES_CONFIG_LIST_MAX];

@@ -8,14 +8,8 @@
 #include "core/ops/config_own.h"
 #include "core/ops/paths.h"
 
-struct file {
-    struct es_config *config;
-    const char *name;
-    char *dir;
-    const struct es_yaml_doc *doc;
-};
-
-static int fail_at(const struct file *f, const json_t *parent, const char *key, struct es_error *err)
+int es_config_fail_at(const struct es_config_file *f, const json_t *parent, const char *key,
+                      struct es_error *err)
 {
     int line = es_yaml_line_of_key(f->doc, parent, key);
     return es_error_wrap(err, "%s:%d: %s: ", f->name, line, key);
@@ -31,18 +25,19 @@ static const char *type_name(const json_t *v)
                                 : "nothing";
 }
 
-static int wrong_type(const char *wanted, const json_t *v, struct es_error *err)
+int es_config_wrong_type(const char *wanted, const json_t *v, struct es_error *err)
 {
     return es_error_set(err, ES_E_CONFIG, "expected %s, got %s", wanted, type_name(v));
 }
 
-static int read_path(const struct file *f, const struct es_setting *s, const char *path, struct es_error *err)
+static int read_path(const struct es_config_file *f, const struct es_setting *s, const char *path,
+                     struct es_error *err)
 {
     const char *full = *path ? es_config_keep_path(f->config, f->dir, path) : path;
     return full ? es_config_set(f->config, s, full, err) : es_error_nomem(err);
 }
 
-static int read_setting(const struct file *f, const struct es_setting *s, const json_t *v,
+static int read_setting(const struct es_config_file *f, const struct es_setting *s, const json_t *v,
                         struct es_error *err)
 {
     char number[64];
@@ -50,107 +45,46 @@ static int read_setting(const struct file *f, const struct es_setting *s, const 
     switch (s->type) {
     case ES_SET_INTEGER:
         if (!json_is_integer(v))
-            return wrong_type("a whole number", v, err);
+            return es_config_wrong_type("a whole number", v, err);
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
         return es_config_set(f->config, s, number, err);
     case ES_SET_NUMBER:
         if (!json_is_number(v))
-            return wrong_type("a number", v, err);
+            return es_config_wrong_type("a number", v, err);
         snprintf(number, sizeof number, "%.17g", json_number_value(v));
         return es_config_set(f->config, s, number, err);
     case ES_SET_BOOLEAN:
         if (!json_is_boolean(v))
-            return wrong_type("true or false", v, err);
+            return es_config_wrong_type("true or false", v, err);
         return es_config_set(f->config, s, json_is_true(v) ? "true" : "false", err);
     default:
         /* ":8080" needs no quotes, and "0" is not worth an error. */
         if (json_is_integer(v) && json_integer_value(v) == 0 && s->type == ES_SET_TEXT)
             return es_config_set(f->config, s, "0", err);
         if (!json_is_string(v))
-            return wrong_type(s->type == ES_SET_DURATION ? "a duration like 5m" : "a text", v, err);
+            return es_config_wrong_type(s->type == ES_SET_DURATION    ? "a duration like 5m"
+                                        : s->type == ES_SET_ISOLATION ? "process or none"
+                                                                      : "a text",
+                                        v, err);
         return s->type == ES_SET_PATH ? read_path(f, s, json_string_value(v), err)
                                       : es_config_set(f->config, s, json_string_value(v), err);
     }
 }
 
-static int read_plugin_path(const struct file *f, const json_t *list, struct es_error *err)
+static int read_plugin_path(const struct es_config_file *f, const json_t *list, struct es_error *err)
 {
     json_t *item;
     size_t i;
 
     if (!json_is_array(list))
-        return wrong_type("a list of directories", list, err);
+        return es_config_wrong_type("a list of directories", list, err);
     json_array_foreach (list, i, item) {
         if (!json_is_string(item))
-            return wrong_type("a directory", item, err);
+            return es_config_wrong_type("a directory", item, err);
         int rc =
             es_config_add_path(f->config, f->config->plugin_path_count, f->dir, json_string_value(item), err);
         if (rc < 0)
             return rc;
-    }
-    return 0;
-}
-
-/* {name|path, optional, config} */
-static int read_plugin_block(const struct file *f, const json_t *item, const char *origin,
-                             struct es_error *err)
-{
-    const json_t *name = json_object_get(item, "name"), *path = json_object_get(item, "path");
-    const json_t *optional = json_object_get(item, "optional"), *config = json_object_get(item, "config");
-    struct es_plugin_entry *entry = NULL;
-    const char *key;
-    json_t *v;
-
-    json_object_foreach ((json_t *)(uintptr_t)item, key, v)
-        if (!es_streq(key, "name") && !es_streq(key, "path") && !es_streq(key, "optional") &&
-            !es_streq(key, "config")) {
-            es_error_set(err, ES_E_CONFIG, "unknown key; a plugin has name or path, optional, config");
-            return fail_at(f, item, key, err);
-        }
-    if ((name != NULL) == (path != NULL))
-        return es_error_set(err, ES_E_CONFIG,
-                            "a plugin has either a name (looked up in pluginPath) or a path");
-    if (!json_is_string(name ? name : path))
-        return wrong_type(name ? "a name" : "a path", name ? name : path, err);
-    if (optional && !json_is_boolean(optional)) {
-        wrong_type("true or false", optional, err);
-        return fail_at(f, item, "optional", err);
-    }
-    if (config && !json_is_object(config)) {
-        wrong_type("a mapping", config, err);
-        return fail_at(f, item, "config", err);
-    }
-    const char *text = json_string_value(name ? name : path);
-    if (path && !strchr(text, '/')) {
-        es_error_set(err, ES_E_CONFIG, "\"%s\" has no slash: use name for what is looked up in pluginPath",
-                     text);
-        return fail_at(f, item, "path", err);
-    }
-    int rc = es_config_add_plugin(f->config, f->dir, text, origin, &entry, err);
-    if (rc == 0) {
-        entry->optional = json_is_true(optional);
-        entry->config = config;
-    }
-    return rc;
-}
-
-static int read_plugins(const struct file *f, const json_t *list, struct es_error *err)
-{
-    char origin[512];
-    json_t *item;
-    size_t i;
-
-    if (!json_is_array(list))
-        return wrong_type("a list of plugins", list, err);
-    f->config->plugins_given = true;
-    json_array_foreach (list, i, item) {
-        snprintf(origin, sizeof origin, "%s:%d", f->name, es_yaml_line_of_index(f->doc, list, i));
-        int rc = json_is_string(item)
-                     ? es_config_add_plugin(f->config, f->dir, json_string_value(item), origin, NULL, err)
-                 : json_is_object(item) ? read_plugin_block(f, item, origin, err)
-                                        : wrong_type("a name, or a mapping with name or path", item, err);
-        if (rc < 0)
-            return strstr(err->text, f->name) ? rc : es_error_wrap(err, "%s: ", origin);
     }
     return 0;
 }
@@ -209,13 +143,13 @@ static const char *similar_key(const char *key)
     return best;
 }
 
-static int read_key(const struct file *f, const char *key, const json_t *v, struct es_error *err)
+static int read_key(const struct es_config_file *f, const char *key, const json_t *v, struct es_error *err)
 {
     const struct es_setting *s = setting_by_key(key);
 
     if (s)
         return s->type == ES_SET_DIRS      ? read_plugin_path(f, v, err)
-               : s->type == ES_SET_PLUGINS ? read_plugins(f, v, err)
+               : s->type == ES_SET_PLUGINS ? es_config_read_plugins(f, v, err)
                                            : read_setting(f, s, v, err);
     const char *similar = similar_key(key);
     if (similar)
@@ -236,7 +170,7 @@ int es_config_read_file(struct es_config *c, const char *path, struct es_error *
                             path, h->yaml.docs[1].line);
     if (!h->yaml.count)
         return 0;
-    struct file f = {.config = c, .name = path, .dir = es_path_dir(path), .doc = &h->yaml.docs[0]};
+    struct es_config_file f = {.config = c, .name = path, .dir = es_path_dir(path), .doc = &h->yaml.docs[0]};
     const char *key;
     json_t *v;
     if (!f.dir)
@@ -249,7 +183,7 @@ int es_config_read_file(struct es_config *c, const char *path, struct es_error *
             rc = read_key(&f, key, v, err);
             if (rc < 0) {
                 if (strncmp(err->text, path, strlen(path)) != 0)
-                    rc = fail_at(&f, f.doc->root, key, err);
+                    rc = es_config_fail_at(&f, f.doc->root, key, err);
                 break;
             }
         }

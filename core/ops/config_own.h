@@ -16,6 +16,7 @@ enum es_setting_type {
     ES_SET_LEVEL,
     ES_SET_TIME_ENCODING,
     ES_SET_LOG_FORMAT,
+    ES_SET_ISOLATION,
     ES_SET_DIRS,
     ES_SET_PLUGINS
 };
@@ -38,6 +39,8 @@ struct es_config_hold {
     struct es_yaml yaml;
     char **texts;
     size_t text_count;
+    const char **lists[ES_CONFIG_LIST_MAX + 1]; /* one for each plugin, and the one too many */
+    size_t list_count;
     const char **ignored; /* NULL at the end */
     size_t ignored_count;
     size_t flag_paths; /* so many of plugin_path came from flags; they are in front */
@@ -48,6 +51,13 @@ const char *es_config_keep(struct es_config *c, const char *text);
 
 /* The same of a path as it is seen from `dir` (NULL: from here). */
 const char *es_config_keep_path(struct es_config *c, const char *dir, const char *path);
+
+/* Room for so many texts and a NULL behind them, for as long; NULL without memory
+ * and when every plugin there can be has had one. */
+const char **es_config_keep_list(struct es_config *c, size_t count);
+
+/* "process" or "none". */
+int es_config_isolation(enum es_isolation *ret, const char *value, struct es_error *err);
 
 /* Checks a text and stores what it says. Not for lists. */
 int es_config_set(struct es_config *c, const struct es_setting *s, const char *value, struct es_error *err);
@@ -60,6 +70,24 @@ int es_config_add_plugin(struct es_config *c, const char *dir, const char *name,
 
 /* Settings from a file. */
 int es_config_read_file(struct es_config *c, const char *path, struct es_error *err);
+
+/* A file that is being read. */
+struct es_config_file {
+    struct es_config *config;
+    const char *name;
+    char *dir;
+    const struct es_yaml_doc *doc;
+};
+
+/* Its list of plugins: names, or mappings. */
+int es_config_read_plugins(const struct es_config_file *f, const json_t *list, struct es_error *err);
+
+/* Puts "FILE:LINE: KEY: " before the error. */
+int es_config_fail_at(const struct es_config_file *f, const json_t *parent, const char *key,
+                      struct es_error *err);
+
+/* "expected WANTED, got ..." */
+int es_config_wrong_type(const char *wanted, const json_t *v, struct es_error *err);
 
 /* The value of --config, which is wanted before all others; NULL: not given. */
 const char *es_config_file_flag(int argc, char **argv);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "core/base/text.h"
+#include "core/http/address.h"
+#include "core/plugin/host_pattern.h"
 
 /* Blocks come out of parsers with a limit of their own; this one keeps a
  * caller's mistake from becoming a stack overflow. */
@@ -15,7 +17,10 @@ static bool is_text(const json_t *value, const char *text)
            memcmp(json_string_value(value), text, len) == 0;
 }
 
-static bool names_below(const json_t *value, const char *text, int depth)
+typedef bool match_fn(const json_t *value, const void *wanted);
+
+/* Whether some value in the block, at any depth, is what is looked for. */
+static bool any_below(const json_t *value, match_fn *match, const void *wanted, int depth)
 {
     const char *key;
     json_t *member;
@@ -25,18 +30,23 @@ static bool names_below(const json_t *value, const char *text, int depth)
         return false;
     if (json_is_object(value))
         json_object_foreach ((json_t *)value, key, member)
-            if (names_below(member, text, depth - 1))
+            if (any_below(member, match, wanted, depth - 1))
                 return true;
     if (json_is_array(value))
         json_array_foreach (value, i, member)
-            if (names_below(member, text, depth - 1))
+            if (any_below(member, match, wanted, depth - 1))
                 return true;
-    return is_text(value, text);
+    return match(value, wanted);
+}
+
+static bool is_wanted_text(const json_t *value, const void *wanted)
+{
+    return is_text(value, wanted);
 }
 
 bool es_authority_names(const json_t *spec, const char *text)
 {
-    return *text && names_below(spec, text, MAX_DEPTH);
+    return *text && any_below(spec, is_wanted_text, text, MAX_DEPTH);
 }
 
 int es_authority_namespace(const struct es_authority *who, const char *ns, const char **ret,
@@ -84,5 +94,38 @@ bool es_authority_api_token(const json_t *spec, const char *account)
         json_array_foreach (spec, i, member)
             if (es_authority_api_token(member, account))
                 return true;
+    return false;
+}
+
+/* ---- hosts ---- */
+
+struct place {
+    const char *host;
+    int port;
+};
+
+/* A URL without a port names the host, as a bare name does: a server that sends
+ * from http to https stays the one that was named. */
+static bool names_place(const json_t *value, const void *wanted)
+{
+    const struct place *p = wanted;
+    const char *text = json_string_value(value);
+    struct es_address a;
+
+    if (!text || strlen(text) != json_string_length(value))
+        return false;
+    if (!(strstr(text, "://") ? es_address_of_url(&a, text) : es_address_parse(&a, text)))
+        return false;
+    return es_strieq(a.host, p->host) && (!a.has_port || a.port == p->port);
+}
+
+bool es_authority_host(const json_t *spec, const char *const *patterns, const char *host, int port)
+{
+    const struct place place = {host, port};
+
+    for (; *patterns; patterns++)
+        if (es_streq(*patterns, "spec") ? any_below(spec, names_place, &place, MAX_DEPTH)
+                                        : es_host_pattern_matches(*patterns, host, port))
+            return true;
     return false;
 }

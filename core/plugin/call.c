@@ -9,35 +9,6 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 
-#define CHANNEL(c) (1u << (c))
-
-/* What an operation may emit. The ABI's table in esp/plugin.h, as data. */
-struct op_rule {
-    const char *name;
-    unsigned channels;
-    size_t max_outputs; /* 0: the ceiling of all calls */
-};
-
-static const struct op_rule rules[] = {
-    [ES_OP_CONFIGURE] = {.name = "configure"},
-    [ES_OP_CHECK] = {.name = "check", .channels = CHANNEL(ESP_OUT_WARNING)},
-    [ES_OP_OPEN] = {.name = "open"},
-    [ES_OP_CLOSE] = {.name = "close"},
-    [ES_OP_VALIDATE] = {.name = "validate"},
-    [ES_OP_GET] = {.name = "get", .channels = CHANNEL(ESP_OUT_VALUE), .max_outputs = 1},
-    [ES_OP_GET_MAP] = {.name = "get_map", .channels = CHANNEL(ESP_OUT_VALUE)},
-    [ES_OP_GET_BATCH] = {.name = "get_batch", .channels = CHANNEL(ESP_OUT_VALUE)},
-    [ES_OP_LIST] = {.name = "list", .channels = CHANNEL(ESP_OUT_VALUE) | CHANNEL(ESP_OUT_NAME)},
-    [ES_OP_EXISTS] = {.name = "exists", .channels = CHANNEL(ESP_OUT_VALUE), .max_outputs = 1},
-    [ES_OP_PUSH] = {.name = "push"},
-    [ES_OP_REMOVE] = {.name = "remove"},
-};
-
-const char *es_op_name(enum es_op op)
-{
-    return rules[op].name;
-}
-
 void es_call_begin(struct esp_call *c, const struct es_registry *r, const struct es_plugin *plugin,
                    const struct esp_component *component, enum es_op op, const struct es_authority *who)
 {
@@ -102,6 +73,70 @@ char *es_call_clean_text(char *out, size_t max, esp_bytes text)
     return out;
 }
 
+int es_call_trust(struct esp_call *c, esp_bytes secret)
+{
+    struct es_trusted *t = es_arena_alloc(&c->arena, sizeof *t);
+
+    if (!t)
+        return ES_E_NOMEM;
+    *t = (struct es_trusted){secret, c->trusted};
+    c->trusted = t;
+    return 0;
+}
+
+/* What is shorter is a word that may stand anywhere. */
+#define LEAST_SECRET 6
+
+/* Replaces each occurrence; returns the new length. */
+static size_t hide(uint8_t *text, size_t len, const uint8_t *secret, size_t secret_len)
+{
+    static const char stars[] = "***";
+    uint8_t *at = text;
+
+    while (secret_len >= LEAST_SECRET &&
+           (at = memmem(at, len - (size_t)(at - text), secret, secret_len)) != NULL) {
+        size_t behind = (size_t)(at - text) + secret_len;
+        memcpy(at, stars, 3);
+        memmove(at + 3, text + behind, len - behind);
+        len -= secret_len - 3;
+        at += 3;
+    }
+    return len;
+}
+
+/* As a whole, and line by line: a key in PEM may be quoted in part. */
+static size_t hide_lines(uint8_t *text, size_t len, esp_bytes secret)
+{
+    const uint8_t *at = secret.ptr, *end = secret.ptr + secret.len;
+
+    len = hide(text, len, secret.ptr, secret.len);
+    while (at && at < end) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        const uint8_t *stop = newline ? newline : end;
+        len = hide(text, len, at, (size_t)(stop - at));
+        at = newline ? newline + 1 : end;
+    }
+    return len;
+}
+
+char *es_call_hear(const struct esp_call *c, char *out, size_t max, esp_bytes text)
+{
+    /* Twice what is ever shown, a log line: a secret that begins in there is
+     * seen whole. */
+    uint8_t raw[8 * ES_CALL_MAX_TEXT];
+    size_t len = !text.ptr ? 0 : text.len < sizeof raw ? text.len : sizeof raw;
+
+    if (len)
+        memcpy(raw, text.ptr, len);
+    for (const struct es_trusted *t = c->trusted; t; t = t->next)
+        len = hide_lines(raw, len, t->bytes);
+    for (size_t i = 0; i < c->value_count; i++)
+        len = hide_lines(raw, len, c->values[i].value);
+    es_call_clean_text(out, max, (esp_bytes){raw, len});
+    explicit_bzero(raw, sizeof raw);
+    return out;
+}
+
 /* ---- what the plugin hands out ---- */
 
 static bool grow_outputs(struct esp_call *c)
@@ -118,35 +153,44 @@ static bool grow_outputs(struct esp_call *c)
     return true;
 }
 
-static esp_status refuse_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_bytes value)
+void es_call_refuse_emit(struct esp_call *c, enum es_emit_verdict verdict, int32_t channel)
 {
-    const struct op_rule *rule = &rules[c->op];
-    size_t max = rule->max_outputs ? rule->max_outputs : ES_CALL_MAX_OUTPUTS;
-    size_t room = ES_CALL_MAX_BYTES - c->output_bytes;
+    const char *op = es_op_name(c->op);
+    size_t max = es_op_max_outputs(c->op);
 
-    if (c->failed || c->broken)
-        return ESP_E_INTERNAL; /* settled already: nothing that comes now will be used */
-    if (channel < ESP_OUT_VALUE || channel > ESP_OUT_WARNING || !(rule->channels & CHANNEL(channel)))
-        return es_call_breach(c, "emitted on channel %d, which %s does not have", (int)channel, rule->name);
-    if ((key.len && !key.ptr) || (value.len && !value.ptr))
-        return es_call_breach(c, "emitted bytes with a length and no address");
-    if (c->output_count >= max)
-        return es_call_breach(c, "emitted more than %zu result%s from %s", max, max == 1 ? "" : "s",
-                              rule->name);
-    if (key.len > room || value.len > room - key.len)
-        return es_call_breach(c, "emitted more than %zu MiB from %s", ES_CALL_MAX_BYTES >> 20, rule->name);
-    if (key.len && memchr(key.ptr, '\0', key.len))
-        return es_call_breach(c, "emitted a name that holds a NUL byte from %s", rule->name);
-    return ESP_OK;
+    switch (verdict) {
+    case ES_EMIT_OK:
+        break;
+    case ES_EMIT_CHANNEL:
+        es_call_breach(c, "emitted on channel %d, which %s does not have", (int)channel, op);
+        break;
+    case ES_EMIT_ADDRESS:
+        es_call_breach(c, "emitted bytes with a length and no address");
+        break;
+    case ES_EMIT_COUNT:
+        es_call_breach(c, "emitted more than %zu result%s from %s", max, max == 1 ? "" : "s", op);
+        break;
+    case ES_EMIT_BYTES:
+        es_call_breach(c, "emitted more than %zu MiB from %s", ES_CALL_MAX_BYTES >> 20, op);
+        break;
+    case ES_EMIT_NUL:
+        es_call_breach(c, "emitted a name that holds a NUL byte from %s", op);
+        break;
+    }
 }
 
 esp_status es_call_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_bytes value)
 {
     struct es_output out = {.channel = channel};
-    esp_status status = refuse_emit(c, channel, key, value);
 
-    if (status != ESP_OK)
-        return status;
+    if (c->failed || c->broken)
+        return ESP_E_INTERNAL; /* settled already: nothing that comes now will be used */
+    enum es_emit_verdict verdict =
+        es_emit_judge(c->op, channel, key, value, c->output_count, c->output_bytes);
+    if (verdict != ES_EMIT_OK) {
+        es_call_refuse_emit(c, verdict, channel);
+        return ESP_E_INTERNAL;
+    }
     if (key.len) {
         out.key = es_mem_alloc(key.len + 1);
         if (!out.key)
@@ -184,7 +228,7 @@ esp_status es_call_fail(struct esp_call *c, esp_status status, uint64_t retry_af
 
     c->failed = true;
     es_error_set(&c->said, is_failure(status) ? status : ES_E_INTERNAL, "%s",
-                 es_call_clean_text(text, sizeof text, why));
+                 es_call_hear(c, text, sizeof text, why));
     if (status == ESP_E_RETRY)
         c->said.retry_after_ms = (int64_t)(retry_after_ms < longest ? retry_after_ms : longest);
     return status == ESP_OK ? ESP_E_INTERNAL : status;
@@ -195,12 +239,12 @@ void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_by
     char text[ES_CALL_MAX_TEXT + 1];
 
     if (c->op != ES_OP_GET_BATCH || index >= c->ref_count) {
-        es_call_breach(c, "called fail_at from %s for reference %zu of %zu", rules[c->op].name, index,
+        es_call_breach(c, "called fail_at from %s for reference %zu of %zu", es_op_name(c->op), index,
                        c->ref_count);
         return;
     }
     struct es_fault *f = es_arena_alloc(&c->arena, sizeof *f);
-    es_call_clean_text(text, sizeof text, why);
+    es_call_hear(c, text, sizeof text, why);
     const char *copy = f ? es_arena_dup(&c->arena, text, strlen(text)) : NULL;
     if (!copy) {
         es_call_breach(c, "reported more failures than fit in memory");
@@ -226,6 +270,14 @@ static esp_status status_of(int code)
     default:
         return code <= ES_E_NOT_FOUND && code >= ES_E_INTERNAL ? code : ESP_E_INTERNAL;
     }
+}
+
+esp_status es_call_lost(struct esp_call *c, const struct es_error *err)
+{
+    c->failed = true;
+    c->broken = false;
+    c->said = *err;
+    return status_of(err->code);
 }
 
 esp_status es_call_service_failed(struct esp_call *c, const struct es_error *err)
@@ -271,15 +323,15 @@ static int default_sentence(const struct esp_call *c, esp_status status, struct 
     case ESP_E_UNDECIDED:
         return es_error_set(err, status, "%s", "");
     case ESP_E_CANCELLED:
-        return es_error_set(err, status, "%s of the %s provider was stopped: %s", rules[c->op].name,
+        return es_error_set(err, status, "%s of the %s provider was stopped: %s", es_op_name(c->op),
                             es_call_provider(c),
                             es_call_remaining_ms(c) > 0 ? "cancelled" : "the time for it is over");
     case ESP_E_UNSUPPORTED:
-        return es_error_set(err, status, "%s is not supported by the %s provider", rules[c->op].name,
+        return es_error_set(err, status, "%s is not supported by the %s provider", es_op_name(c->op),
                             es_call_provider(c));
     default:
         return es_error_set(err, status, "%s of the %s provider failed without a reason (%s)",
-                            rules[c->op].name, es_call_provider(c), es_code_name(status));
+                            es_op_name(c->op), es_call_provider(c), es_code_name(status));
     }
 }
 
@@ -320,7 +372,7 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
         return settle_success(c, err);
     if (!is_failure(status))
         return es_error_set(err, ES_E_INTERNAL, "the %s plugin returned the unknown status %d from %s%s%s",
-                            c->plugin->name, (int)status, rules[c->op].name, c->failed ? ": " : "",
+                            c->plugin->name, (int)status, es_op_name(c->op), c->failed ? ": " : "",
                             c->failed ? c->said.text : "");
     int code = meaning_of(c, status);
     if (c->failed && c->said.text[0]) {

@@ -18,33 +18,13 @@
 #include "core/http/http.h"
 #include "core/plugin/registry.h"
 #include "core/plugin/services.h"
+#include "core/wire/op.h"
 #include "esp/plugin.h"
 
-/* Ceilings of one call. */
-#define ES_CALL_MAX_OUTPUTS ((size_t)10000)
-#define ES_CALL_MAX_BYTES ((size_t)16 << 20) /* emitted: keys and values */
+/* Ceilings of one call; those on what is emitted are in core/wire/op.h. */
 #define ES_CALL_MAX_TAKEN ((size_t)64 << 20) /* handed to the plugin: answers, values of Secrets */
 #define ES_CALL_MAX_TEXT ((size_t)1024)      /* of fail, fail_at and a warning */
-#define ES_CALL_MAX_LOG_LINES 200
 #define ES_CALL_DEFAULT_MS INT64_C(30000)
-
-/* Those about the store before those about a secret. */
-enum es_op {
-    ES_OP_CONFIGURE,
-    ES_OP_CHECK,
-    ES_OP_OPEN,
-    ES_OP_CLOSE,
-    ES_OP_VALIDATE,
-    ES_OP_GET,
-    ES_OP_GET_MAP,
-    ES_OP_GET_BATCH,
-    ES_OP_LIST,
-    ES_OP_EXISTS,
-    ES_OP_PUSH,
-    ES_OP_REMOVE,
-};
-
-const char *es_op_name(enum es_op op);
 
 struct es_output {
     int32_t channel; /* ESP_OUT_... */
@@ -58,6 +38,13 @@ struct es_fault {
     int code;
     const char *why; /* in the arena */
     struct es_fault *next;
+};
+
+/* Secret bytes that the plugin was trusted with during the call: in the arena, or
+ * in the request. They are taken out of what it says. */
+struct es_trusted {
+    esp_bytes bytes;
+    struct es_trusted *next;
 };
 
 /* An HTTP answer that the plugin may read until the call ends. */
@@ -80,6 +67,9 @@ struct esp_call {
     struct es_fault *faults;
 
     struct es_arena arena;
+    const esp_pair *values; /* of the request */
+    size_t value_count;
+    struct es_trusted *trusted;
     struct es_answer *answers;
     size_t answer_bytes;
     int log_lines;
@@ -112,6 +102,13 @@ esp_status es_call_emit(struct esp_call *c, int32_t channel, esp_bytes key, esp_
 esp_status es_call_fail(struct esp_call *c, esp_status status, uint64_t retry_after_ms, esp_bytes why);
 void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_bytes why);
 
+/* An emit that was refused before it came here, by a plugin's own process. */
+void es_call_refuse_emit(struct esp_call *c, enum es_emit_verdict verdict, int32_t channel);
+
+/* The plugin could not be reached, or went away: `err` is how the call ends,
+ * whatever the plugin said before. Returns the status to return. */
+esp_status es_call_lost(struct esp_call *c, const struct es_error *err);
+
 /* Records that a service failed and why; returns the ABI's status for `code`. */
 esp_status es_call_service_error(struct esp_call *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -121,6 +118,14 @@ esp_status es_call_service_failed(struct esp_call *c, const struct es_error *err
 
 /* Records that the plugin broke a rule. Returns ESP_E_INTERNAL. */
 esp_status es_call_breach(struct esp_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The plugin was handed this, which lives as long as the call. 0 or ES_E_NOMEM. */
+int es_call_trust(struct esp_call *c, esp_bytes secret);
+
+/* es_call_clean_text of what the plugin says, with every secret that it was
+ * trusted with during this call replaced by three stars. A plugin must not quote
+ * them; this is for the one that does. */
+char *es_call_hear(const struct esp_call *c, char *out, size_t max, esp_bytes text);
 
 /* Foreign text made fit for events, conditions and logs: at most max - 1
  * bytes, valid UTF-8, no control characters. Returns `out`. */

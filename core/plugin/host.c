@@ -65,6 +65,8 @@ static esp_status hand_out(struct esp_call *c, const void *data, size_t len, esp
         return es_call_service_error(c, ES_E_TOO_LARGE, "%s of the %s provider took in more than %zu MiB",
                                      es_op_name(c->op), es_call_provider(c), ES_CALL_MAX_TAKEN >> 20);
     *out = (esp_bytes){copy, len};
+    if (es_call_trust(c, *out) < 0)
+        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
     return ESP_OK;
 }
 
@@ -90,7 +92,7 @@ static void host_log(struct esp_call *c, int32_t level, esp_bytes line)
 
     if (!es_log_enabled(at) || c->log_lines > ES_CALL_MAX_LOG_LINES)
         return;
-    es_call_clean_text(text, sizeof text, line);
+    es_call_hear(c, text, sizeof text, line);
     if (c->log_lines++ == ES_CALL_MAX_LOG_LINES)
         es_call_clean_text(text, sizeof text,
                            (esp_bytes){(const uint8_t *)"more lines of this call are dropped", 35});

@@ -1,10 +1,14 @@
 /* HTTP on behalf of a plugin: what it asks for is checked, bounded by the
  * call's deadline, counted, and the answer stays with the call. */
+#include <stdio.h>
 #include <string.h>
 
+#include "core/base/buf.h"
 #include "core/base/text.h"
+#include "core/plugin/authority.h"
 #include "core/plugin/host.h"
 #include "core/plugin/registry_own.h"
+#include "core/wire/tables.h"
 
 #define MAX_METHOD ((size_t)16)
 #define MAX_URL ((size_t)64 << 10)
@@ -17,14 +21,10 @@
 #define MAX_NAME ((size_t)253)
 #define KNOWN_FLAGS (ESP_HTTP_FOLLOW | ESP_HTTP_INSECURE)
 
-/* What 1.0 had: a plugin that hands over less was not built with any header. */
-#define REQUEST_V1_SIZE (offsetof(struct esp_http_request, api) + sizeof(esp_bytes))
-#define RESPONSE_V1_SIZE (offsetof(struct esp_http_response, body) + sizeof(esp_bytes))
-
 static esp_status refuse_request(struct esp_call *c, const struct esp_http_request *q,
                                  const struct esp_http_response *a)
 {
-    if (q->size < REQUEST_V1_SIZE || a->size < RESPONSE_V1_SIZE)
+    if (q->size < ES_HTTP_REQUEST_V1_SIZE || a->size < ES_HTTP_RESPONSE_V1_SIZE)
         return es_call_service_error(
             c, ES_E_INTERNAL, "the %s plugin passed an HTTP request or response struct that is too short",
             c->plugin->name);
@@ -88,6 +88,38 @@ static esp_status copy_headers(struct esp_call *c, const struct esp_http_request
     return ESP_OK;
 }
 
+static void list_hosts(struct es_buf *out, const char *const *hosts)
+{
+    es_buf_init(out, ES_ERROR_TEXT_MAX / 2);
+    for (size_t i = 0; hosts[i]; i++)
+        es_buf_addf(out, "%s%s", i ? ", " : "", hosts[i]);
+    if (!*hosts)
+        es_buf_adds(out, "none");
+    if (es_buf_failed(out))
+        es_buf_fini(out);
+}
+
+/* The transport asks, with the host that it will connect to. */
+static int allow_host(void *ctx, const char *host, int port, struct es_error *err)
+{
+    const struct esp_call *c = ctx;
+    const char *const *hosts = c->plugin->hosts;
+    bool usual = port == 443 || port == 80;
+    char at[16];
+    struct es_buf list;
+
+    if (es_authority_host(c->who->spec, hosts, host, port))
+        return 0;
+    list_hosts(&list, hosts);
+    snprintf(at, sizeof at, ":%d", port);
+    es_error_set(err, ES_E_DENIED,
+                 "the %s plugin may not talk to %s%s: its hosts are %s; add it to hosts: of this plugin in "
+                 "the configuration",
+                 c->plugin->name, host, usual ? "" : at, list.len ? es_buf_str(&list) : "others");
+    es_buf_fini(&list);
+    return ES_E_DENIED;
+}
+
 static const char *pem_text(esp_bytes pem)
 {
     return pem.len ? (const char *)pem.ptr : NULL;
@@ -132,6 +164,10 @@ static esp_status copy_request(struct esp_call *c, const struct esp_http_request
     ret->follow_redirects =
         (q->flags & ESP_HTTP_FOLLOW) && (es_streq(ret->method, "GET") || es_streq(ret->method, "HEAD"));
     ret->cancelled = c->who->cancelled;
+    if (c->plugin->hosts) {
+        ret->allow = allow_host;
+        ret->allow_ctx = c;
+    }
     return copy_headers(c, q, ret);
 }
 

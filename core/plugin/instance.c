@@ -12,6 +12,7 @@
 #include "core/plugin/call.h"
 #include "core/plugin/document.h"
 #include "core/plugin/instance_own.h"
+#include "core/plugin/remote.h"
 #include "core/plugin/whole.h"
 
 #define CLOSE_MS 5000
@@ -46,6 +47,12 @@ static bool has_cap(const struct es_instance *i, uint64_t cap)
 const struct es_provider *es_instance_provider(const struct es_instance *i)
 {
     return i->provider;
+}
+
+bool es_instance_stale(const struct es_instance *i)
+{
+    struct es_remote *remote = i->provider->plugin->remote;
+    return remote && es_remote_stale(remote, i->state);
 }
 
 void **es_instance_slot(struct es_instance *i)
@@ -140,6 +147,8 @@ static int run(struct es_instance *i, struct esp_call *c, esp_op op, const struc
     int rc = gate_enter(i, c, err);
     if (rc < 0)
         return rc;
+    c->values = values;
+    c->value_count = value_count;
     esp_status status = op(i->state, c, &request);
     gate_leave(i);
     return es_call_settle(c, status, err);

@@ -38,6 +38,9 @@ int es_instance_open(struct es_instance **ret, const struct es_registry *r, cons
  * and may read nothing of the cluster any more. */
 void es_instance_close(struct es_instance *i);
 
+/* Whether it died with its plugin's process: it has to be opened again. */
+bool es_instance_stale(const struct es_instance *i);
+
 const struct es_provider *es_instance_provider(const struct es_instance *i);
 
 /* 0 ready; ES_E_UNDECIDED with err->text "" when it cannot tell and that is

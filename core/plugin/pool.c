@@ -131,6 +131,12 @@ static struct entry *entry_new(const char *key, const char *version)
     return NULL;
 }
 
+/* Of this version, and not lost with its plugin's process. */
+static bool is_good(const struct entry *e, const char *version)
+{
+    return es_streq(e->version, version) && (e->state != READY || !es_instance_stale(e->instance));
+}
+
 /* The entry to use, with one user more. *mine: the caller has to open it. */
 static struct entry *claim_locked(struct es_pool *p, const char *key, const char *version, bool *mine,
                                   struct entry **idle)
@@ -138,7 +144,7 @@ static struct entry *claim_locked(struct es_pool *p, const char *key, const char
     struct entry *e = es_map_get(&p->by_key, key);
 
     *mine = false;
-    if (e && es_streq(e->version, version)) {
+    if (e && is_good(e, version)) {
         e->users++;
         return e;
     }

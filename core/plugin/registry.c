@@ -1,11 +1,13 @@
 #include "core/plugin/registry.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <ltdl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/map.h"
@@ -13,18 +15,19 @@
 #include "core/base/text.h"
 #include "core/plugin/call.h"
 #include "core/plugin/crd_own.h"
-#include "core/plugin/host.h"
+#include "core/plugin/loader.h"
+#include "core/plugin/pin.h"
 #include "core/plugin/registry_own.h"
+#include "core/plugin/remote.h"
 #include "core/plugin/vet.h"
 
-#define ENTRY_SYMBOL "esp_plugin_entry_v1"
-#define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
 #define MAX_PLUGINS 256
 #define MAX_CONFIG ((size_t)1 << 20)
 
 struct es_registry {
     struct es_services services;
-    struct es_metric *api_calls;
+    struct es_isolation_opts isolation;
+    struct es_metric *api_calls, *restarts, *lost, *resident;
     struct es_plugin **plugins;
     size_t plugin_count, plugin_cap;
     struct es_map providers; /* name -> struct es_provider */
@@ -32,19 +35,48 @@ struct es_registry {
     size_t refusal_count, refusal_cap;
 };
 
+/* What the processes take, read when the page is asked for. */
+static void collect(void *registry)
+{
+    struct es_registry *r = registry;
+
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (r->plugins[i]->remote)
+            es_metric_set(r->resident, (const char *const[]){r->plugins[i]->name},
+                          (double)es_remote_resident(r->plugins[i]->remote));
+}
+
+static int make_metrics(struct es_registry *r, struct es_metrics *m)
+{
+    static const char *const calls[] = {"provider", "call", "status"};
+    static const char *const plugin[] = {"plugin"};
+
+    r->api_calls = es_metrics_family(m, ES_COUNTER, "externalsecret_provider_api_calls_count",
+                                     "Number of API calls towards the secret provider", calls, 3, NULL, 0);
+    r->restarts =
+        es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
+                          "Processes of plugins that were started again after one ended.", plugin, 1, NULL, 0);
+    r->lost = es_metrics_family(m, ES_COUNTER, "esod_plugin_lost_calls_total",
+                                "Calls that failed because the plugin's process ended.", plugin, 1, NULL, 0);
+    r->resident =
+        es_metrics_family(m, ES_GAUGE, "esod_plugin_resident_memory_bytes",
+                          "Resident memory of the plugin's process in bytes.", plugin, 1, NULL, 0);
+    return es_metrics_on_collect(m, collect, r);
+}
+
 int es_registry_new(struct es_registry **ret, const struct es_services *services, struct es_error *err)
 {
-    static const char *const labels[] = {"provider", "call", "status"};
     struct es_registry *r = es_mem_calloc(1, sizeof *r);
 
     if (!r)
         return es_error_nomem(err);
     if (services)
         r->services = *services;
-    if (r->services.metrics)
-        r->api_calls =
-            es_metrics_family(r->services.metrics, ES_COUNTER, "externalsecret_provider_api_calls_count",
-                              "Number of API calls towards the secret provider", labels, 3, NULL, 0);
+    r->isolation.isolation = ES_ISOLATION_NONE;
+    if (r->services.metrics && make_metrics(r, r->services.metrics) < 0) {
+        es_mem_free(r);
+        return es_error_nomem(err);
+    }
     if (lt_dlinit() != 0) {
         es_mem_free(r);
         return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
@@ -53,10 +85,53 @@ int es_registry_new(struct es_registry **ret, const struct es_services *services
     return 0;
 }
 
+void es_registry_isolate(struct es_registry *r, const struct es_isolation_opts *opts)
+{
+    r->isolation = *opts;
+}
+
+int es_registry_start(struct es_registry *r, struct es_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++)
+        if (r->plugins[i]->remote)
+            rc = es_remote_start(r->plugins[i]->remote, err);
+    return rc;
+}
+
+static void hosts_free(const char *const *hosts)
+{
+    for (size_t i = 0; hosts && hosts[i]; i++)
+        es_mem_free((char *)hosts[i]);
+    es_mem_free((const char **)hosts);
+}
+
+/* NULL stays NULL: no list is no limit. */
+static int hosts_copy(const char *const **ret, const char *const *hosts)
+{
+    size_t count = 0;
+
+    while (hosts && hosts[count])
+        count++;
+    const char **copy = hosts ? es_mem_calloc(count + 1, sizeof *copy) : NULL;
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = es_mem_strdup(hosts[i]);
+        if (!copy[i]) {
+            hosts_free(copy);
+            copy = NULL;
+        }
+    }
+    *ret = copy;
+    return copy || !hosts ? 0 : ES_E_NOMEM;
+}
+
 static void plugin_free(struct es_plugin *p)
 {
     if (!p)
         return;
+    es_remote_free(p->remote);
+    hosts_free(p->hosts);
     es_mem_free((char *)p->path);
     es_mem_free((struct es_provider *)p->providers);
     es_mem_free(p);
@@ -102,7 +177,7 @@ static int no_such_file(const char *const *path, const char *name, struct es_err
     return ES_E_CONFIG;
 }
 
-static int find_file(char **ret, const char *const *path, const char *name, struct es_error *err)
+int es_registry_find(char **ret, const char *const *path, const char *name, struct es_error *err)
 {
     if (es_str_empty(name))
         return es_error_set(err, ES_E_CONFIG, "an entry without a name");
@@ -125,72 +200,45 @@ static int find_file(char **ret, const char *const *path, const char *name, stru
     return no_such_file(path, name, err);
 }
 
-/* ---- from a file to a table ---- */
+/* ---- from a file to a process ---- */
 
-/* libltdl says "file not found" whatever happened, and binds lazily, so that a
- * missing symbol would show in the middle of an operation. The system's loader
- * is asked first: it names the reason, and binds everything at once. */
-static int probe(const char *file, struct es_error *err)
+static enum es_isolation isolation_of(const struct es_registry *r, const struct es_plugin_entry *entry)
 {
-    if (dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE))
-        return 0;
-    const char *why = dlerror();
-    size_t len = strlen(file);
-    if (why && strncmp(why, file, len) == 0 && strncmp(why + len, ": ", 2) == 0)
-        why += len + 2;
-    return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", why ? why : "no reason given");
+    return entry->isolation != ES_ISOLATION_DEFAULT ? entry->isolation : r->isolation.isolation;
 }
 
-static int load_module(lt_dlhandle *ret, const char *file, struct es_error *err)
+static int start_remote(const struct es_registry *r, const struct es_plugin_entry *entry, const char *file,
+                        int memory_fd, struct es_remote **ret, struct es_error *err)
 {
-    lt_dladvise advise;
+    int64_t memory = entry->memory_bytes ? entry->memory_bytes : r->isolation.memory_bytes;
+    const struct es_remote_opts opts = {
+        .runner = r->isolation.runner,
+        .file = file,
+        .memory_fd = memory_fd,
+        .memory = memory ? memory : ES_PLUGIN_MEMORY,
+        .start_ms = r->isolation.start_ms ? r->isolation.start_ms : ES_PLUGIN_START_MS,
+        .grace_ms = r->isolation.grace_ms ? r->isolation.grace_ms : ES_PLUGIN_GRACE_MS,
+        .restarts = r->restarts,
+        .lost = r->lost,
+    };
 
-    int rc = probe(file, err);
-    if (rc < 0)
-        return rc;
-    if (lt_dladvise_init(&advise) != 0)
-        return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
-    if (lt_dladvise_local(&advise) == 0 && lt_dladvise_resident(&advise) == 0)
-        *ret = lt_dlopenadvise(file, advise);
-    lt_dladvise_destroy(&advise);
-    return *ret ? 0 : es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", lt_dlerror());
+    if (!opts.runner)
+        return es_error_set(err, ES_E_CONFIG, "there is no runner for plugins in processes of their own");
+    return es_remote_new(ret, &opts, err);
 }
 
-static int no_entry(lt_dlhandle module, struct es_error *err)
+/* Every process of a pinned plugin loads the same copy, the one that was checked. */
+static int start_process(const struct es_registry *r, const struct es_plugin_entry *entry, const char *file,
+                         struct es_remote **ret, struct es_error *err)
 {
-    char symbol[32];
+    int fd = -1;
 
-    for (int major = 0; major <= MAX_MAJOR; major++) {
-        snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%d", major);
-        if (lt_dlsym(module, symbol))
-            return es_error_set(
-                err, ES_E_CONFIG,
-                "it was built for plugin ABI %d (it has %s) and this esod has %u.%u; install a build "
-                "of it for ABI %u",
-                major, symbol, ESP_ABI_MAJOR, ESP_ABI_MINOR, ESP_ABI_MAJOR);
-    }
-    return es_error_set(err, ES_E_CONFIG, "it is no esod plugin: it has no symbol %s", ENTRY_SYMBOL);
-}
-
-static int ask_entry(const struct esp_plugin **ret, const char *file, struct es_error *err)
-{
-    lt_dlhandle module = NULL;
-    esp_entry_fn entry;
-
-    int rc = load_module(&module, file, err);
-    if (rc < 0)
-        return rc;
-    void *symbol = lt_dlsym(module, ENTRY_SYMBOL);
-    if (!symbol)
-        return no_entry(module, err);
-    /* ISO C has no conversion from an object pointer to a function; POSIX's
-     * dlsym promises that the bits are the same. */
-    memcpy(&entry, &symbol, sizeof entry);
-    *ret = entry(&es_host_table);
-    if (!*ret)
-        return es_error_set(err, ES_E_CONFIG, "it will not work with this esod (plugin ABI %u.%u)",
-                            ESP_ABI_MAJOR, ESP_ABI_MINOR);
-    return 0;
+    int rc = entry->sha256 ? es_pin_open(&fd, file, entry->sha256, err) : 0;
+    if (rc == 0)
+        rc = start_remote(r, entry, file, fd, ret, err);
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 /* ---- from a table to providers ---- */
@@ -208,6 +256,18 @@ static int make_room(void **list, size_t *cap, size_t count, size_t item, struct
     return 0;
 }
 
+static bool is_loaded(const struct es_registry *r, const char *file)
+{
+    struct stat a, b;
+
+    if (stat(file, &a) < 0)
+        return false;
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (stat(r->plugins[i]->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+            return true;
+    return false;
+}
+
 /* Generators have no es_provider, but their names are taken as well. */
 static const struct es_plugin *owner_of(const struct es_registry *r, const char *name)
 {
@@ -218,10 +278,12 @@ static const struct es_plugin *owner_of(const struct es_registry *r, const char 
     return NULL;
 }
 
-static int check_names(const struct es_registry *r, const struct esp_plugin *data, struct es_error *err)
+/* A plugin in this process is known by its table; one in another by its `file`. */
+static int check_names(const struct es_registry *r, const struct esp_plugin *data, const char *file,
+                       struct es_error *err)
 {
     for (size_t i = 0; i < r->plugin_count; i++)
-        if (r->plugins[i]->data == data)
+        if (r->plugins[i]->data == data || (file && is_loaded(r, file)))
             return es_error_set(err, ES_E_CONFIG, "it is listed twice");
     for (const struct esp_component *const *c = data->components; *c; c++) {
         const struct es_plugin *owner = owner_of(r, (*c)->name);
@@ -275,7 +337,7 @@ static int configure(const struct es_registry *r, const struct es_plugin *p, con
 }
 
 static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, const char *file,
-                       struct es_error *err)
+                       const struct es_plugin_entry *entry, const struct es_remote *remote, struct es_error *err)
 {
     struct es_plugin *p = es_mem_calloc(1, sizeof *p);
     struct es_provider *providers = NULL;
@@ -289,11 +351,12 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
                                 .path = es_mem_strdup(file),
                                 .abi_major = data->abi_major,
                                 .abi_minor = data->abi_minor,
-                                .isolation = ES_ISOLATION_NONE,
+                                .isolation = remote ? ES_ISOLATION_PROCESS : ES_ISOLATION_NONE,
+                                .fences = remote ? es_remote_fences(remote) : 0,
                                 .data = data};
         p->providers = providers = es_mem_calloc(components, sizeof *providers);
     }
-    if (!p || !p->path || !providers) {
+    if (!p || !p->path || !providers || hosts_copy(&p->hosts, entry->hosts) < 0) {
         plugin_free(p);
         return es_error_nomem(err);
     }
@@ -322,33 +385,38 @@ static int publish(struct es_registry *r, struct es_plugin *p, struct es_error *
     return 0;
 }
 
-static int add(struct es_registry *r, const struct esp_plugin *data, const char *file, const json_t *config,
-               struct es_error *err)
+/* `take_remote` is the process that the plugin is in; NULL: this one. */
+static int add(struct es_registry *r, const struct esp_plugin *data, const char *file,
+               struct es_remote *take_remote, const struct es_plugin_entry *entry, struct es_error *err)
 {
     struct es_plugin *p = NULL;
 
-    if (r->plugin_count == MAX_PLUGINS)
-        return es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS);
-    int rc = es_vet_plugin(data, err);
+    int rc = r->plugin_count == MAX_PLUGINS ? es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS)
+                                            : es_vet_plugin(data, err);
     if (rc == 0)
-        rc = check_names(r, data, err);
+        rc = check_names(r, data, take_remote ? file : NULL, err);
     if (rc == 0)
         rc = make_room((void **)&r->plugins, &r->plugin_cap, r->plugin_count, sizeof *r->plugins, err);
     if (rc == 0)
-        rc = make_plugin(&p, data, file, err);
-    if (rc == 0)
-        rc = configure(r, p, config, err);
+        rc = make_plugin(&p, data, file, entry, take_remote, err);
+    if (rc == 0) {
+        p->remote = take_remote;
+        take_remote = NULL;
+        if (p->remote)
+            es_remote_bind(p->remote, r, p);
+        rc = configure(r, p, entry->config, err);
+    }
     if (rc == 0)
         rc = publish(r, p, err);
     if (rc < 0)
         plugin_free(p);
+    es_remote_free(take_remote);
     return rc;
 }
 
 /* ---- entries ---- */
 
-/* Every refusal reads "ORIGIN: plugin NAME (FILE): REASON". */
-static int explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
+int es_registry_explain(const struct es_plugin_entry *entry, const char *file, int rc, struct es_error *err)
 {
     const char *origin = entry->origin ? entry->origin : "";
     const char *name = entry->name ? entry->name : "";
@@ -385,7 +453,7 @@ static int finish_load(struct es_registry *r, const struct es_plugin_entry *entr
 
     if (rc == 0)
         return 0;
-    explain(entry, file, rc, &full);
+    es_registry_explain(entry, file, rc, &full);
     if (entry->optional && rc != ES_E_NOMEM)
         return remember_refusal(r, entry->name, &full, err);
     if (err)
@@ -400,11 +468,17 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     struct es_error why = ES_ERROR_INIT;
     char *file = NULL;
 
-    int rc = find_file(&file, path, entry->name, &why);
+    struct es_remote *remote = NULL;
+
+    int rc = es_registry_find(&file, path, entry->name, &why);
+    if (rc == 0 && isolation_of(r, entry) == ES_ISOLATION_PROCESS) {
+        rc = start_process(r, entry, file, &remote, &why);
+        data = rc == 0 ? es_remote_data(remote) : NULL;
+    } else if (rc == 0) {
+        rc = es_loader_ask(&data, file, entry->sha256, &why);
+    }
     if (rc == 0)
-        rc = ask_entry(&data, file, &why);
-    if (rc == 0)
-        rc = add(r, data, file, entry->config, &why);
+        rc = add(r, data, file, remote, entry, &why);
     rc = finish_load(r, entry, file, rc, &why, err);
     es_mem_free(file);
     return rc;
@@ -414,7 +488,7 @@ int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const 
                     struct es_error *err)
 {
     struct es_error why = ES_ERROR_INIT;
-    int rc = add(r, data, "built in", entry->config, &why);
+    int rc = add(r, data, "built in", NULL, entry, &why);
     return finish_load(r, entry, NULL, rc, &why, err);
 }
 
@@ -423,18 +497,6 @@ int es_registry_add(struct es_registry *r, const struct esp_plugin *data, const 
 static int is_module(const struct dirent *e)
 {
     return e->d_name[0] != '.' && es_str_ends(e->d_name, ".so");
-}
-
-static bool is_loaded(const struct es_registry *r, const char *file)
-{
-    struct stat a, b;
-
-    if (stat(file, &a) < 0)
-        return false;
-    for (size_t i = 0; i < r->plugin_count; i++)
-        if (stat(r->plugins[i]->path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-            return true;
-    return false;
 }
 
 /* Whether an earlier directory has a file of this name, which then hides this one. */
@@ -450,19 +512,17 @@ static bool is_hidden(const char *const *path, size_t at, const char *file_name)
     return false;
 }
 
-static int load_file(struct es_registry *r, const char *dir, const char *file_name, struct es_error *err)
+static int visit(const char *dir, const char *file_name, es_registry_file_fn *fn, void *ctx,
+                 struct es_error *err)
 {
     char *file = es_strf("%s%s/%s", strchr(dir, '/') ? "" : "./", dir, file_name);
-    struct es_plugin_entry entry = {.name = file, .optional = true};
 
-    if (!file)
-        return es_error_nomem(err);
-    int rc = is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+    int rc = file ? fn(ctx, file, err) : es_error_nomem(err);
     es_mem_free(file);
     return rc;
 }
 
-int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+int es_registry_each_file(const char *const *path, es_registry_file_fn *fn, void *ctx, struct es_error *err)
 {
     int rc = 0;
 
@@ -473,12 +533,25 @@ int es_registry_load_all(struct es_registry *r, const char *const *path, struct 
             continue; /* a plugin path lists places where something may be */
         for (int n = 0; n < count; n++) {
             if (rc == 0 && !is_hidden(path, i, names[n]->d_name))
-                rc = load_file(r, path[i], names[n]->d_name, err);
+                rc = visit(path[i], names[n]->d_name, fn, ctx, err);
             free(names[n]);
         }
         free(names);
     }
     return rc;
+}
+
+static int load_file(void *ctx, const char *file, struct es_error *err)
+{
+    struct es_registry *r = ctx;
+    const struct es_plugin_entry entry = {.name = file, .optional = true};
+
+    return is_loaded(r, file) ? 0 : es_registry_load(r, NULL, &entry, err);
+}
+
+int es_registry_load_all(struct es_registry *r, const char *const *path, struct es_error *err)
+{
+    return es_registry_each_file(path, load_file, r, err);
 }
 
 /* ---- answers ---- */

@@ -14,6 +14,8 @@
 #include "core/base/values.h"
 #include "core/http/http.h"
 
+struct es_authority;
+
 enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT };
 
 struct es_services {
@@ -33,6 +35,9 @@ struct es_services {
     /* Renders a Go template over a JSON object. NULL until there is one. */
     int (*render)(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
                   struct es_error *err);
+
+    /* A plugin's process ended under a call for this store. NULL: nobody cares. */
+    void (*plugin_lost)(void *ctx, const struct es_authority *who, const char *why);
     void *ctx;
 };
 

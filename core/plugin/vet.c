@@ -6,22 +6,13 @@
 
 #include "core/base/text.h"
 #include "core/plugin/crd.h"
-
-/* How much of each struct ABI 1.0 had. Written with the last field of 1.0, so that
- * they stay what they are when fields are appended. */
-#define PLUGIN_V1_SIZE (offsetof(struct esp_plugin, ambient) + sizeof(void *))
-#define COMPONENT_V1_SIZE (offsetof(struct esp_component, generator) + sizeof(void *))
-#define STORE_V1_SIZE (offsetof(struct esp_store_ops, remove) + sizeof(esp_op))
-#define GENERATOR_V1_SIZE (offsetof(struct esp_generator_ops, cleanup) + sizeof(esp_op))
+#include "core/wire/tables.h"
 
 #if UINTPTR_MAX == UINT64_MAX
-_Static_assert(PLUGIN_V1_SIZE == 64 && COMPONENT_V1_SIZE == 64 && STORE_V1_SIZE == 96 &&
-                   GENERATOR_V1_SIZE == 24,
+_Static_assert(ES_PLUGIN_V1_SIZE == 64 && ES_COMPONENT_V1_SIZE == 64 && ES_STORE_V1_SIZE == 96 &&
+                   ES_GENERATOR_V1_SIZE == 24,
                "a released ABI does not change");
 #endif
-
-#define MAX_COMPONENTS 256
-#define MAX_SCHEMA ((size_t)1 << 20)
 
 static int refuse_short(struct es_error *err, const char *what, uint32_t size, size_t least)
 {
@@ -44,9 +35,9 @@ static int vet_schema(const struct esp_component *c, const char *of, struct es_e
 {
     if (!c->schema)
         return es_error_set(err, ES_E_CONFIG, "%s has no schema", of);
-    if (strlen(c->schema) > MAX_SCHEMA)
+    if (strlen(c->schema) > ES_MAX_SCHEMA)
         return es_error_set(err, ES_E_CONFIG, "the schema of %s is larger than %zu KiB", of,
-                            MAX_SCHEMA >> 10);
+                            ES_MAX_SCHEMA >> 10);
     return es_crd_check_schema(c->name, c->schema, err);
 }
 
@@ -76,8 +67,8 @@ static int vet_store(const struct esp_component *c, const char *of, struct es_er
 
     if (!ops)
         return es_error_set(err, ES_E_CONFIG, "%s is a store without operations", of);
-    if (ops->size < STORE_V1_SIZE)
-        return refuse_short(err, "its esp_store_ops", ops->size, STORE_V1_SIZE);
+    if (ops->size < ES_STORE_V1_SIZE)
+        return refuse_short(err, "its esp_store_ops", ops->size, ES_STORE_V1_SIZE);
     if (!ops->open)
         return es_error_set(err, ES_E_CONFIG, "%s has no operation open", of);
     if ((c->caps & ESP_CAP_READ) && !ops->get)
@@ -97,8 +88,8 @@ static int vet_generator(const struct esp_component *c, const char *of, struct e
 
     if (!ops)
         return es_error_set(err, ES_E_CONFIG, "%s is a generator without operations", of);
-    if (ops->size < GENERATOR_V1_SIZE)
-        return refuse_short(err, "its esp_generator_ops", ops->size, GENERATOR_V1_SIZE);
+    if (ops->size < ES_GENERATOR_V1_SIZE)
+        return refuse_short(err, "its esp_generator_ops", ops->size, ES_GENERATOR_V1_SIZE);
     if (!ops->generate)
         return es_error_set(err, ES_E_CONFIG, "%s has no operation generate", of);
     return 0;
@@ -108,8 +99,8 @@ static int vet_component(const struct esp_component *c, size_t index, struct es_
 {
     char of[96];
 
-    if (c->size < COMPONENT_V1_SIZE)
-        return refuse_short(err, "its esp_component", c->size, COMPONENT_V1_SIZE);
+    if (c->size < ES_COMPONENT_V1_SIZE)
+        return refuse_short(err, "its esp_component", c->size, ES_COMPONENT_V1_SIZE);
     if (!is_name(c->name))
         return es_error_set(err, ES_E_CONFIG, "component %zu has an empty or malformed name", index);
     snprintf(of, sizeof of, "component %s", c->name);
@@ -127,8 +118,8 @@ static int vet_components(const struct esp_plugin *data, struct es_error *err)
 
     if (data->components)
         for (; data->components[count]; count++) {
-            if (count == MAX_COMPONENTS)
-                return es_error_set(err, ES_E_CONFIG, "it has more than %d components", MAX_COMPONENTS);
+            if (count == ES_MAX_COMPONENTS)
+                return es_error_set(err, ES_E_CONFIG, "it has more than %d components", ES_MAX_COMPONENTS);
             int rc = vet_component(data->components[count], count, err);
             if (rc < 0)
                 return rc;
@@ -143,7 +134,7 @@ static int vet_components(const struct esp_plugin *data, struct es_error *err)
 static int vet_versions(const struct esp_plugin *data, struct es_error *err)
 {
     if (data->size < offsetof(struct esp_plugin, reserved))
-        return refuse_short(err, "its esp_plugin", data->size, PLUGIN_V1_SIZE);
+        return refuse_short(err, "its esp_plugin", data->size, ES_PLUGIN_V1_SIZE);
     if (data->abi_major != ESP_ABI_MAJOR)
         return es_error_set(
             err, ES_E_CONFIG,
@@ -154,8 +145,8 @@ static int vet_versions(const struct esp_plugin *data, struct es_error *err)
             err, ES_E_CONFIG,
             "it needs plugin ABI %u.%u and this esod has %u.%u; use a newer esod or an older build of it",
             data->abi_major, data->needs_minor, ESP_ABI_MAJOR, ESP_ABI_MINOR);
-    if (data->size < PLUGIN_V1_SIZE)
-        return refuse_short(err, "its esp_plugin", data->size, PLUGIN_V1_SIZE);
+    if (data->size < ES_PLUGIN_V1_SIZE)
+        return refuse_short(err, "its esp_plugin", data->size, ES_PLUGIN_V1_SIZE);
     return 0;
 }
 

@@ -27,3 +27,42 @@ function(esp_add_plugin target)
     esod_embed(${target} ${schema} ${symbol})
   endforeach()
 endfunction()
+
+# esp_add_check(TARGET [SPEC file] [KEYS key...])
+#
+# A CTest entry, esp-check/TARGET, in which esp-check tries every promise of the ABI on
+# the plugin that TARGET builds (or imports: a module that another build system made).
+#
+#   SPEC  YAML or JSON, what users write under spec.provider.NAME: stores are opened with it
+#   KEYS  keys that such a store holds
+#
+# Call include(CTest) or enable_testing() before. esp-check comes with the SDK; another one
+# is named with -Desp_CHECK=.
+function(esp_add_check target)
+  cmake_parse_arguments(CHECK "" "SPEC" "KEYS" ${ARGN})
+  if(DEFINED BUILD_TESTING AND NOT BUILD_TESTING)
+    message(STATUS "esp-check/${target}: left out, because BUILD_TESTING is off")
+    return()
+  endif()
+  # In the tree that builds esp-check it is a target, perhaps a later one; add_test knows.
+  set(program esp-check)
+  if(DEFINED esp_CHECK)
+    set(program ${esp_CHECK})
+    if(NOT program)
+      message(FATAL_ERROR "esp_add_check(${target}): there is no esp-check beside the SDK of ${esp_DIR}; "
+                          "install its component sdk as a whole, name one with -Desp_CHECK=FILE, or switch the tests "
+                          "off with -DBUILD_TESTING=OFF")
+    endif()
+  endif()
+
+  set(arguments)
+  if(CHECK_SPEC)
+    get_filename_component(spec ${CHECK_SPEC} ABSOLUTE)
+    list(APPEND arguments --spec ${spec})
+  endif()
+  foreach(key ${CHECK_KEYS})
+    list(APPEND arguments --key ${key})
+  endforeach()
+  add_test(NAME esp-check/${target} COMMAND ${program} ${arguments} $<TARGET_FILE:${target}>)
+  set_tests_properties(esp-check/${target} PROPERTIES TIMEOUT 300)
+endfunction()

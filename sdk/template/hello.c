@@ -1,29 +1,21 @@
 /* hello.c: answers every key with a greeting. Copy it, rename it, and put your
- * backend where hello_get is. */
+ * backend where hello_get is. It reads best from its end. */
 #include <stdlib.h>
 
 #include <esp/json.h>
 #include <esp/plugin.h>
 #include <esp/text.h>
 
+/* More than a Kubernetes Secret can hold. Whatever grows has a ceiling. */
+#define TEXT_MAX (1 << 20)
+
 extern const char hello_schema[]; /* schema.json, compiled in */
 
 static const struct esp_host *host;
 
-#define TEXT_MAX 65536
-
-static esp_status hello_open(struct esp_call *call, const struct esp_request *req, void **instance)
+static esp_status no_room(struct esp_call *call)
 {
-    struct esp_text *greeting = malloc(sizeof *greeting);
-    if (!greeting)
-        return esp_failf(host, call, ESP_E_INTERNAL, "out of memory");
-    esp_text_init(greeting, TEXT_MAX);
-    if (esp_json_get(req->json, esp_str("spec.greeting"), ESP_JSON_PATH, greeting) != 1) {
-        free(greeting);
-        return esp_failf(host, call, ESP_E_CONFIG, "spec.provider.hello.greeting is required");
-    }
-    *instance = greeting;
-    return ESP_OK;
+    return esp_failf(host, call, ESP_E_INTERNAL, "out of memory, or a text above %d bytes", TEXT_MAX);
 }
 
 static void hello_close(void *instance, struct esp_call *call)
@@ -33,16 +25,37 @@ static void hello_close(void *instance, struct esp_call *call)
     free(instance);
 }
 
+/* The instance of a store is its greeting. The request is borrowed, so it is copied. */
+static esp_status hello_open(struct esp_call *call, const struct esp_request *req, void **instance)
+{
+    struct esp_text *greeting = malloc(sizeof *greeting);
+    if (!greeting)
+        return no_room(call);
+    esp_text_init(greeting, TEXT_MAX);
+    int found = esp_json_get(req->json, esp_str("spec.greeting"), ESP_JSON_PATH, greeting);
+    if (found == 1) {
+        *instance = greeting;
+        return ESP_OK;
+    }
+    hello_close(greeting, call);
+    if (found < 0)
+        return no_room(call);
+    return esp_failf(host, call, ESP_E_CONFIG, "spec.provider.hello.greeting is required");
+}
+
+/* Several threads may be here at once (ESP_CAP_CONCURRENT): the greeting is only read. */
 static esp_status hello_get(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct esp_text answer;
     esp_text_init(&answer, TEXT_MAX);
     esp_text_add(&answer, esp_text_bytes(instance));
     esp_text_adds(&answer, ", ");
-    int found = esp_json_get(req->json, esp_str("key"), ESP_JSON_PATH, &answer);
-    esp_status status = found == 1 ? host->emit(call, ESP_OUT_VALUE, esp_str(""), esp_text_bytes(&answer))
-                                   : esp_failf(host, call, ESP_E_CONFIG, "the key is too long to be greeted");
-    esp_text_free(&answer);
+    esp_status status;
+    if (esp_json_get(req->json, esp_str("key"), ESP_JSON_PATH, &answer) == 1)
+        status = host->emit(call, ESP_OUT_VALUE, esp_str(""), esp_text_bytes(&answer));
+    else
+        status = no_room(call); /* every request has a key */
+    esp_text_free(&answer);     /* and wipes it: values are secrets */
     return status;
 }
 

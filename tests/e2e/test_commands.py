@@ -1,7 +1,9 @@
 """What the commands print, and what they answer to wrong use."""
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -85,6 +87,9 @@ WRONG = {
     "unknown argument of crds": (["crds", "all"], 'crds: unknown argument "all"; see esod crds --help'),
     "unknown form of plugins": (["plugins", "--output=yaml"], "plugins: --output=yaml is table or json, not yaml"),
     "unknown argument of plugins": (["plugins", "fake"], 'plugins: unknown argument "fake"; see esod plugins --help'),
+    "unknown form of plugins verify": (["plugins", "verify", "-o", "xml"], "plugins: -o is table or json, not xml"),
+    "verify what": (["plugins", "verify", "fake"], 'plugins: unknown argument "fake"; see esod plugins --help'),
+    "unknown isolation": (["plugins", "--isolation", "vm"], '--isolation: "vm" is neither process nor none'),
     "unknown argument of version": (["version", "--short"], 'version: unknown argument "--short"; see esod version --help'),
 }
 
@@ -104,7 +109,7 @@ def test_an_unknown_command_is_told_which_there_are(esod, args):
 
 def test_wrong_settings_stop_every_command(esod, tmp_path):
     (tmp_path / "esod.yaml").write_text("plugins: [fake]\nconcurent: 3\n")
-    for command in (["run"], ["local", "."], ["crds"], ["plugins"]):
+    for command in (["run"], ["local", "."], ["crds"], ["plugins"], ["plugins", "verify"]):
         text = complaint(esod(*command, "--config", "esod.yaml", code=2))
         assert text == "esod.yaml:2: concurent: unknown key; did you mean concurrent?"
 
@@ -174,14 +179,112 @@ def test_crds_apply(cluster, crds):
 def test_plugins(esod):
     p = esod("plugins")
     head, row = p.stdout.splitlines()
-    assert head.split() == ["PLUGIN", "VERSION", "ABI", "PROVIDERS", "PATH"]
+    assert head.split() == ["PLUGIN", "VERSION", "ABI", "ISOLATION", "PROVIDERS", "PATH"]
     assert row.split()[0] == "fake" and row.endswith(str(PLUGINS / "fake.so"))
-    for args in (["-o", "json"], ["--output=json"]):
+    for args in (["-o", "json"], ["--output=json"], ["--json"]):
         found = json.loads(esod("plugins", *args).stdout)
         assert found["refused"] == [] and len(found["plugins"]) == 1
         fake = found["plugins"][0]
         assert (fake["name"], fake["abi"], fake["path"]) == ("fake", "1.0", str(PLUGINS / "fake.so"))
         assert fake["providers"] == [{"name": "fake", "read": True, "find": True, "push": True}]
+        assert fake["sha256"] == sha256_of(PLUGINS / "fake.so")
+
+
+def test_plugins_inside_esod_have_no_fences(esod):
+    _, row = esod("plugins", "--isolation", "none").stdout.splitlines()
+    assert row.split()[3] == "none"
+    fake = json.loads(esod("plugins", "--json", "--isolation=none").stdout)["plugins"][0]
+    assert (fake["isolation"], fake["fences"]) == ("none", [])
+
+
+# ---- pins
+
+def sha256_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def pinned(tmp_path):
+    """pinned(sha256) writes a configuration with a copy of the fake plugin that is pinned to that, and returns the copy."""
+    def write(sha256, **entry):
+        copy = tmp_path / "mine" / "fake.so"
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(PLUGINS / "fake.so", copy)
+        entry = {"name": "fake", **({"sha256": sha256} if sha256 else {}), **entry}
+        (tmp_path / "esod.yaml").write_text(yaml.safe_dump({"pluginPath": ["mine"], "plugins": [entry]}))
+        return copy
+
+    return write
+
+
+def verify(esod, *args, code=0):
+    p = esod("plugins", "verify", "--json", *args, code=code)
+    return json.loads(p.stdout)["plugins"], p.stderr
+
+
+def test_verify_what_is_pinned(esod, pinned):
+    good = sha256_of(PLUGINS / "fake.so")
+    copy = pinned(good)
+    found, stderr = verify(esod, "--config", "esod.yaml")
+    where = found[0].pop("path")
+    assert os.path.samefile(copy, copy.parents[1] / where)
+    assert found == [{"name": "fake", "sha256": good, "pinned": good, "result": "ok"}] and stderr == ""
+    head, row = esod("plugins", "verify", "--config", "esod.yaml").stdout.splitlines()
+    assert head.split() == ["PLUGIN", "RESULT", "SHA-256", "PATH"]
+    assert row.split() == ["fake", "ok", good, where]
+    pinned(good.upper())
+    assert verify(esod, "--config", "esod.yaml")[0][0]["result"] == "ok"
+    assert "fake" in esod("plugins", "--config", "esod.yaml").stdout
+
+
+def test_a_plugin_that_changed_is_found_and_not_loaded(esod, pinned):
+    good = sha256_of(PLUGINS / "fake.so")
+    copy = pinned(good)
+    with open(copy, "ab") as f:
+        f.write(b"\0")  # still a shared object that would load
+    found, stderr = verify(esod, "--config", "esod.yaml", code=1)
+    assert (found[0]["result"], found[0]["pinned"], found[0]["sha256"]) == ("MISMATCH", good, sha256_of(copy))
+    sentence = (f": its SHA-256 is {sha256_of(copy)} and the configuration pins {good}; if the file was meant to change, "
+                "pin the new one\n")
+    assert stderr.startswith("esod: esod.yaml:4: plugin fake (") and stderr.endswith(sentence), stderr
+    assert " MISMATCH " in esod("plugins", "verify", "--config", "esod.yaml", code=1).stdout
+    for command in (["plugins"], ["local", "."], ["crds"], ["run"]):
+        assert esod(*command, "--config", "esod.yaml", code=2).stderr.endswith(sentence)
+
+
+def test_a_missing_plugin_is_not_verified(esod, pinned):
+    pinned("0" * 64, optional=True).unlink()
+    found, stderr = verify(esod, "--config", "esod.yaml", code=1)
+    assert found == [{"name": "fake", "path": None, "sha256": None, "pinned": "0" * 64, "result": "missing"}]
+    assert stderr.startswith("esod: esod.yaml:4: plugin fake: no such file; looked for ")
+
+
+def test_verify_prints_the_line_for_what_is_not_pinned(esod, pinned, tmp_path):
+    """What it prints is a configuration, and with that everything is pinned."""
+    good = sha256_of(PLUGINS / "fake.so")
+    found, stderr = verify(esod)
+    assert [(f["name"], f["result"], f["line"]) for f in found] == [("fake", "not pinned", f'sha256: "{good}"')]
+    assert stderr == ""
+    copy = pinned(None)
+    for args in (["--config", "esod.yaml"], ["--plugin-path", "mine"], ["--plugin", copy]):
+        table, text = esod("plugins", "verify", *args).stdout.split("\n\n", 1)
+        assert " not pinned " in table
+        said = text.split(":\n\n", 1)[1]
+        (tmp_path / "new.yaml").write_text(said)
+        assert yaml.safe_load(said)["plugins"][0]["sha256"] == good
+        found, _ = verify(esod, "--config", "new.yaml", "--plugin-path", "mine")
+        assert [f["result"] for f in found] == ["ok"]
+
+
+def test_verify_loads_nothing(esod, broken, tmp_path):
+    found, _ = verify(esod, "--plugin-path", broken)
+    assert [(f["name"], f["result"]) for f in found] == [("broken", "not pinned")]
+    assert found[0]["sha256"] == sha256_of(broken / "broken.so")
+    p = esod("plugins", "verify", "--plugin-path", "/nowhere")
+    assert p.stdout == "" and p.stderr == "No plugins found. They are looked for in:\n  /nowhere\n"
+
+
+# ---- plugins that cannot be loaded
 
 
 @pytest.fixture
@@ -230,7 +333,7 @@ def test_without_plugins_their_places_are_named(esod):
 
 # ---- streams
 
-@pytest.mark.parametrize("command", [["crds"], ["plugins"], ["version"], ["--help"], ["run", "--help"],
+@pytest.mark.parametrize("command", [["crds"], ["plugins"], ["plugins", "verify"], ["version"], ["--help"], ["run", "--help"],
                                      ["local", ROOT / "examples" / "quickstart"]])
 def test_output_that_cannot_be_written_is_a_failure(esod, command):
     with open("/dev/full", "w") as full:

@@ -1,4 +1,5 @@
-/* esp/json.h: reading JSON text in place, and looking properties up in it.
+/** @file esp/json.h
+ * Reading JSON text in place, and looking properties up in it.
  *
  * For secrets that are JSON documents. Everything works on the text as it was
  * written, without a tree: nothing is copied that is not asked for, and what
@@ -21,33 +22,39 @@
 extern "C" {
 #endif
 
-/* Ceilings of one lookup: nesting of containers that are walked and of paths in
- * paths, length of a path, bytes of documents made on the way (multipaths,
- * modifiers), and bytes looked at. A lookup that meets one fails. */
-#define ESP_JSON_MAX_DEPTH 128
-#define ESP_JSON_MAX_PATH 16384
-#define ESP_JSON_MAX_DERIVED (16u << 20)
-#define ESP_JSON_MAX_WORK (128u << 20)
+/** @defgroup toolkit_json Toolkit: JSON
+ * Request documents and secrets that are JSON, read without a tree: esp/json.h.
+ * @{ */
 
+/** @name Ceilings of one lookup
+ * A lookup that meets one fails.
+ * @{ */
+#define ESP_JSON_MAX_DEPTH 128           /**< Nesting of containers that are walked and of paths in paths. */
+#define ESP_JSON_MAX_PATH 16384          /**< Bytes of a path. */
+#define ESP_JSON_MAX_DERIVED (16u << 20) /**< Bytes of documents made on the way (multipaths, modifiers). */
+#define ESP_JSON_MAX_WORK (128u << 20)   /**< Bytes looked at. */
+/** @} */
+
+/** What a value is. */
 enum esp_json_kind {
-    ESP_JSON_NONE = 0, /* there is no value */
-    ESP_JSON_NULL,
-    ESP_JSON_FALSE,
-    ESP_JSON_TRUE,
-    ESP_JSON_NUMBER,
-    ESP_JSON_STRING,
-    ESP_JSON_OBJECT,
-    ESP_JSON_ARRAY
+    ESP_JSON_NONE = 0, /**< There is no value. */
+    ESP_JSON_NULL,     /**< null */
+    ESP_JSON_FALSE,    /**< false */
+    ESP_JSON_TRUE,     /**< true */
+    ESP_JSON_NUMBER,   /**< A number. */
+    ESP_JSON_STRING,   /**< A string. */
+    ESP_JSON_OBJECT,   /**< An object. */
+    ESP_JSON_ARRAY     /**< An array. */
 };
 
-/* How a property is read when it could be the name of a member or a path. */
+/** How a property is read when it could be the name of a member or a path. */
 enum esp_json_order {
-    ESP_JSON_PATH,          /* a path, nothing else */
-    ESP_JSON_ESCAPED_FIRST, /* with each dot taken as part of a name; if that is not there, a path */
-    ESP_JSON_PATH_FIRST     /* the other way round */
+    ESP_JSON_PATH,          /**< A path, nothing else. */
+    ESP_JSON_ESCAPED_FIRST, /**< With each dot taken as part of a name; if that is not there, a path. */
+    ESP_JSON_PATH_FIRST     /**< The other way round. */
 };
 
-/* Appends what `property` selects in the document `json` to `out`, in string
+/** Appends what `property` selects in the document `json` to `out`, in string
  * form: a string without quotes and escapes, an integer as written, any other
  * number in its shortest decimal form without exponent (1.50 -> 1.5, 1e3 ->
  * 1000), true, false, nothing for null, an object or array as written.
@@ -56,6 +63,7 @@ enum esp_json_order {
  * is full, or a ceiling was met; `out` is as before unless 1 is returned.
  *
  * The path language is gjson's (github.com/tidwall/gjson, SYNTAX.md, v1.18):
+ *
  *     name.last  a\.b.c  child*.2  c?ild.0     names, escapes, wildcards, indexes
  *     list.#  list.#.name                      count; one member of each element
  *     list.#(age>45).name  list.#(name%"D*")#  first match; all matches
@@ -66,24 +74,25 @@ enum esp_json_order {
  *     @this @reverse @flatten @join @keys @values @tostr @fromstr @ugly @pretty
  *     @valid @group @dig                       modifiers, some with an argument @flatten:{"deep":true}
  *     ..#  ..1.name                            the document read as JSON lines
+ *
  * It differs where gjson guesses: what is no JSON value (nan, inf) ends the search, a
  * malformed number or escape comes out as written (gjson: 0, the string cut short),
  * and an escaped wildcard stays literal beside others. */
 int esp_json_get(esp_bytes json, esp_bytes property, enum esp_json_order order, struct esp_text *out);
 
-/* The same, but appends the JSON text of the value as written (a string keeps
+/** The same, but appends the JSON text of the value as written (a string keeps
  * its quotes), and says what it is. *kind may be NULL. */
 int esp_json_get_raw(esp_bytes json, esp_bytes path, struct esp_text *out, enum esp_json_kind *kind);
 
-/* Whether the whole text is one well-formed JSON value (RFC 8259), nested no
+/** Whether the whole text is one well-formed JSON value (RFC 8259), nested no
  * deeper than ESP_JSON_MAX_DEPTH. If not, *at (may be NULL) is the offset
  * where it stops being one. */
 bool esp_json_check(esp_bytes json, size_t *at);
 
-/* What the first value of the text is, by its first byte. */
+/** What the first value of the text is, by its first byte. */
 enum esp_json_kind esp_json_kind(esp_bytes json);
 
-/* The members of an object in the order they are written, each as the text it
+/** A walk through the members of an object in the order they are written, each as the text it
  * is written in: the key with its quotes. Nothing is copied, all is borrowed
  * from the document. A name may come twice; readers of JSON let the last win.
  *
@@ -94,25 +103,29 @@ enum esp_json_kind esp_json_kind(esp_bytes json);
  *         esp_json_plain(key, &name);
  *         esp_json_plain(value, &secret);
  *         ...
- *     }
- *
- * esp_json_members is false unless the whole text is well-formed and an object, or
- * null, which counts as an object without members. */
+ *     } */
 struct esp_json_iter {
-    esp_bytes text;
-    size_t at;
+    esp_bytes text; /**< The document. */
+    size_t at;      /**< Where the walk is, in bytes. */
 };
+
+/** Begins a walk. False unless the whole text is well-formed and an object, or
+ * null, which counts as an object without members. */
 bool esp_json_members(struct esp_json_iter *it, esp_bytes json);
+
+/** The next member, or false when there is none, and then key and value stay as they are. */
 bool esp_json_next(struct esp_json_iter *it, esp_bytes *key, esp_bytes *value);
 
-/* Appends one value as a Kubernetes Secret holds a member of a JSON object: a
+/** Appends one value as a Kubernetes Secret holds a member of a JSON object: a
  * string without quotes and escapes, nothing for null, and the text as written
  * (2.50 stays 2.50) for everything else. Failure shows in `out`. */
 void esp_json_plain(esp_bytes value, struct esp_text *out);
 
-/* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become
+/** Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become
  * U+FFFD; < > & stay as they are. */
 void esp_json_quote(esp_bytes text, struct esp_text *out);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -120,7 +120,8 @@ static const struct mistake mistakes[] = {
     {"check/reads_beyond_host", "handshake", "failure", CRASH("SIGSEGV", "its entry"), 0, 0, NO_ASAN},
     {"check/another_table", "handshake", "failure", "its entry returns another table each time", 0, 0, 0},
     {"check/vetoes_newer", "handshake", "failure", "its entry refuses a core of ABI 1.1", 0, 0, 0},
-    {"check/entry_starts_thread", "handshake", "failure", "its entry left 1 more thread running", 0, 0, 0},
+    {"check/entry_opens_file", "handshake", "failure", "its entry left a file descriptor open: /dev/null", 0,
+     0, 0},
     {"check/claims_more", "sizes", "failure",
      "its esp_store_ops says that it is 104 bytes long; that of ABI 1.0 has 96", 0, 0, 0},
     {"check/depends_on_size", "sizes", "failure",
@@ -179,11 +180,13 @@ static const struct mistake mistakes[] = {
      "went on after emit had refused a result, 2 more times", 0, 0, 0},
     {"check/calls_from_thread", "emit-after-fail", "failure",
      "log was called on a thread, or at a time, that has no call", 0, 0, 0},
-    {"check/exits", "emit-after-fail", "failure",
+    {"exits", "emit-after-fail", "failure",
      "ended the process with exit code 3 in get of component exits after a refused connection", 0, 0, 0},
     {"check/secret_in_fail", "secrets", "failure",
      "get of component secret_in_fail put the value of a Kubernetes Secret, as it is, into the text of fail",
      LOGIN, 0, 0},
+    {"segfaults", "emit-after-fail", "failure",
+     CRASH("SIGSEGV", "get of component segfaults after a refused connection"), 0, 0, 0},
     {"check/secret_in_log", "secrets", "failure",
      "get of component secret_in_log put the value of a Kubernetes Secret, in hexadecimal, into a log line",
      LOGIN, 0, 0},
@@ -210,14 +213,14 @@ static const struct mistake mistakes[] = {
      "open of component leaks_fd left a file descriptor open: /dev/null", 0, 0, 0},
     {"check/starts_thread", "residue", "failure", "get of component starts_thread left 1 more thread running",
      0, 0, 0},
-    {"check/changes_locale", "residue", "failure", "get of component changes_locale changed the locale", 0, 0,
-     0},
+    {"check/sets_locale", "residue", "failure", "get of component sets_locale changed the locale", 0, 0, 0},
     {"check/changes_environment", "residue", "failure",
      "get of component changes_environment changed the environment", 0, 0, 0},
     {"check/changes_directory", "residue", "failure",
      "get of component changes_directory changed the working directory", 0, 0, 0},
     {"check/changes_signals", "residue", "failure", "changed what happens on signal 10", 0, 0, 0},
-    {"check/forks", "residue", "failure", "get of component forks left a child process behind", 0, 0, 0},
+    {"check/leaves_child", "residue", "failure", "get of component leaves_child left a child process behind",
+     0, 0, 0},
 };
 
 static int runs_here(enum where where)
@@ -454,6 +457,12 @@ static void test_wrong_use_has_its_sentence(void **state)
     assert_exit(0, "0 failed", ARGS(two, "--quick", "--component", "other_store"));
     assert_exit(2, "hello.yaml does not fit the schema of fake: ", ARGS(FAKE, "--spec", SPECS "/hello.yaml"));
     assert_exit(2, "plugin ./no-such.so: no such file", ARGS("no-such.so"));
+    assert_exit(2, ES_SANITIZED ? "a sanitizer stopped it in" : "crashed with SIGSEGV in loading it",
+                ARGS(BAD_PLUGINS "/when_loaded/crashes_when_loaded.so"));
+    assert_exit(2, "changes_locale.so: it set the locale of the process to C.UTF-8",
+                ARGS(BAD_PLUGINS "/changes_locale.so"));
+    assert_exit(2, "it started a thread when it was loaded, which a plugin never does",
+                ARGS(BAD_PLUGINS "/when_loaded/starts_thread_when_loaded.so"));
     assert_exit(2, "invalid ELF header", ARGS(BAD_PLUGINS "/not_a_shared_object.so"));
     assert_exit(2, "it was built for plugin ABI 2.0 and this esod has 1.0",
                 ARGS(BAD_PLUGINS "/abi_major_2.so"));

@@ -290,7 +290,7 @@ static void begin(void)
                                              .secret_stores = true,
                                              .cluster_stores = true},
                                 .clock = &jumping_clock};
-    es_plugin_services_init(&services, &world_env.cluster);
+    es_plugin_services_init(&services, &world_env);
     world_env.registry = probe_registry(&services);
     if (options.fake_plugin) {
         const struct es_plugin_entry entry = {.name = options.fake_plugin};

@@ -407,6 +407,158 @@ static void test_no_way_back_from_tls(void **state)
     free(ca);
 }
 
+/* ---- where a request may go ---- */
+
+/* Allows one host and notes what it was asked about. */
+struct gate {
+    const char *host;
+    char asked[512];
+};
+
+static int only_one(void *ctx, const char *host, int port, struct es_error *err)
+{
+    struct gate *g = ctx;
+    size_t at = strlen(g->asked);
+
+    snprintf(g->asked + at, sizeof g->asked - at, "%s%s:%d", at ? " " : "", host, port);
+    return strcmp(host, g->host) == 0 ? 0 : es_error_set(err, ES_E_DENIED, "not to %s", host);
+}
+
+static struct es_http_request gated(struct gate *g, const char *host, const char *address)
+{
+    struct es_http_request req = get(address);
+
+    *g = (struct gate){.host = host};
+    req.allow = only_one;
+    req.allow_ctx = g;
+    req.follow_redirects = true;
+    return req;
+}
+
+static void test_whoever_asks_is_told_the_true_host(void **state)
+{
+    static const struct {
+        const char *url, *asked;
+    } cases[] = {
+        {"https://evil.example", "evil.example:443"},
+        {"http://evil.example/a?b#c", "evil.example:80"},
+        {"https://good.example@evil.example/", "evil.example:443"},
+        {"https://good.example:pass@evil.example:8443/", "evil.example:8443"},
+        {"https://evil.example/@good.example", "evil.example:443"},
+        {"https://evil.example?@good.example", "evil.example:443"},
+        {"https://evil.example#@good.example", "evil.example:443"},
+        {"https://good.example\\@evil.example/", "evil.example:443"},
+        {"https://EVIL.Example./", "evil.example:443"},
+        {"https://ev%69l.example/", "evil.example:443"},
+        {"https:/evil.example/", "evil.example:443"},
+        {"https:///evil.example/", "evil.example:443"},
+        {"http://0x7f.1/", "127.0.0.1:80"},
+        {"http://2130706433/", "127.0.0.1:80"},
+        {"http://[2001:DB8:0::1]/", "[2001:db8::1]:80"},
+        {"http://[fe80::1%25eth0]:81/", "[fe80::1]:81"},
+    };
+    struct gate g;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct es_http_request req = gated(&g, "good.example", cases[i].url);
+        must_fail(http, &req, ES_E_DENIED, "not to ");
+        assert_string_equal(g.asked, cases[i].asked);
+    }
+    assert_int_equal(stats(http).requests, 0);
+}
+
+/* What libcurl would turn into another name must not pass as something else:
+ * it is asked for in its plain form, or not sent. */
+static void test_international_names_are_asked_for_in_plain_form(void **state)
+{
+    static const char *const addresses[] = {
+        "https://b\xC3\xBC"
+        "cher.example/",                    /* xn--bcher-kva.example */
+        "https://\xEF\xBD\x85vil.example/", /* a wide e */
+        "https://good.example\xE3\x80\x82"
+        "evil/", /* a dot of another script */
+    };
+    struct gate g;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        struct es_http_request req = gated(&g, "good.example", addresses[i]);
+        struct es_http_response res;
+        int rc = es_http_call(http, &req, &res, NULL);
+        es_http_response_fini(&res);
+        assert_true(rc == ES_E_CONFIG || rc == ES_E_DENIED);
+        for (const char *c = g.asked; *c; c++)
+            assert_in_range(*c, ' ', '~');
+    }
+    assert_int_equal(stats(http).requests, 0);
+}
+
+static void test_redirects_are_asked_for_too(void **state)
+{
+    const struct harness *h = *state;
+    char path[300], asked[100];
+    struct gate g;
+    struct es_http_response res;
+
+    struct es_http_request req = gated(&g, "127.0.0.1", url("http", h->http, "/countdown?n=2"));
+    assert_int_equal(must(http, &req, &res), 200);
+    es_http_response_fini(&res);
+    snprintf(asked, sizeof asked, "127.0.0.1:%d 127.0.0.1:%d 127.0.0.1:%d", h->http, h->http, h->http);
+    assert_string_equal(g.asked, asked);
+
+    snprintf(path, sizeof path, "/redirect?to=http://127.0.0.1@LOCALHOST:%d/echo", h->http);
+    req = gated(&g, "127.0.0.1", url("http", h->http, path));
+    must_fail(http, &req, ES_E_DENIED, "not to localhost");
+    snprintf(asked, sizeof asked, "127.0.0.1:%d localhost:%d", h->http, h->http);
+    assert_string_equal(g.asked, asked);
+
+    /* A relative address to another host. */
+    snprintf(path, sizeof path, "/redirect?to=//localhost:%d/echo", h->http);
+    req = gated(&g, "127.0.0.1", url("http", h->http, path));
+    must_fail(http, &req, ES_E_DENIED, "not to localhost");
+    assert_int_equal(stats(http).requests, 5); /* three and two that were led astray */
+}
+
+static void test_streams_are_asked_for_too(void **state)
+{
+    const struct harness *h = *state;
+    struct es_http_stream *s = NULL;
+    struct es_http_response head;
+    struct es_error err = ES_ERROR_INIT;
+    struct gate g;
+
+    struct es_http_request req = gated(&g, "good.example", url("http", h->http, "/lines?n=1"));
+    assert_int_equal(es_http_stream_open(http, &req, NULL, &s, &head, &err), ES_E_DENIED);
+    assert_string_equal(err.text, "not to 127.0.0.1");
+    assert_null(s);
+    es_http_response_fini(&head);
+    assert_int_equal(stats(http).requests, 0);
+}
+
+/* One address may serve many: by the name in the head, or in the handshake. */
+static void test_names_behind_a_front_end_are_asked_for_too(void **state)
+{
+    const struct harness *h = *state;
+    struct es_http_header headers[] = {{"Host", "127.0.0.1"}, {"hOST", "Evil.example:81"}};
+    char asked[100];
+    struct gate g;
+
+    struct es_http_request req = gated(&g, "127.0.0.1", url("http", h->http, "/echo"));
+    req.headers = headers;
+    req.header_count = 2;
+    must_fail(http, &req, ES_E_DENIED, "not to evil.example");
+    snprintf(asked, sizeof asked, "127.0.0.1:%d 127.0.0.1:%d evil.example:81", h->http, h->http);
+    assert_string_equal(g.asked, asked);
+    headers[1].value = "evil.example/127.0.0.1";
+    must_fail(http, &req, ES_E_CONFIG, "GET: the Host header or the TLS server name is no name of a host");
+
+    req = gated(&g, "127.0.0.1", url("https", h->https, "/echo"));
+    req.tls.server_name = "evil.example";
+    must_fail(http, &req, ES_E_DENIED, "not to evil.example");
+    assert_int_equal(stats(http).requests, 0);
+}
+
 static struct es_http_sample last;
 static char last_host[80], last_api[20], last_method[20];
 static int samples;
@@ -485,6 +637,11 @@ int main(void)
         TEST(test_redirects_only_when_asked_for),
         TEST(test_credentials_stay_with_their_host),
         TEST(test_no_way_back_from_tls),
+        TEST(test_whoever_asks_is_told_the_true_host),
+        TEST(test_international_names_are_asked_for_in_plain_form),
+        TEST(test_redirects_are_asked_for_too),
+        TEST(test_streams_are_asked_for_too),
+        TEST(test_names_behind_a_front_end_are_asked_for_too),
         TEST(test_observer_and_stats),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);

@@ -181,6 +181,37 @@ static void test_proxy_from_the_environment(void **state)
     free(ca);
 }
 
+static int not_to_forbidden(void *ctx, const char *host, int port, struct es_error *err)
+{
+    snprintf(ctx, 100, "%s:%d", host, port);
+    return strstr(host, "forbidden") ? es_error_set(err, ES_E_DENIED, "not to %s", host) : 0;
+}
+
+/* Whoever allows hosts is asked about the URL's, not about the proxy's. */
+static void test_the_host_behind_the_proxy_is_what_is_allowed(void **state)
+{
+    const struct harness *h = *state;
+    char plain[100], proxy[100], asked[100] = "", want[100];
+    struct es_http *http = new_http(NULL);
+    struct es_http_response res;
+
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", h->proxy);
+    snprintf(plain, sizeof plain, "http://Service.test:%d/echo", h->http);
+    struct es_http_request req = get(plain);
+    req.proxy = proxy;
+    req.allow = not_to_forbidden;
+    req.allow_ctx = asked;
+    assert_int_equal(must(http, &req, &res), 200);
+    es_http_response_fini(&res);
+    snprintf(want, sizeof want, "service.test:%d", h->http);
+    assert_string_equal(asked, want);
+    expect_seen(http, h, "GET http://");
+    req.url = "https://forbidden.test/";
+    must_fail(http, &req, ES_E_DENIED, "not to forbidden.test");
+    expect_seen(http, h, "");
+    es_http_free(http);
+}
+
 static void test_proxies_that_refuse(void **state)
 {
     const struct harness *h = *state;
@@ -209,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_variables),
         cmocka_unit_test(test_tunnel_hides_credentials),
         cmocka_unit_test(test_proxy_from_the_environment),
+        cmocka_unit_test(test_the_host_behind_the_proxy_is_what_is_allowed),
         cmocka_unit_test(test_proxies_that_refuse),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);

@@ -15,6 +15,8 @@
 #include "core/ops/config.h"
 
 #define ARGS_MAX 40
+#define SHA256 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define SHA256_UPPER "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"
 
 /* A configuration that was loaded from a text, and what it left of the flags. */
 struct loaded {
@@ -103,6 +105,7 @@ static void test_defaults(void **state)
     assert_string_equal(c->controller_class, "default");
     assert_int_equal(c->store_requeue_ms, 5 * 60 * 1000);
     assert_true(c->secret_stores && c->cluster_stores && c->flood_gate);
+    assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
     assert_true(c->client_qps >= 0 && c->client_qps <= 0);
     assert_int_equal(c->client_burst, 100);
     assert_string_equal(c->metrics_addr, ":8080");
@@ -135,7 +138,8 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "shutdownGrace: 1h1ms\n"
                                  "logLevel: debug\n"
                                  "logFormat: json\n"
-                                 "logTime: iso8601\n";
+                                 "logTime: iso8601\n"
+                                 "isolation: none\n";
 
 static void test_every_key(void **state)
 {
@@ -160,6 +164,7 @@ static void test_every_key(void **state)
     assert_string_equal(c->log_level, "debug");
     assert_string_equal(c->log_format, "json");
     assert_string_equal(c->log_time, "iso8601");
+    assert_int_equal(c->isolation, ES_ISOLATION_NONE);
     unload(l);
 }
 
@@ -171,7 +176,7 @@ static void test_every_flag_overrides_the_file(void **state)
              "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True",
              "--enable-flood-gate=1", "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
              "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
-             "--zap-time-encoding=nano");
+             "--zap-time-encoding=nano", "--isolation", "process");
     const struct es_config *c = &l->config;
 
     (void)state;
@@ -191,6 +196,7 @@ static void test_every_flag_overrides_the_file(void **state)
     assert_string_equal(c->log_level, "error");
     assert_string_equal(c->log_format, "console");
     assert_string_equal(c->log_time, "nano");
+    assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
     unload(l);
 }
 
@@ -263,7 +269,48 @@ static void test_what_is_wrong_in_a_file(void **state)
         {"plugins:\n- name: a\n  optional: 1\n", "FILE:3: optional: expected true or false, got a number"},
         {"plugins:\n- name: a\n  config: []\n", "FILE:3: config: expected a mapping, got a list"},
         {"plugins:\n- name: a\n  file: b\n",
-         "FILE:3: file: unknown key; a plugin has name or path, optional, config"},
+         "FILE:3: file: unknown key; a plugin has name or path, optional, config, isolation, sha256, hosts, "
+         "memory"},
+        {"isolation: thread\n", "FILE:1: isolation: \"thread\" is neither process nor none"},
+        {"isolation: no\n", "FILE:1: isolation: expected process or none, got a boolean"},
+        {"plugins:\n- name: a\n  isolation: vm\n", "FILE:3: isolation: \"vm\" is neither process nor none"},
+        {"plugins:\n- name: a\n  isolation: false\n",
+         "FILE:3: isolation: expected process or none, got a boolean"},
+        {"plugins:\n- name: a\n  sha256: 'ba7816'\n",
+         "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 6; `esod plugins verify` prints "
+         "the line"},
+        {"plugins:\n- name: a\n  sha256: '" SHA256 "0'\n",
+         "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 65; `esod plugins verify` prints "
+         "the line"},
+        {"plugins:\n- name: a\n  sha256: ''\n",
+         "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 0; `esod plugins verify` prints "
+         "the line"},
+        {"plugins:\n- name: a\n  sha256: sha256:ba7816\n",
+         "FILE:3: sha256: \"sha256:ba7816\" is not 64 hexadecimal digits; `esod plugins verify` prints the "
+         "line"},
+        {"plugins:\n- name: a\n  sha256: 1234\n",
+         "FILE:3: sha256: expected 64 hexadecimal digits in quotes, got a number"},
+        {"plugins:\n- name: a\n  hosts: example.com\n",
+         "FILE:3: hosts: expected a list of hosts, got a text"},
+        {"plugins:\n- name: a\n  hosts: [1]\n", "FILE:3: hosts: expected a host, got a number"},
+        {"plugins:\n- name: a\n  hosts: [spec, 'https://example.com/v1']\n",
+         "FILE:3: hosts: \"https://example.com/v1\" is a URL; write its host alone: example.com"},
+        {"plugins:\n- name: a\n  hosts: ['*']\n",
+         "FILE:3: hosts: \"*\" is no host; leave hosts away to allow every one"},
+        {"plugins:\n- name: a\n  memory: 64\n", "FILE:3: memory: expected a size like 64Mi, got a number"},
+        {"plugins:\n- name: a\n  memory: 64M\n",
+         "FILE:3: memory: \"64M\" is not a size like 65536Ki, 64Mi or 1Gi"},
+        {"plugins:\n- name: a\n  memory: Mi\n",
+         "FILE:3: memory: \"Mi\" is not a size like 65536Ki, 64Mi or 1Gi"},
+        {"plugins:\n- name: a\n  memory: -64Mi\n",
+         "FILE:3: memory: \"-64Mi\" is not a size like 65536Ki, 64Mi or 1Gi"},
+        {"plugins:\n- name: a\n  memory: 999999999999999Gi\n",
+         "FILE:3: memory: \"999999999999999Gi\" is not a size like 65536Ki, 64Mi or 1Gi"},
+        {"plugins:\n- name: a\n  memory: 16383Ki\n", "FILE:3: memory: 16383Ki is not between 16Mi and 16Gi"},
+        {"plugins:\n- name: a\n  memory: 17Gi\n", "FILE:3: memory: 17Gi is not between 16Mi and 16Gi"},
+        {"plugins:\n- name: a\n  memory: 64Mi\n  isolation: none\n",
+         "FILE:3: memory: only a process of its own can be limited; leave memory away, or set isolation: "
+         "process"},
     };
 
     (void)state;
@@ -306,6 +353,8 @@ static void test_wrong_flags(void **state)
     assert_refused(load(ES_FOR_RUN, "", "--shutdown-grace=10", NULL),
                    "--shutdown-grace: \"10\" is not a duration like 90s, 5m or 1h30m");
     assert_refused(load(ES_FOR_RUN, "", "--plugin=", NULL), "--plugin: a plugin needs a name or a path");
+    assert_refused(load(ES_FOR_PLUGINS, "", "--isolation=process,none", NULL),
+                   "--isolation: \"process,none\" is neither process nor none");
 }
 
 static void test_unknown_flags_and_words_are_left_alone(void **state)
@@ -387,6 +436,47 @@ static void test_plugins(void **state)
     unload(l);
 }
 
+static void test_fences_of_plugins(void **state)
+{
+    struct loaded *l = fine(ES_FOR_RUN, "plugins:\n"
+                                        "- name: a\n"
+                                        "  isolation: process\n"
+                                        "  sha256: '" SHA256 "'\n"
+                                        "  hosts: [spec, example.com:8443, '*.example.com']\n"
+                                        "  memory: 64Mi\n"
+                                        "- path: /b.so\n"
+                                        "  isolation: none\n"
+                                        "  sha256: " SHA256_UPPER "\n"
+                                        "  hosts: []\n"
+                                        "- {name: c, memory: 16384Ki}\n"
+                                        "- {name: d, memory: 16Gi}\n"
+                                        "- e\n");
+    const struct es_plugin_entry *p = l->config.plugins;
+
+    (void)state;
+    assert_int_equal(l->config.plugin_count, 5);
+    assert_string_equal(p[0].name, "a");
+    assert_int_equal(p[0].isolation, ES_ISOLATION_PROCESS);
+    assert_string_equal(p[0].sha256, SHA256);
+    assert_string_equal(p[0].hosts[0], "spec");
+    assert_string_equal(p[0].hosts[1], "example.com:8443");
+    assert_string_equal(p[0].hosts[2], "*.example.com");
+    assert_null(p[0].hosts[3]);
+    assert_int_equal(p[0].memory_bytes, 64 << 20);
+    assert_string_equal(p[1].name, "/b.so");
+    assert_int_equal(p[1].isolation, ES_ISOLATION_NONE);
+    assert_string_equal(p[1].sha256, SHA256_UPPER);
+    assert_non_null(p[1].hosts); /* a list without hosts, not no list */
+    assert_null(p[1].hosts[0]);
+    assert_int_equal(p[2].memory_bytes, 16 << 20);
+    assert_true(p[3].memory_bytes == INT64_C(16) << 30);
+    assert_int_equal(p[4].isolation, ES_ISOLATION_DEFAULT);
+    assert_null(p[4].sha256);
+    assert_null(p[4].hosts);
+    assert_int_equal(p[4].memory_bytes, 0);
+    unload(l);
+}
+
 static void test_paths_in_a_file_are_relative_to_it(void **state)
 {
     struct loaded *l = fine(ES_FOR_RUN, "pluginPath: [/abs, sub/dir]\nkubeconfig: k/conf\n", "--plugin-path",
@@ -431,6 +521,26 @@ static void test_lists_have_ends(void **state)
     assert_null(l->config.plugin_path[ES_CONFIG_LIST_MAX]);
     unload(l);
     es_mem_free(both);
+}
+
+/* The one too many is named as such, even when it and all others bring lists. */
+static void test_lists_in_lists_have_ends(void **state)
+{
+    char text[8192] = "plugins:\n", error[64];
+
+    (void)state;
+    for (int i = 0; i <= ES_CONFIG_LIST_MAX; i++) {
+        size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "- {name: p%d, hosts: [spec]}\n", i);
+    }
+    snprintf(error, sizeof error, "FILE:%d: more than %d plugins", ES_CONFIG_LIST_MAX + 2,
+             ES_CONFIG_LIST_MAX);
+    assert_refused(load(ES_FOR_RUN, text, NULL), error);
+
+    snprintf(text, sizeof text, "plugins:\n- name: p\n  hosts:\n");
+    for (int i = 0; i <= 64; i++)
+        strncat(text, "  - a.example\n", sizeof text - strlen(text) - 1);
+    assert_refused(load(ES_FOR_RUN, text, NULL), "FILE:3: hosts: more than 64 hosts");
 }
 
 static void test_help_has_the_flags_of_the_command(void **state)
@@ -492,6 +602,7 @@ static void test_the_example_is_right(void **state)
     assert_int_equal(l->argc, 0);
     assert_int_equal(c->plugin_count, 1);
     assert_string_equal(c->plugins[0].name, "fake");
+    assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
     assert_int_equal(c->concurrent, 16);
     assert_string_equal(c->metrics_addr, ":8080");
     assert_string_equal(c->live_addr, ":8082");
@@ -512,8 +623,10 @@ int main(void)
         cmocka_unit_test(test_unknown_flags_and_words_are_left_alone),
         cmocka_unit_test(test_flags_of_the_reference_without_effect),
         cmocka_unit_test(test_plugins),
+        cmocka_unit_test(test_fences_of_plugins),
         cmocka_unit_test(test_paths_in_a_file_are_relative_to_it),
         cmocka_unit_test(test_lists_have_ends),
+        cmocka_unit_test(test_lists_in_lists_have_ends),
         cmocka_unit_test(test_help_has_the_flags_of_the_command),
         cmocka_unit_test(test_the_page_has_the_table),
         cmocka_unit_test(test_the_example_is_right),

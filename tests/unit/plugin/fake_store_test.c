@@ -18,6 +18,7 @@ static int setup(void **state)
         "{\"key\":\"doc\",\"value\":\"{\\\"user\\\":\\\"admin\\\",\\\"n\\\":{\\\"port\\\":5432}}\"},"
         "{\"key\":\"plain\",\"version\":\"v2\",\"value\":\"hello again\"}]}");
     assert_int_equal(es_registry_new(&registry, NULL, &err), 0);
+    probe_isolate(registry);
     if (es_registry_load(registry, NULL, &entry, &err) < 0)
         fail_msg("%s", err.text);
     const struct es_provider *p = es_registry_provider(registry, "fake");

@@ -39,13 +39,14 @@ static size_t read_request(int fd, char *buf, size_t cap)
     return len;
 }
 
-/* /status/404 answers so; /slow waits for the client to go away; anything
- * else gives the request back as the body. */
+/* /status/404 answers so; /away/HOST:PORT redirects to there; /slow waits for
+ * the client to go away; anything else gives the request back as the body. */
 static void answer(int fd)
 {
-    char request[8192] = "", head[256];
+    char request[8192] = "", head[512];
     size_t len = read_request(fd, request, sizeof request);
-    const char *wanted = strstr(request, " /status/");
+    const char *wanted = strstr(request, " /status/"), *away = strstr(request, " /away/");
+    char location[200] = "";
 
     if (strstr(request, " /slow")) {
         char byte;
@@ -53,10 +54,16 @@ static void answer(int fd)
             ;
         return;
     }
+    if (away)
+        snprintf(location, sizeof location, "Location: http://%.*s/landed\r\n", (int)strcspn(away + 7, " "),
+                 away + 7);
     int n = snprintf(head, sizeof head,
                      "HTTP/1.1 %d Whatever\r\nX-Thing: One\r\nx-thing: two\r\nContent-Length: %zu\r\n"
-                     "Connection: close\r\n\r\n",
-                     wanted ? atoi(wanted + 9) : 200, len);
+                     "%sConnection: close\r\n\r\n",
+                     wanted ? atoi(wanted + 9)
+                     : away ? 302
+                            : 200,
+                     len, location);
     if (write(fd, head, (size_t)n) < 0 || write(fd, request, len) < 0)
         return;
 }
@@ -98,6 +105,7 @@ static void stop_server(void)
 
 static struct es_http *transport;
 static struct es_metrics *metrics;
+static struct es_services services;
 static struct es_registry *registry;
 static struct es_authority who;
 
@@ -110,7 +118,7 @@ static int setup(void **state)
     assert_int_equal(es_http_new(&transport, NULL, &err), 0);
     metrics = es_metrics_new();
     probe_reset();
-    const struct es_services services = {.http = transport, .metrics = metrics, .user_agent = "esod/test"};
+    services = (struct es_services){.http = transport, .metrics = metrics, .user_agent = "esod/test"};
     registry = probe_registry(&services);
     who = probe_who("{}");
     return 0;
@@ -302,13 +310,99 @@ static void test_no_connection(void **state)
     assert_int_equal(run(&err), ES_E_CONFIG);
 }
 
+/* ---- hosts of the entry ---- */
+
+/* From now on the probe may talk to these hosts only, for a store with this block. */
+static void limit_hosts(const char *spec, const char *const *hosts)
+{
+    es_registry_free(registry);
+    registry = probe_registry_with(&services, &(struct es_plugin_entry){.name = "probe", .hosts = hosts});
+    probe_who_free(&who);
+    who = probe_who(spec);
+}
+
+#define HOSTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_reached(const char *path)
+{
+    struct es_error err = ES_ERROR_INIT;
+
+    ask_for(path);
+    q.flags = ESP_HTTP_FOLLOW;
+    if (run(&err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(a.status, 200);
+}
+
+static void assert_denied(const char *url, const char *text)
+{
+    ask_for("/");
+    q.url = bytes(url);
+    assert_not_sent(ES_E_DENIED, text);
+}
+
+static void test_hosts_limit_where_requests_go(void **state)
+{
+    (void)state;
+    limit_hosts("{}", HOSTS("*.amazonaws.com", "127.0.0.1"));
+    assert_reached("/");
+    assert_denied("http://127.0.0.2/",
+                  "the probe plugin may not talk to 127.0.0.2: its hosts are *.amazonaws.com, 127.0.0.1; add "
+                  "it to hosts: of this plugin in the configuration");
+    assert_denied("https://127.0.0.1@EVIL.example.:8443/",
+                  "the probe plugin may not talk to evil.example:8443: its hosts are *.amazonaws.com, "
+                  "127.0.0.1; add it to hosts: of this plugin in the configuration");
+    limit_hosts("{}", HOSTS(NULL));
+    assert_denied("http://127.0.0.1/",
+                  "the probe plugin may not talk to 127.0.0.1: its hosts are none; add it to hosts: of this "
+                  "plugin in the configuration");
+    limit_hosts("{}", NULL);
+    assert_reached("/");
+}
+
+static void test_the_spec_names_hosts(void **state)
+{
+    char spec[100];
+    (void)state;
+
+    snprintf(spec, sizeof spec, "{\"server\":{\"url\":\"%s/v1\"}}", base_url);
+    limit_hosts(spec, HOSTS("spec"));
+    assert_reached("/");
+    assert_denied(
+        "http://127.0.0.1:1/",
+        "the probe plugin may not talk to 127.0.0.1:1: its hosts are spec; add it to hosts: of this "
+        "plugin in the configuration");
+}
+
+/* The allowed host sends the plugin on to another one. */
+static void test_redirects_do_not_lead_out(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    char path[64];
+    const char *port = strrchr(base_url, ':') + 1;
+    (void)state;
+
+    limit_hosts("{}", HOSTS("127.0.0.1"));
+    snprintf(path, sizeof path, "/away/127.0.0.1:%s", port);
+    assert_reached(path);
+    snprintf(path, sizeof path, "/away/localhost:%s", port);
+    ask_for(path);
+    q.flags = ESP_HTTP_FOLLOW;
+    assert_int_equal(run(&err), ES_E_DENIED);
+    assert_non_null(strstr(err.text, "the probe plugin may not talk to localhost:"));
+    limit_hosts("{}", HOSTS("127.0.0.1", "localhost"));
+    assert_reached(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_request_and_answer),    TEST(test_time),          TEST(test_what_is_not_sent),
-        TEST(test_answers_have_ceilings), TEST(test_no_connection),
+        TEST(test_request_and_answer),   TEST(test_time),
+        TEST(test_what_is_not_sent),     TEST(test_answers_have_ceilings),
+        TEST(test_no_connection),        TEST(test_hosts_limit_where_requests_go),
+        TEST(test_the_spec_names_hosts), TEST(test_redirects_do_not_lead_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/text.h"
+#include "core/wire/sanitized.h"
 
 static const char *const path[] = {BAD_PLUGINS, NULL};
 
@@ -11,11 +12,26 @@ static struct es_registry *registry;
 static struct es_instance *instance;
 static struct es_authority who;
 
+static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
+                     struct es_blob *ret, struct es_error *err)
+{
+    (void)ctx;
+    (void)what;
+    (void)err;
+    assert_string_equal(ns, "team");
+    assert_string_equal(name, "ours");
+    assert_string_equal(key, "token");
+    return es_blob_set(ret, "s3cr3t-token", 12);
+}
+
 static int setup(void **state)
 {
+    const struct es_services services = {.kube_read = kube_read};
     (void)state;
     who = probe_who("{\"auth\":{\"secretRef\":{\"name\":\"ours\",\"key\":\"token\"}}}");
-    return es_registry_new(&registry, NULL, NULL);
+    assert_int_equal(es_registry_new(&registry, &services, NULL), 0);
+    probe_isolate(registry);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -69,6 +85,7 @@ static const struct {
     {"foreign_name", ES_E_DENIED,
      "the spec of SecretStore store does not name the Secret \"somebody-elses\""},
     {"unlisted_variable", ES_E_DENIED, "the unlisted_variable plugin does not list env:PATH"},
+    {"tells_secrets", ES_E_DENIED, "the backend does not like ***"},
     {"dirty_text", ES_E_DENIED, "a b [31mc d\xef\xbf\xbdz\xef\xbf\xbd"},
 };
 
@@ -80,6 +97,19 @@ static void test_each_breach_has_its_sentence(void **state)
         int rc = get(broken[i].name, &err);
         assert_error(rc, &err, broken[i].code, broken[i].text);
     }
+}
+
+/* In this process nothing holds it back, and nothing comes of it. */
+static void test_forking_is_survived_or_refused(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    int rc = get("forks", &err);
+    if (probe_isolated() && !ES_SANITIZED)
+        assert_error(rc, &err, ES_E_DENIED, "cannot fork: Operation not permitted");
+    else
+        assert_int_equal(rc, 0);
 }
 
 static void test_endless_text_is_cut_on_a_character(void **state)
@@ -144,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_breach_has_its_sentence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forking_is_survived_or_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_text_is_cut_on_a_character, setup, teardown),
         cmocka_unit_test_setup_teardown(test_output_has_ceilings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadline_and_cancellation, setup, teardown),

@@ -52,7 +52,8 @@ static json_t *ref, *find;
 
 static int story_registry(struct es_error *err)
 {
-    const struct es_plugin_entry entry = {.name = "probe"};
+    const struct es_plugin_entry entry = {.name = "probe",
+                                          .hosts = (const char *const[]){"spec", "*.example.com", NULL}};
     struct es_registry *r = NULL;
     int rc = es_registry_new(&r, NULL, err);
     if (rc == 0)

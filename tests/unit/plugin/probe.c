@@ -1,5 +1,7 @@
 #include "probe.h"
 
+#include <stdlib.h>
+
 #include "core/plugin/host.h"
 
 static struct esp_component *const components[] = {&probe_component, NULL};
@@ -75,16 +77,34 @@ void probe_reset(void)
                                        .components = (const struct esp_component *const *)components};
 }
 
-struct es_registry *probe_registry(const struct es_services *services)
+bool probe_isolated(void)
 {
-    const struct es_plugin_entry entry = {.name = "probe"};
+    const char *isolation = getenv("ESOD_TEST_ISOLATION");
+    return isolation && strcmp(isolation, "process") == 0;
+}
+
+void probe_isolate(struct es_registry *r)
+{
+    const struct es_isolation_opts opts = {.isolation = ES_ISOLATION_PROCESS, .runner = RUNNER};
+    if (probe_isolated())
+        es_registry_isolate(r, &opts);
+}
+
+struct es_registry *probe_registry_with(const struct es_services *services,
+                                        const struct es_plugin_entry *entry)
+{
     struct es_registry *r = NULL;
     struct es_error err = ES_ERROR_INIT;
 
     assert_int_equal(es_registry_new(&r, services, &err), 0);
-    if (es_registry_add(r, &probe_plugin, &entry, &err) < 0)
+    if (es_registry_add(r, &probe_plugin, entry, &err) < 0)
         fail_msg("%s", err.text);
     return r;
+}
+
+struct es_registry *probe_registry(const struct es_services *services)
+{
+    return probe_registry_with(services, &(struct es_plugin_entry){.name = "probe"});
 }
 
 struct es_instance *probe_open(const struct es_registry *r, const struct es_authority *who)

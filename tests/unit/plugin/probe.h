@@ -30,7 +30,14 @@ extern const struct esp_host *const probe_host;
 esp_status probe_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, const char *why);
 
 void probe_reset(void);
+/* Has plugins run where ESOD_TEST_ISOLATION says ("process"), which the build sets
+ * for the second run of some tests; else in this process. */
+void probe_isolate(struct es_registry *r);
+bool probe_isolated(void);
+
 struct es_registry *probe_registry(const struct es_services *services); /* with the probe in it */
+struct es_registry *probe_registry_with(const struct es_services *services,
+                                        const struct es_plugin_entry *entry); /* the same, from this entry */
 struct es_instance *probe_open(const struct es_registry *r, const struct es_authority *who);
 
 /* A SecretStore "team/store" with this JSON as its block, used from "team".

@@ -3,6 +3,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/plugin/vet.h"
+#include "core/wire/sanitized.h"
 
 /* BAD_PLUGINS: where the build put tests/plugins. */
 static const char *const path[] = {"no-such-directory", BAD_PLUGINS, NULL};
@@ -13,7 +14,9 @@ static int setup(void **state)
 {
     (void)state;
     probe_reset();
-    return es_registry_new(&registry, NULL, NULL);
+    assert_int_equal(es_registry_new(&registry, NULL, NULL), 0);
+    probe_isolate(registry);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -67,6 +70,7 @@ static const struct {
     {"schema_not_object", "schema of provider \"schema_not_object\": type must be object"},
     {"bad_ambient",
      "it lists \"files:*\" as ambient, which is neither env:NAME nor file:/PATH nor file:$NAME"},
+    {"changes_locale", "it set the locale of the process to C.UTF-8, which a plugin has to leave alone"},
 };
 
 static void test_each_mistake_has_its_sentence(void **state)
@@ -96,6 +100,23 @@ static void test_the_loader_gives_the_true_reason(void **state)
     (void)state;
     assert_refused_with("not_a_shared_object", "invalid ELF header");
     assert_refused_with("unresolved_symbol", "undefined symbol: esod_does_not_exist");
+}
+
+/* In whichever process: the sentence is the same, and the next plugin is welcome. */
+static void test_a_thread_at_load_is_refused(void **state)
+{
+    const struct es_plugin_entry entry = {.name = BAD_PLUGINS "/when_loaded/starts_thread_when_loaded.so"};
+    const struct es_plugin_entry plain = {.name = "plain"};
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    if (ES_SANITIZED && probe_isolated())
+        return; /* a sanitizer's own thread would be counted */
+    int rc = es_registry_load(registry, path, &entry, &err);
+    assert_error(rc, &err, ES_E_CONFIG,
+                 "plugin " BAD_PLUGINS "/when_loaded/starts_thread_when_loaded.so: it started a thread when it was "
+                 "loaded, which a plugin never does");
+    assert_int_equal(es_registry_load(registry, path, &plain, &err), 0);
 }
 
 static void test_missing_file_names_every_place(void **state)
@@ -327,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_mistake_has_its_sentence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_loader_gives_the_true_reason, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_thread_at_load_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing_file_names_every_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_good_plugin_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names_are_taken_once, setup, teardown),

@@ -1,0 +1,26 @@
+# Runs the unit tests of the Rust plugin, and compares where its declarations have every field
+# with the list of what was released.
+cmake_minimum_required(VERSION 3.22)
+if(NOT CARGO)
+  message(FATAL_ERROR "there is no cargo; scripts/deps.sh test installs one")
+endif()
+set(cargo_flags --quiet --locked --offline --target-dir ${STAGE})
+execute_process(COMMAND ${CARGO} test ${cargo_flags} WORKING_DIRECTORY ${PROJECT} COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CARGO} run ${cargo_flags} --example layout WORKING_DIRECTORY ${PROJECT}
+                OUTPUT_VARIABLE found COMMAND_ERROR_IS_FATAL ANY)
+
+file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/layout.inc released REGEX "^(FIELD|VALUE)\\(")
+string(REGEX MATCHALL "[^\n]+" found "${found}")
+if(NOT released)
+  message(FATAL_ERROR "layout.inc has no lines")
+endif()
+foreach(line ${released})
+  if(NOT line IN_LIST found)
+    message(SEND_ERROR "src/esp.rs lacks, or has elsewhere: ${line}")
+  endif()
+endforeach()
+foreach(line ${found})
+  if(NOT line IN_LIST released)
+    message(SEND_ERROR "src/esp.rs has what was not released: ${line}")
+  endif()
+endforeach()
