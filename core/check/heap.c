@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/check/sanitized.h"
+#include "core/base/sanitized.h"
 
 static _Thread_local struct {
     bool armed;

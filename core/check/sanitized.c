@@ -1,4 +1,4 @@
-#include "core/check/sanitized.h"
+#include "core/base/sanitized.h"
 
 #if defined(__SANITIZE_THREAD__)
 

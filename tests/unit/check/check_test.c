@@ -17,7 +17,7 @@
 #include <jansson.h>
 
 #include "core/base/text.h"
-#include "core/check/sanitized.h"
+#include "core/base/sanitized.h"
 
 #define MAX_ARGS 16
 

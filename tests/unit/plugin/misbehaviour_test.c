@@ -4,7 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/text.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 static const char *const path[] = {BAD_PLUGINS, NULL};
 

@@ -19,7 +19,7 @@
 #include "core/plugin/pool.h"
 #include "core/plugin/remote.h"
 #include "core/wire/fence.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 #define GRACE_MS 300
 #define MEMORY (INT64_C(48) << 20)
