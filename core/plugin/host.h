@@ -1,6 +1,6 @@
 /* core/plugin/host.h: the table of services that plugins are given. Private to
- * the room. One constant table serves all plugins: whom an answer is for is in
- * the call. */
+ * the room and to esp-check. One constant table serves all plugins: whom an
+ * answer is for is in the call. */
 #ifndef ES_PLUGIN_HOST_H
 #define ES_PLUGIN_HOST_H
 

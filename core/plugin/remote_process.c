@@ -20,7 +20,7 @@
 #include "core/plugin/refusal.h"
 #include "core/wire/exits.h"
 #include "core/wire/message.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 #define CONTROL_FD 3
 #define MEMORY_FD 4

@@ -8,7 +8,7 @@
 #include "core/wire/exits.h"
 #include "core/runner/host.h"
 #include "core/runner/instances.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 #include "core/wire/message.h"
 
 /* As the threads of the core that run plugins; sanitizers need more. */

@@ -18,7 +18,7 @@
 #include "core/runner/fence.h"
 #include "core/runner/lane.h"
 #include "core/runner/load.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 #include "core/wire/exits.h"
 #include "core/wire/message.h"
 #include "core/wire/tables.h"

@@ -4,7 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/text.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 static const char *const path[] = {BAD_PLUGINS, NULL};
 
@@ -12,21 +12,9 @@ static struct es_registry *registry;
 static struct es_instance *instance;
 static struct es_authority who;
 
-static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *err)
-{
-    (void)ctx;
-    (void)what;
-    (void)err;
-    assert_string_equal(ns, "team");
-    assert_string_equal(name, "ours");
-    assert_string_equal(key, "token");
-    return es_blob_set(ret, "s3cr3t-token", 12);
-}
-
 static int setup(void **state)
 {
-    const struct es_services services = {.kube_read = kube_read};
+    const struct es_services services = {.kube_read = probe_kube_read};
     (void)state;
     who = probe_who("{\"auth\":{\"secretRef\":{\"name\":\"ours\",\"key\":\"token\"}}}");
     assert_int_equal(es_registry_new(&registry, &services, NULL), 0);

@@ -3,7 +3,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/plugin/vet.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 /* BAD_PLUGINS: where the build put tests/plugins. */
 static const char *const path[] = {"no-such-directory", BAD_PLUGINS, NULL};

@@ -19,7 +19,7 @@
 #include "core/plugin/pool.h"
 #include "core/plugin/remote.h"
 #include "core/wire/fence.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 #define GRACE_MS 300
 #define MEMORY (INT64_C(48) << 20)
@@ -40,18 +40,6 @@ static void plugin_lost(void *ctx, const struct es_authority *whose, const char 
     __atomic_add_fetch(&losses, 1, __ATOMIC_SEQ_CST);
 }
 
-static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *err)
-{
-    (void)ctx;
-    (void)what;
-    (void)err;
-    assert_string_equal(ns, "team");
-    assert_string_equal(name, "ours");
-    assert_string_equal(key, "token");
-    return es_blob_set(ret, "s3cr3t-token", 12);
-}
-
 static int setup(void **state)
 {
     const struct es_isolation_opts isolation = {.isolation = ES_ISOLATION_PROCESS,
@@ -60,7 +48,7 @@ static int setup(void **state)
                                                 .grace_ms = GRACE_MS};
     metrics = es_metrics_new();
     const struct es_services services = {
-        .metrics = metrics, .kube_read = kube_read, .plugin_lost = plugin_lost};
+        .metrics = metrics, .kube_read = probe_kube_read, .plugin_lost = plugin_lost};
     (void)state;
 
     losses = 0;
