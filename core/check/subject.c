@@ -42,7 +42,8 @@ bool es_subject_map(struct es_subject *s)
 
 static int make_registry(struct es_subject *s, struct es_error *err)
 {
-    const struct es_plugin_entry entry = {.name = s->opts->file};
+    static const char *const all[] = {"all", NULL};
+    const struct es_plugin_entry entry = {.name = s->opts->file, .ambient = all};
     const struct es_plugin *const *plugins;
     struct es_services services;
 

@@ -110,7 +110,7 @@ static int receive_lane(int control)
         struct cmsghdr head;
         char room[CMSG_SPACE(sizeof(int))];
     } extra;
-    char frame[8];
+    uint8_t frame[ES_LANE_FRAME_SIZE], expected[ES_LANE_FRAME_SIZE];
     struct iovec part = {.iov_base = frame, .iov_len = sizeof frame};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &extra, .msg_controllen = sizeof extra};
@@ -123,7 +123,9 @@ static int receive_lane(int control)
     if (n <= 0)
         _exit(ES_EXIT_CORE_GONE);
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    if (n != sizeof frame || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
+    es_lane_frame(expected);
+    if (n != sizeof frame || memcmp(frame, expected, sizeof frame) != 0 || !c || c->cmsg_level != SOL_SOCKET ||
+        c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
         es_lane_protest();
     memcpy(&fd, CMSG_DATA(c), sizeof fd);
     return fd;

@@ -87,6 +87,23 @@ static void test_each_breach_has_its_sentence(void **state)
     }
 }
 
+/* The store is not used, and the plugin, which believes that it is open, is told. */
+static void test_a_broken_open_is_closed(void **state)
+{
+    const struct es_plugin_entry entry = {.name = "emits_from_open"};
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    assert_int_equal(es_registry_load(registry, path, &entry, &err), 0);
+    for (int n = 0; n < 3; n++) {
+        int rc = es_instance_open(&instance, registry, es_registry_provider(registry, "emits_from_open"), &who, NULL,
+                                  &err);
+        assert_error(rc, &err, ES_E_INTERNAL,
+                     "the emits_from_open plugin emitted on channel 1, which open does not have");
+        assert_null(instance);
+    }
+}
+
 /* In this process nothing holds it back, and nothing comes of it. */
 static void test_forking_is_survived_or_refused(void **state)
 {
@@ -162,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_breach_has_its_sentence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_broken_open_is_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forking_is_survived_or_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_text_is_cut_on_a_character, setup, teardown),
         cmocka_unit_test_setup_teardown(test_output_has_ceilings, setup, teardown),

@@ -116,7 +116,8 @@ struct es_registry *probe_registry_with(const struct es_services *services,
 
 struct es_registry *probe_registry(const struct es_services *services)
 {
-    return probe_registry_with(services, &(struct es_plugin_entry){.name = "probe"});
+    static const char *const all[] = {"all", NULL};
+    return probe_registry_with(services, &(struct es_plugin_entry){.name = "probe", .ambient = all});
 }
 
 struct es_instance *probe_open(const struct es_registry *r, const struct es_authority *who)
