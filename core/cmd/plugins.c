@@ -37,6 +37,21 @@ static json_t *fences(const struct es_plugin *p)
     return list;
 }
 
+static json_t *texts(const char *const *list)
+{
+    json_t *all = json_array();
+
+    for (; list && *list; list++)
+        json_array_append_new(all, json_string(*list));
+    return all;
+}
+
+/* What it would like to see of environment and files, and what of that it may. */
+static json_t *ambient(const struct es_plugin *p)
+{
+    return json_pack("{s:o,s:o}", "wanted", texts(p->data->ambient), "granted", texts(p->ambient));
+}
+
 /* Of the file as it is now. */
 static json_t *sha256(const struct es_plugin *p)
 {
@@ -58,9 +73,9 @@ static json_t *describe(const struct es_plugin *p)
                                         (v->caps & ESP_CAP_READ) != 0, "find", (v->caps & ESP_CAP_LIST) != 0,
                                         "push", (v->caps & ESP_CAP_WRITE) != 0));
     }
-    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o}", "name", p->name, "version", p->version, "abi", abi,
+    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:o}", "name", p->name, "version", p->version, "abi", abi,
                      "path", p->path, "sha256", sha256(p), "isolation", isolation_word(p), "fences",
-                     fences(p), "providers", providers);
+                     fences(p), "ambient", ambient(p), "providers", providers);
 }
 
 static int print_json(const struct es_registry *r, struct es_error *err)

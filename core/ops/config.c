@@ -92,7 +92,8 @@ const char *es_config_keep(struct es_config *c, const char *text)
 const char **es_config_keep_list(struct es_config *c, size_t count)
 {
     struct es_config_hold *h = c->hold;
-    const char **list = h->list_count <= ES_CONFIG_LIST_MAX ? calloc(count + 1, sizeof *list) : NULL;
+    const char **list =
+        h->list_count < sizeof h->lists / sizeof *h->lists ? calloc(count + 1, sizeof *list) : NULL;
 
     if (list)
         h->lists[h->list_count++] = list;

@@ -39,7 +39,7 @@ struct es_config_hold {
     struct es_yaml yaml;
     char **texts;
     size_t text_count;
-    const char **lists[ES_CONFIG_LIST_MAX + 1]; /* one for each plugin, and the one too many */
+    const char **lists[2 * ES_CONFIG_LIST_MAX + 2]; /* two for each plugin, and those of the one too many */
     size_t list_count;
     const char **ignored; /* NULL at the end */
     size_t ignored_count;

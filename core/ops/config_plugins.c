@@ -10,6 +10,7 @@
 
 #define SHA256_DIGITS 64
 #define HOSTS_MAX 64
+#define AMBIENT_MAX 256
 #define MIB ((int64_t)1 << 20)
 #define MEMORY_LEAST (16 * MIB)
 #define MEMORY_MOST (16 * 1024 * MIB)
@@ -93,6 +94,38 @@ static int read_hosts(const struct es_config_file *f, struct es_plugin_entry *en
     return 0;
 }
 
+/* What of the plugin's own list it may see: entries of it, or the word `all`. Whether it
+ * lists them shows when it is loaded. */
+static int read_ambient(const struct es_config_file *f, struct es_plugin_entry *entry, const json_t *v,
+                        struct es_error *err)
+{
+    const json_t *item;
+    size_t i;
+
+    bool all = json_is_string(v) && es_streq(json_string_value(v), "all");
+    if (!all && !json_is_array(v))
+        return es_config_wrong_type("a list like [env:AWS_*], or the word all", v, err);
+    if (json_array_size(v) > AMBIENT_MAX)
+        return es_error_set(err, ES_E_CONFIG, "more than %d ambient names", AMBIENT_MAX);
+    const char **names = es_config_keep_list(f->config, all ? 1 : json_array_size(v));
+    if (!names)
+        return es_error_nomem(err);
+    if (all)
+        names[0] = json_string_value(v);
+    json_array_foreach (v, i, item) {
+        const char *name = json_string_value(item);
+        if (!name)
+            return es_config_wrong_type("a name like env:AWS_REGION", item, err);
+        if (!es_str_starts(name, "env:") && !es_str_starts(name, "file:"))
+            return es_error_set(err, ES_E_CONFIG, "\"%s\" is neither env:NAME nor file:PATH; `esod plugins --json` "
+                                                  "shows what the plugin asks for",
+                                name);
+        names[i] = name;
+    }
+    entry->ambient = names;
+    return 0;
+}
+
 /* "64Mi" in bytes; -1: not of this form, or beyond all numbers. */
 static int64_t parse_size(const char *text)
 {
@@ -138,6 +171,7 @@ static const struct {
 } keys[] = {
     {"optional", read_optional}, {"config", read_config}, {"isolation", read_isolation},
     {"sha256", read_sha256},     {"hosts", read_hosts},   {"memory", read_memory},
+    {"ambient", read_ambient},
 };
 #define KEYS (sizeof keys / sizeof *keys)
 
@@ -151,7 +185,7 @@ static int read_entry_key(const struct es_config_file *f, struct es_plugin_entry
             return keys[i].read(f, entry, v, err);
     return es_error_set(err, ES_E_CONFIG,
                         "unknown key; a plugin has name or path, optional, config, isolation, sha256, hosts, "
-                        "memory");
+                        "ambient, memory");
 }
 
 /* A limit of a process that there is not would limit nothing. */

@@ -1,4 +1,5 @@
-/* core/plugin/call.h: one operation of a plugin in flight. Private to the room.
+/* core/plugin/call.h: one operation of a plugin in flight. Private to the
+ * room and to esp-check.
  *
  * A call lives on the stack of whoever runs an operation. It holds what the
  * host services need to answer (for whom, until when), what the plugin emitted,

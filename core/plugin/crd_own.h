@@ -1,4 +1,4 @@
-/* core/plugin/crd_own.h: what the sources of crd.h share. */
+/* core/plugin/crd_own.h: what the sources of crd.h share, and what esp-check asks of them. */
 #ifndef ES_PLUGIN_CRD_OWN_H
 #define ES_PLUGIN_CRD_OWN_H
 

@@ -1,5 +1,5 @@
 /* core/plugin/document.h: the JSON documents of esp_request, as esp/plugin.h
- * lists them. Private to the room.
+ * lists them. Private to the room and to esp-check.
  *
  * Each starts a buffer that the caller ends with es_buf_fini, also when building
  * failed (es_buf_failed). `store` is the text of es_doc_store: made once per

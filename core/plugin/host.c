@@ -1,12 +1,8 @@
 #include "core/plugin/host.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -57,8 +53,7 @@ esp_status es_host_may_talk(struct esp_call *c, const char *service)
     return ESP_OK;
 }
 
-/* Moves what a service found into the call, where it stays until the end. */
-static esp_status hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
 {
     uint8_t *copy = es_arena_dup(&c->arena, data, len);
     if (!copy)
@@ -70,11 +65,11 @@ static esp_status hand_out(struct esp_call *c, const void *data, size_t len, esp
     return ESP_OK;
 }
 
-static esp_status hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
+esp_status es_host_hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
                                 const struct es_error *err, esp_bytes *out)
 {
     esp_status status =
-        rc < 0 ? es_call_service_failed(c, err) : hand_out(c, take_blob->ptr, take_blob->len, out);
+        rc < 0 ? es_call_service_failed(c, err) : es_host_hand_out(c, take_blob->ptr, take_blob->len, out);
     es_blob_fini(take_blob);
     return status;
 }
@@ -168,7 +163,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
         return es_call_service_error(c, ES_E_UNSUPPORTED, "there is no cluster to read %s \"%s\" from",
                                      kinds[what], name_text);
     rc = services->kube_read(services->ctx, reads[what], from, name_text, key_text, &blob, &err);
-    return hand_out_blob(c, rc, &blob, &err, out);
+    return es_host_hand_out_blob(c, rc, &blob, &err, out);
 }
 
 static const char *const *audience_texts(struct esp_call *c, const esp_bytes *audiences, size_t count)
@@ -223,102 +218,10 @@ static esp_status host_sa_token(struct esp_call *c, esp_bytes ns, esp_bytes acco
                                      name);
     ttl = ttl < MIN_TOKEN_S ? MIN_TOKEN_S : ttl > MAX_TOKEN_S ? MAX_TOKEN_S : ttl;
     rc = services->sa_token(services->ctx, from, name, texts, count, ttl, &blob, &err);
-    return hand_out_blob(c, rc, &blob, &err, out);
+    return es_host_hand_out_blob(c, rc, &blob, &err, out);
 }
 
-/* ---- the process around it ---- */
-
-/* "env:AWS_*" covers all names that begin with AWS_. */
-static bool env_listed(const struct es_plugin *p, const char *name)
-{
-    for (const char *const *at = p->data->ambient; at && *at; at++) {
-        if (!es_str_starts(*at, "env:"))
-            continue;
-        const char *pattern = *at + 4;
-        size_t len = strlen(pattern);
-        if (len && pattern[len - 1] == '*' ? strncmp(pattern, name, len - 1) == 0
-                                           : strcmp(pattern, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The file that `name` means, or NULL: a listed path, a listed "$VARIABLE", or
- * the path that a listed variable holds. */
-static const char *file_listed(const struct es_plugin *p, const char *name)
-{
-    for (const char *const *at = p->data->ambient; at && *at; at++) {
-        if (!es_str_starts(*at, "file:"))
-            continue;
-        const char *listed = *at + 5;
-        const char *path = *listed == '$' ? getenv(listed + 1) : listed;
-        if (strcmp(listed, name) == 0)
-            return path ? path : "";
-        if (path && strcmp(path, name) == 0)
-            return path;
-    }
-    return NULL;
-}
-
-static esp_status read_ambient_file(struct esp_call *c, const char *path, esp_bytes *out)
-{
-    struct es_blob blob = {.ptr = es_mem_alloc(ES_AMBIENT_MAX + 1)};
-    struct es_error err = ES_ERROR_INIT;
-    struct stat st;
-    int rc = 0;
-
-    if (!blob.ptr)
-        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
-    /* O_NONBLOCK: a FIFO in this place must not hold the worker. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        rc = es_error_set(&err, errno == ENOENT ? ES_E_NOT_FOUND : ES_E_CONFIG, "cannot read %s: %s", path,
-                          strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) {
-        rc = es_error_set(&err, ES_E_CONFIG, "cannot read %s: not a regular file", path);
-    } else {
-        while (blob.len <= ES_AMBIENT_MAX) {
-            ssize_t n = read(fd, blob.ptr + blob.len, ES_AMBIENT_MAX + 1 - blob.len);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n <= 0)
-                break;
-            blob.len += (size_t)n;
-        }
-        if (blob.len > ES_AMBIENT_MAX)
-            rc = es_error_set(&err, ES_E_CONFIG, "cannot read %s: larger than %zu KiB", path,
-                              ES_AMBIENT_MAX >> 10);
-    }
-    if (fd >= 0)
-        close(fd);
-    return hand_out_blob(c, rc, &blob, &err, out);
-}
-
-static esp_status host_ambient(struct esp_call *c, int32_t what, esp_bytes name, esp_bytes *out)
-{
-    c->service.code = 0;
-    const char *text = es_host_text(c, name, ES_AMBIENT_MAX, "an ambient name");
-    if (!text)
-        return c->service.code;
-    if (what == ESP_AMBIENT_ENV) {
-        if (!env_listed(c->plugin, text))
-            return es_call_service_error(c, ES_E_DENIED, "the %s plugin does not list env:%s",
-                                         c->plugin->name, text);
-        const char *value = getenv(text);
-        return value ? hand_out(c, value, strlen(value), out)
-                     : es_call_service_error(c, ES_E_NOT_FOUND, "the environment has no variable %s", text);
-    }
-    if (what == ESP_AMBIENT_FILE) {
-        const char *path = file_listed(c->plugin, text);
-        if (!path)
-            return es_call_service_error(c, ES_E_DENIED, "the %s plugin does not list file:%s",
-                                         c->plugin->name, text);
-        return *path
-                   ? read_ambient_file(c, path, out)
-                   : es_call_service_error(c, ES_E_NOT_FOUND, "the environment has no variable %s", text + 1);
-    }
-    return es_call_service_error(c, ES_E_UNSUPPORTED, "ambient knows no kind %d", (int)what);
-}
+/* ---- templates ---- */
 
 static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data, esp_bytes *out)
 {
@@ -339,7 +242,7 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
                               &err);
     json_decref(object);
-    return hand_out_blob(c, rc, &blob, &err, out);
+    return es_host_hand_out_blob(c, rc, &blob, &err, out);
 }
 
 const struct esp_host es_host_table = {
@@ -356,6 +259,6 @@ const struct esp_host es_host_table = {
     .http = es_host_http,
     .kube_read = host_kube_read,
     .sa_token = host_sa_token,
-    .ambient = host_ambient,
+    .ambient = es_host_ambient,
     .render = host_render,
 };

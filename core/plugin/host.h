@@ -1,6 +1,6 @@
 /* core/plugin/host.h: the table of services that plugins are given. Private to
- * the room. One constant table serves all plugins: whom an answer is for is in
- * the call. */
+ * the room and to esp-check. One constant table serves all plugins: whom an
+ * answer is for is in the call. */
 #ifndef ES_PLUGIN_HOST_H
 #define ES_PLUGIN_HOST_H
 
@@ -15,6 +15,17 @@ extern const struct esp_host es_host_table;
 /* host_http.c */
 esp_status es_host_http(struct esp_call *c, const struct esp_http_request *request,
                         struct esp_http_response *response);
+
+/* ambient.c */
+esp_status es_host_ambient(struct esp_call *c, int32_t what, esp_bytes name, esp_bytes *out);
+
+/* Moves what a service found into the call, where it stays until the end, as
+ * something that the plugin is trusted with. */
+esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out);
+
+/* The same of what another function found, or its failure. */
+esp_status es_host_hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
+                                 const struct es_error *err, esp_bytes *out);
 
 /* A NUL-terminated copy in the call's arena. NULL, and the call's error set, when
  * it is longer than `max`, holds a control character, or memory is out; `what`

@@ -6,6 +6,7 @@
 #include "core/base/buf.h"
 #include "core/base/text.h"
 #include "core/plugin/authority.h"
+#include "core/plugin/api_names.h"
 #include "core/plugin/host.h"
 #include "core/plugin/registry_own.h"
 #include "core/wire/tables.h"
@@ -193,8 +194,9 @@ static esp_status fill_response(struct esp_call *c, const struct es_http_respons
 static void count_call(const struct esp_call *c, const char *api, bool success)
 {
     const char *label = c->component && c->component->label ? c->component->label : es_call_provider(c);
+    const char *name = es_api_names_bound(c->plugin->api_names, api);
     es_metric_add(es_registry_api_calls(c->registry),
-                  (const char *const[]){label, api, success ? "success" : "error"}, 1);
+                  (const char *const[]){label, name, success ? "success" : "error"}, 1);
 }
 
 esp_status es_host_http(struct esp_call *c, const struct esp_http_request *request,

@@ -7,12 +7,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/plugin/ambient.h"
+#include "core/plugin/api_names.h"
 #include "core/plugin/call.h"
 #include "core/plugin/crd_own.h"
 #include "core/plugin/loader.h"
@@ -73,13 +74,14 @@ int es_registry_new(struct es_registry **ret, const struct es_services *services
     if (services)
         r->services = *services;
     r->isolation.isolation = ES_ISOLATION_NONE;
-    if (r->services.metrics && make_metrics(r, r->services.metrics) < 0) {
-        es_mem_free(r);
-        return es_error_nomem(err);
-    }
     if (lt_dlinit() != 0) {
         es_mem_free(r);
         return es_error_set(err, ES_E_INTERNAL, "cannot set up the plugin loader: %s", lt_dlerror());
+    }
+    /* Last, because a page may be asked for from then on. */
+    if (r->services.metrics && make_metrics(r, r->services.metrics) < 0) {
+        es_mem_free(r);
+        return es_error_nomem(err);
     }
     *ret = r;
     return 0;
@@ -132,6 +134,8 @@ static void plugin_free(struct es_plugin *p)
         return;
     es_remote_free(p->remote);
     hosts_free(p->hosts);
+    es_mem_free((const char **)p->ambient);
+    es_api_names_free(p->api_names);
     es_mem_free((char *)p->path);
     es_mem_free((struct es_provider *)p->providers);
     es_mem_free(p);
@@ -141,6 +145,10 @@ void es_registry_free(struct es_registry *r)
 {
     if (!r)
         return;
+    /* All are told before the first is waited for. */
+    for (size_t i = 0; i < r->plugin_count; i++)
+        if (r->plugins[i]->remote)
+            es_remote_leave(r->plugins[i]->remote);
     for (size_t i = 0; i < r->plugin_count; i++)
         plugin_free(r->plugins[i]);
     for (size_t i = 0; i < r->refusal_count; i++) {
@@ -353,12 +361,18 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
                                 .abi_minor = data->abi_minor,
                                 .isolation = remote ? ES_ISOLATION_PROCESS : ES_ISOLATION_NONE,
                                 .fences = remote ? es_remote_fences(remote) : 0,
+                                .api_names = es_api_names_new(),
                                 .data = data};
         p->providers = providers = es_mem_calloc(components, sizeof *providers);
     }
-    if (!p || !p->path || !providers || hosts_copy(&p->hosts, entry->hosts) < 0) {
+    if (!p || !p->path || !p->api_names || !providers || hosts_copy(&p->hosts, entry->hosts) < 0) {
         plugin_free(p);
         return es_error_nomem(err);
+    }
+    int rc = es_ambient_grant(&p->ambient, data, entry->ambient, err);
+    if (rc < 0) {
+        plugin_free(p);
+        return rc;
     }
     for (size_t i = 0; i < components; i++) {
         const struct esp_component *c = data->components[i];

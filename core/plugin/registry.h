@@ -19,6 +19,7 @@
 
 struct es_registry;
 struct es_remote;
+struct es_api_names;
 
 /* Where a plugin's code runs. */
 enum es_isolation {
@@ -36,6 +37,7 @@ struct es_plugin_entry {
     enum es_isolation isolation;
     const char *sha256;       /* 64 hexadecimal digits that the file must have, or NULL */
     const char *const *hosts; /* HTTP goes to these only (es_authority_host); NULL at the end; NULL: anywhere */
+    const char *const *ambient; /* what of its ambient list is granted, or {"all"}; NULL at the end; NULL: nothing */
     int64_t memory_bytes;     /* ceiling of the child's own memory; 0: the registry's */
 };
 
@@ -55,8 +57,10 @@ struct es_plugin {
     enum es_isolation isolation; /* PROCESS or NONE */
     uint32_t fences;             /* ES_FENCE_...: what is active around its process */
     const char *const *hosts;    /* as in the entry; owned by the plugin */
+    const char *const *ambient;  /* what is granted of its list; NULL at the end */
     const struct esp_plugin *data;
-    struct es_remote *remote; /* its process; NULL: none */
+    struct es_remote *remote;       /* its process; NULL: none */
+    struct es_api_names *api_names; /* of its calls, for metrics */
     const struct es_provider *providers;
     size_t provider_count;
 };

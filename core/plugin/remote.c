@@ -1,6 +1,7 @@
 #include "core/plugin/remote.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -55,13 +56,13 @@ struct es_remote {
     struct es_tables *tables;
     uint32_t fences;
 
-    pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* a process came, or went */
+    pthread_mutex_t lock;       /* guards all below */
+    pthread_cond_t changed;     /* a process came, or went */
     struct generation *current; /* NULL: none at the moment */
     uint64_t generations;
     int64_t next_start_ms; /* monotonic */
     unsigned failures;
-    bool stopping;
+    bool stopping;                   /* also read without the lock, atomically */
     char trouble[ES_ERROR_TEXT_MAX]; /* why there is none, or not the one that there was */
     struct es_blob config;           /* what `configure` was given; empty: nothing */
 
@@ -131,7 +132,8 @@ static void bury(struct es_remote *r, struct generation *g, const char *reason)
     g->ended = true;
     int64_t now = es_mono_ms();
     r->failures = now - g->started_ms >= STEADY_MS ? 0 : r->failures + 1;
-    int64_t delay = r->failures <= 1 ? 0 : (int64_t)FIRST_DELAY_MS << (r->failures < 12 ? r->failures - 2 : 10);
+    int64_t delay =
+        r->failures <= 1 ? 0 : (int64_t)FIRST_DELAY_MS << (r->failures < 12 ? r->failures - 2 : 10);
     r->next_start_ms = now + (delay < LONGEST_DELAY_MS ? delay : LONGEST_DELAY_MS);
     bool was_current = r->current == g;
     if (was_current)
@@ -160,13 +162,14 @@ static int no_process(struct es_remote *r, struct es_error *err)
 }
 
 /* Waits for a process, for a while. */
-static struct generation *wait_for_current_locked(struct es_remote *r, int64_t until_ms)
+static struct generation *wait_for_current_locked(struct es_remote *r, uint64_t wanted, int64_t until_ms)
 {
     const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
                                    .tv_nsec = (long)(until_ms % 1000) * 1000000};
     int late = 0;
 
-    while (!r->current && !r->stopping && r->tended && late == 0)
+    /* A generation that is over does not come back. */
+    while (!r->current && !wanted && !r->stopping && r->tended && late == 0)
         late = pthread_cond_timedwait(&r->changed, &r->lock, &until);
     return r->current;
 }
@@ -221,7 +224,8 @@ static int take_lane(struct es_remote *r, const struct esp_call *c, uint64_t wan
 
     pthread_mutex_lock(&r->lock);
     for (;;) {
-        struct generation *g = wait_for_current_locked(r, until < c->deadline_ms ? until : c->deadline_ms);
+        struct generation *g =
+            wait_for_current_locked(r, wanted, until < c->deadline_ms ? until : c->deadline_ms);
         if (!g || es_process_alive(&g->process)) {
             rc = take_lane_locked(r, g, wanted, ret, err);
             break;
@@ -286,11 +290,11 @@ static uint32_t component_index(const struct esp_plugin *data, const struct esp_
     return i;
 }
 
-static esp_status call_on(struct es_remote *r, struct lane *lane, struct esp_call *c,
+static esp_status call_on(struct es_remote *r, struct lane *lane, struct esp_call *c, enum es_op op,
                           const struct esp_request *request, uint64_t instance, uint64_t *ret_instance)
 {
     const struct es_wire_call asked = {
-        .op = c->op,
+        .op = op,
         .component = component_index(es_remote_data(r), c->component),
         .instance = instance,
         .deadline_ms = c->deadline_ms,
@@ -314,8 +318,8 @@ static esp_status call_on(struct es_remote *r, struct lane *lane, struct esp_cal
     return lost(r, c, reason);
 }
 
-static esp_status run(struct esp_call *c, const struct esp_request *request, const struct instance *of,
-                      uint64_t *ret_generation, uint64_t *ret_instance)
+static esp_status run(struct esp_call *c, enum es_op op, const struct esp_request *request,
+                      const struct instance *of, uint64_t *ret_generation, uint64_t *ret_instance)
 {
     struct es_remote *r = c->plugin->remote;
     struct es_error err = ES_ERROR_INIT;
@@ -324,7 +328,7 @@ static esp_status run(struct esp_call *c, const struct esp_request *request, con
     if (take_lane(r, c, of ? of->generation : 0, &lane, &err) < 0)
         return es_call_lost(c, &err);
     *ret_generation = lane->generation->number;
-    return call_on(r, lane, c, request, of ? of->number : 0, ret_instance);
+    return call_on(r, lane, c, op, request, of ? of->number : 0, ret_instance);
 }
 
 /* ---- the stand-ins ---- */
@@ -332,7 +336,7 @@ static esp_status run(struct esp_call *c, const struct esp_request *request, con
 static esp_status stand_in(void *instance, struct esp_call *c, const struct esp_request *request)
 {
     uint64_t generation, number = 0;
-    return run(c, request, instance, &generation, &number);
+    return run(c, c->op, request, instance, &generation, &number);
 }
 
 static esp_status stand_in_open(struct esp_call *c, const struct esp_request *request, void **ret_instance)
@@ -342,7 +346,7 @@ static esp_status stand_in_open(struct esp_call *c, const struct esp_request *re
 
     if (!i)
         return es_call_service_error(c, ES_E_NOMEM, "out of memory");
-    esp_status status = run(c, request, NULL, &opened.generation, &opened.number);
+    esp_status status = run(c, ES_OP_OPEN, request, NULL, &opened.generation, &opened.number);
     *i = opened;
     if (status == ESP_OK)
         *ret_instance = i;
@@ -356,9 +360,10 @@ static void stand_in_close(void *instance, struct esp_call *c)
     struct es_remote *r = c->plugin->remote;
     uint64_t generation, number;
 
-    /* What died with its process needs no goodbye. */
+    /* What died with its process needs no goodbye. The call may be that of an `open`
+     * whose result is not wanted. */
     if (!es_remote_stale(r, instance))
-        run(c, NULL, instance, &generation, &number);
+        run(c, ES_OP_CLOSE, NULL, instance, &generation, &number);
     es_mem_free(instance);
 }
 
@@ -373,7 +378,7 @@ static esp_status stand_in_configure(struct esp_call *c, const struct esp_reques
     pthread_mutex_unlock(&r->lock);
     if (rc < 0)
         return es_call_service_error(c, ES_E_NOMEM, "out of memory");
-    return run(c, request, NULL, &generation, &number);
+    return run(c, ES_OP_CONFIGURE, request, NULL, &generation, &number);
 }
 
 static const struct esp_store_ops stand_ins = {
@@ -407,7 +412,8 @@ static int start_one(struct es_remote *r, struct generation **ret, struct es_tab
                                          .file = r->file,
                                          .memory_fd = r->opts.memory_fd,
                                          .memory = r->opts.memory,
-                                         .start_ms = r->opts.start_ms};
+                                         .start_ms = r->opts.start_ms,
+                                         .cancelled = &r->stopping};
     struct generation *g = es_mem_calloc(1, sizeof *g);
 
     if (!g)
@@ -428,7 +434,8 @@ static int start_one(struct es_remote *r, struct generation **ret, struct es_tab
 /* Gives the process the configuration that the first one was given. */
 static int configure_again(struct es_remote *r, struct generation *g, struct es_error *err)
 {
-    static const struct es_authority nobody = {.store_kind = "", .store_namespace = "", .store_name = ""};
+    const struct es_authority nobody = {
+        .store_kind = "", .store_namespace = "", .store_name = "", .cancelled = &r->stopping};
     const struct esp_request request = {.size = sizeof request, .json = {r->config.ptr, r->config.len}};
     struct lane *lane = NULL;
     struct esp_call call;
@@ -441,7 +448,7 @@ static int configure_again(struct es_remote *r, struct generation *g, struct es_
         return rc;
     g->users++;
     es_call_begin(&call, r->registry, r->plugin, NULL, ES_OP_CONFIGURE, &nobody);
-    esp_status status = call_on(r, lane, &call, &request, 0, &number);
+    esp_status status = call_on(r, lane, &call, ES_OP_CONFIGURE, &request, 0, &number);
     rc = es_call_settle(&call, status, err);
     es_call_end(&call);
     return rc;
@@ -458,7 +465,8 @@ static int start_again(struct es_remote *r, struct es_error *err)
     /* The core works with what the first process said: its capabilities, its schema
      * in the cluster. Another plugin under the same name needs a new start. */
     if (!es_tables_equal(tables, r->tables))
-        rc = es_error_set(err, ES_E_CONFIG, "its file was replaced by another version; restart esod to use it");
+        rc = es_error_set(err, ES_E_CONFIG,
+                          "its file was replaced by another version; restart esod to use it");
     es_tables_free(tables);
     if (rc == 0)
         rc = configure_again(r, g, err);
@@ -609,7 +617,7 @@ int es_remote_new(struct es_remote **ret, const struct es_remote_opts *opts, str
     if (rc == 0) {
         r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (opts->memory_fd >= 0)
-            r->opts.memory_fd = dup(opts->memory_fd);
+            r->opts.memory_fd = fcntl(opts->memory_fd, F_DUPFD_CLOEXEC, 0);
         if (r->wake < 0 || (opts->memory_fd >= 0 && r->opts.memory_fd < 0))
             rc = es_error_set(err, ES_E_INTERNAL, "no descriptor for a plugin: %s", strerror(errno));
     }
@@ -624,19 +632,25 @@ int es_remote_new(struct es_remote **ret, const struct es_remote_opts *opts, str
     return 0;
 }
 
+void es_remote_leave(struct es_remote *r)
+{
+    pthread_mutex_lock(&r->lock);
+    __atomic_store_n(&r->stopping, true, __ATOMIC_RELEASE);
+    if (r->current)
+        es_process_leave(&r->current->process);
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    if (r->wake >= 0)
+        wake_tender(r);
+}
+
 void es_remote_free(struct es_remote *r)
 {
     if (!r)
         return;
-    pthread_mutex_lock(&r->lock);
-    r->stopping = true;
-    bool tended = r->tended;
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-    if (tended) {
-        wake_tender(r);
+    es_remote_leave(r);
+    if (r->tended)
         pthread_join(r->tender, NULL);
-    }
     if (r->current)
         release(r, r->current);
     if (r->wake >= 0)

@@ -56,6 +56,10 @@ bool es_remote_stale(struct es_remote *r, void *instance);
 size_t es_remote_resident(struct es_remote *r);
 int es_remote_pid(struct es_remote *r);
 
+/* Tells the process that it is over, and whoever waits for the next one, without
+ * waiting for anything. Calls fail from now on. */
+void es_remote_leave(struct es_remote *r);
+
 /* No call may be in flight. NULL is fine. */
 void es_remote_free(struct es_remote *r);
 

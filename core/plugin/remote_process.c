@@ -20,7 +20,7 @@
 #include "core/plugin/refusal.h"
 #include "core/wire/exits.h"
 #include "core/wire/message.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 #define CONTROL_FD 3
 #define MEMORY_FD 4
@@ -174,7 +174,13 @@ static int hello(struct es_process *p, const struct es_process_opts *o, struct e
     return es_link_flush(&p->control) == ES_LINK_NOMEM ? es_error_nomem(err) : 0;
 }
 
-static int read_frame(struct es_process *p, struct es_frame *ret, int64_t until_ms, struct es_error *err)
+static bool is_cancelled(const struct es_process_opts *o)
+{
+    return o->cancelled && __atomic_load_n(o->cancelled, __ATOMIC_ACQUIRE);
+}
+
+static int read_frame(struct es_process *p, const struct es_process_opts *o, struct es_frame *ret,
+                      int64_t until_ms, struct es_error *err)
 {
     char why[ES_PROCESS_WHY_MAX];
 
@@ -183,6 +189,8 @@ static int read_frame(struct es_process *p, struct es_frame *ret, int64_t until_
         case ES_LINK_FRAME:
             return 0;
         case ES_LINK_QUIET:
+            if (is_cancelled(o))
+                return es_error_set(err, ES_E_CANCELLED, "esod is stopping");
             if (es_mono_ms() < until_ms)
                 continue;
             return es_error_set(err, ES_E_CONFIG, "it was not loaded in time: its process hangs");
@@ -221,7 +229,7 @@ static int refused(struct es_frame *f, struct es_error *err)
     return es_refusal_say(err, (enum es_refusal)why, detail, text);
 }
 
-static int describe(struct es_process *p, struct es_tables **ret, int64_t until_ms,
+static int describe(struct es_process *p, const struct es_process_opts *o, struct es_tables **ret, int64_t until_ms,
                     const struct esp_store_ops *store, const struct esp_generator_ops *generator,
                     esp_status (*configure)(struct esp_call *, const struct esp_request *),
                     struct es_error *err)
@@ -229,7 +237,7 @@ static int describe(struct es_process *p, struct es_tables **ret, int64_t until_
     struct es_frame frame = {0};
     bool bad = false;
 
-    int rc = read_frame(p, &frame, until_ms, err);
+    int rc = read_frame(p, o, &frame, until_ms, err);
     if (rc < 0)
         return rc;
     if (frame.type == ES_MSG_PLUGIN) {
@@ -258,12 +266,12 @@ int es_process_start(struct es_process *ret, struct es_tables **ret_tables, cons
         return rc;
     rc = hello(&p, opts, err);
     if (rc == 0)
-        rc = read_frame(&p, &frame, until, err);
+        rc = read_frame(&p, opts, &frame, until, err);
     if (rc == 0)
         rc = read_version(&p, &frame, opts->runner, err);
     es_frame_fini(&frame);
     if (rc == 0)
-        rc = describe(&p, ret_tables, until, store, generator, configure, err);
+        rc = describe(&p, opts, ret_tables, until, store, generator, configure, err);
     if (rc == 0) {
         *ret = p;
         return 0;
@@ -282,14 +290,15 @@ int es_process_lane(struct es_process *p, struct es_error *err)
         struct cmsghdr head;
         char room[CMSG_SPACE(sizeof(int))];
     } extra = {0};
-    const uint8_t frame[8] = {0, 0, 0, 0, ES_MSG_LANE & 0xFF, ES_MSG_LANE >> 8};
-    struct iovec part = {.iov_base = (void *)(uintptr_t)frame, .iov_len = sizeof frame};
+    uint8_t frame[ES_LANE_FRAME_SIZE];
+    struct iovec part = {.iov_base = frame, .iov_len = sizeof frame};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &extra, .msg_controllen = sizeof extra};
     int pair[2];
 
     if (make_pair(pair, err) < 0)
         return -1;
+    es_lane_frame(frame);
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
@@ -308,7 +317,7 @@ int es_process_lane(struct es_process *p, struct es_error *err)
 static bool holds_link(const struct es_process *p, int wait_ms)
 {
     struct pollfd control = {.fd = p->control.fd, .events = POLLIN};
-    return poll(&control, 1, wait_ms) == 0;
+    return poll(&control, 1, wait_ms) <= 0; /* a failure of poll says nothing about it */
 }
 
 bool es_process_alive(const struct es_process *p)
@@ -374,6 +383,11 @@ void es_process_end(const struct es_process *p, char why[ES_PROCESS_WHY_MAX])
     }
     kill_and_wait(p->pid, &status);
     snprintf(why, ES_PROCESS_WHY_MAX, speaks ? "it spoke without being asked" : "it closed its connection to esod");
+}
+
+void es_process_leave(const struct es_process *p)
+{
+    shutdown(p->control.fd, SHUT_RDWR);
 }
 
 void es_process_fini(struct es_process *p)

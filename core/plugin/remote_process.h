@@ -26,6 +26,7 @@ struct es_process_opts {
     int memory_fd;      /* its checked bytes, or -1 */
     int64_t memory;     /* ceiling in bytes, 0: none */
     int64_t start_ms;   /* how long loading may take */
+    const bool *cancelled; /* atomic: nobody wants it any more; or NULL */
 };
 
 /* Starts it and lets it load the plugin. ret_tables holds its description, whose
@@ -50,6 +51,9 @@ bool es_process_alive(const struct es_process *p);
  * few milliseconds, a second at most if it does not want to go. The caller then sets
  * pid to 0; the link stays open for those who look at it. */
 void es_process_end(const struct es_process *p, char why[ES_PROCESS_WHY_MAX]);
+
+/* Tells it that it is over, without waiting. */
+void es_process_leave(const struct es_process *p);
 
 /* Closes the link; a process that is still there takes that for a goodbye, and is
  * waited for. */

@@ -10,7 +10,8 @@ struct talk {
     struct esp_call *call;
     int64_t grace_ms;
     int64_t give_up_ms; /* monotonic */
-    bool cancelled;     /* and the other side was told */
+    bool over;          /* nobody wants the result any more ... */
+    bool told;          /* ... and the other side knows */
     char *why;
 };
 
@@ -18,6 +19,22 @@ static enum es_talk condemn(struct talk *t, const char *what)
 {
     snprintf(t->why, ES_TALK_WHY_MAX, "%s %s", es_op_name(t->call->op), what);
     return ES_TALK_CONDEMN;
+}
+
+/* ---- the clock ---- */
+
+/* A call that nobody waits for any more gets its grace from now on, wherever it is
+ * at the moment. */
+static bool gives_up(struct talk *t)
+{
+    int64_t now = es_mono_ms();
+
+    if (!t->over && es_call_remaining_ms(t->call) <= 0) {
+        t->over = true;
+        if (now + t->grace_ms < t->give_up_ms)
+            t->give_up_ms = now + t->grace_ms;
+    }
+    return now > t->give_up_ms;
 }
 
 /* ---- sending ---- */
@@ -28,7 +45,7 @@ static enum es_talk send_all(struct talk *t)
     enum es_link_result result;
 
     while ((result = es_link_flush(t->lane)) == ES_LINK_QUIET)
-        if (es_mono_ms() > t->give_up_ms)
+        if (gives_up(t))
             return condemn(t, "did not take what it asked for");
     if (result == ES_LINK_NOMEM)
         return condemn(t, "could not be answered: out of memory");
@@ -41,13 +58,25 @@ static void put_reply(struct talk *t, esp_status status)
     es_put_u32(t->lane, (uint32_t)status);
 }
 
+/* An answer that finds no memory becomes a short one: the plugin is not to blame,
+ * and neither are the other calls in its process. */
+static enum es_talk send_reply(struct talk *t)
+{
+    es_put_end(t->lane);
+    if (t->lane->failed) {
+        es_put_forget(t->lane);
+        put_reply(t, es_call_service_error(t->call, ES_E_NOMEM, "out of memory"));
+        es_put_end(t->lane);
+    }
+    return send_all(t);
+}
+
 static enum es_talk reply_bytes(struct talk *t, esp_status status, esp_bytes out)
 {
     put_reply(t, status);
     if (status == ESP_OK)
         es_put_bytes(t->lane, out);
-    es_put_end(t->lane);
-    return send_all(t);
+    return send_reply(t);
 }
 
 /* ---- services ---- */
@@ -70,8 +99,7 @@ static enum es_talk do_http(struct talk *t, struct es_frame *f)
     put_reply(t, status);
     if (status == ESP_OK)
         es_put_http_response(t->lane, &response);
-    es_put_end(t->lane);
-    return send_all(t);
+    return send_reply(t);
 }
 
 static enum es_talk do_kube_read(struct talk *t, struct es_frame *f)
@@ -139,7 +167,7 @@ static enum es_talk take_refused_emit(struct talk *t, struct es_frame *f)
     uint32_t verdict = es_get_u32(f);
     int32_t channel = (int32_t)es_get_u32(f);
 
-    if (!es_get_done(f))
+    if (!es_get_done(f) || verdict < ES_EMIT_CHANNEL || verdict > ES_EMIT_NUL)
         return malformed(t);
     es_call_refuse_emit(t->call, (enum es_emit_verdict)verdict, channel);
     return ES_TALK_DONE;
@@ -222,17 +250,32 @@ static enum es_talk take(struct talk *t, struct es_frame *f)
  * does not listen. */
 static enum es_talk look_at_clock(struct talk *t)
 {
-    int64_t now = es_mono_ms();
-
-    if (!t->cancelled && es_call_remaining_ms(t->call) <= 0) {
-        t->cancelled = true;
-        if (now + t->grace_ms < t->give_up_ms)
-            t->give_up_ms = now + t->grace_ms;
-        es_put_begin(t->lane, ES_MSG_CANCEL);
-        es_put_end(t->lane);
+    if (gives_up(t))
+        return condemn(t, "did not return when its time was over");
+    if (!t->over || t->told)
+        return ES_TALK_DONE;
+    es_put_begin(t->lane, ES_MSG_CANCEL);
+    es_put_end(t->lane);
+    t->told = !t->lane->failed;
+    if (t->told)
         return send_all(t);
-    }
-    return now <= t->give_up_ms ? ES_TALK_DONE : condemn(t, "did not return when its time was over");
+    es_put_forget(t->lane); /* no memory for eight bytes: next time */
+    return ES_TALK_DONE;
+}
+
+/* What does not fit into a frame, or into memory, never leaves: nothing happened
+ * to the lane, and the process is not to blame. */
+static bool put_call(struct talk *t, const struct es_wire_call *asked, esp_status *ret_status)
+{
+    t->lane->call++;
+    es_put_call(t->lane, asked);
+    if (!t->lane->failed)
+        return true;
+    es_put_forget(t->lane);
+    *ret_status = es_call_service_error(t->call, ES_E_NOMEM,
+                                        "the request of %s is larger than %zu MiB, or memory is out",
+                                        es_op_name(t->call->op), ES_FRAME_MAX >> 20);
+    return false;
 }
 
 enum es_talk es_talk(struct es_link *lane, struct esp_call *c, const struct es_wire_call *asked,
@@ -243,8 +286,8 @@ enum es_talk es_talk(struct es_link *lane, struct esp_call *c, const struct es_w
     struct es_frame frame = {0};
 
     t.give_up_ms = asked->deadline_ms + grace_ms;
-    lane->call++;
-    es_put_call(lane, asked);
+    if (!put_call(&t, asked, ret_status))
+        return ES_TALK_DONE;
     enum es_talk result = send_all(&t);
     while (result == ES_TALK_DONE) {
         enum es_link_result got = es_link_next(lane, &frame);

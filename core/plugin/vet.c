@@ -14,6 +14,10 @@ _Static_assert(ES_PLUGIN_V1_SIZE == 64 && ES_COMPONENT_V1_SIZE == 64 && ES_STORE
                "a released ABI does not change");
 #endif
 
+#define MAX_LABEL 64
+#define MAX_VERSION 64
+#define MAX_AMBIENT_NAME 256
+
 static int refuse_short(struct es_error *err, const char *what, uint32_t size, size_t least)
 {
     return es_error_set(
@@ -29,6 +33,17 @@ static bool is_name(const char *s)
     static const char marks[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     size_t len = s ? strlen(s) : 0;
     return len > 0 && len <= 63 && strchr(letters, *s) && strspn(s, marks) == len;
+}
+
+/* What is shown to people: metrics, logs, errors. */
+static bool is_text(const char *s, size_t max)
+{
+    size_t len = strnlen(s, max + 1);
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7F)
+            return false;
+    return len <= max && es_utf8_valid(s, len);
 }
 
 static int vet_schema(const struct esp_component *c, const char *of, struct es_error *err)
@@ -106,6 +121,9 @@ static int vet_component(const struct esp_component *c, size_t index, struct es_
     snprintf(of, sizeof of, "component %s", c->name);
     if (c->kind != ESP_KIND_STORE && c->kind != ESP_KIND_GENERATOR)
         return es_error_set(err, ES_E_CONFIG, "%s is of the unknown kind %d", of, (int)c->kind);
+    if (c->label && !is_text(c->label, MAX_LABEL))
+        return es_error_set(err, ES_E_CONFIG, "%s has a label that is longer than %d bytes or not printable", of,
+                            MAX_LABEL);
     int rc = vet_schema(c, of, err);
     if (rc < 0)
         return rc;
@@ -152,7 +170,15 @@ static int vet_versions(const struct esp_plugin *data, struct es_error *err)
 
 static int vet_ambient(const struct esp_plugin *data, struct es_error *err)
 {
+    size_t count = 0;
+
     for (const char *const *at = data->ambient; at && *at; at++) {
+        if (++count > ES_MAX_AMBIENT)
+            return es_error_set(err, ES_E_CONFIG, "it lists more than %d ambient names", ES_MAX_AMBIENT);
+        if (!is_text(*at, MAX_AMBIENT_NAME))
+            return es_error_set(err, ES_E_CONFIG,
+                                "it lists an ambient name that is longer than %d bytes or not printable",
+                                MAX_AMBIENT_NAME);
         bool env = es_str_starts(*at, "env:") && (*at)[4];
         bool file = es_str_starts(*at, "file:") && ((*at)[5] == '/' || ((*at)[5] == '$' && (*at)[6]));
         if (!env && !file)
@@ -171,6 +197,8 @@ int es_vet_plugin(const struct esp_plugin *data, struct es_error *err)
         rc = es_error_set(err, ES_E_CONFIG, "its own name is empty or malformed");
     if (rc == 0 && es_str_empty(data->version))
         rc = es_error_set(err, ES_E_CONFIG, "it gives no version of itself");
+    if (rc == 0 && !is_text(data->version, MAX_VERSION))
+        rc = es_error_set(err, ES_E_CONFIG, "its version is longer than %d bytes or not printable", MAX_VERSION);
     if (rc == 0)
         rc = vet_components(data, err);
     if (rc == 0 && data->config_schema)

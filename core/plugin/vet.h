@@ -1,5 +1,5 @@
 /* core/plugin/vet.h: whether a loaded plugin's tables can be trusted. Private
- * to the room; no I/O, nothing of the plugin is called.
+ * to the room and to esp-check; no I/O, nothing of the plugin is called.
  *
  * Sizes are read first and nothing is read beyond them. The error's text says
  * what is wrong as the end of a sentence that begins with the plugin's name. */

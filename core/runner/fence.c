@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 /* ---- limits ---- */
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 struct header {
@@ -13,7 +15,40 @@ struct header {
 
 _Static_assert(sizeof(struct header) == 8, "the header has no padding");
 
-#define OUT_KEPT ((size_t)16 << 10) /* what a link keeps between two calls */
+#define OUT_KEPT ((size_t)16 << 10)  /* what a link keeps between two calls */
+#define SEND_MOST ((size_t)64 << 10) /* the kernel may wait for each page of a larger piece anew */
+
+/* ---- time ---- */
+
+/* 0: none, or it cannot be known. The plugin's process may not even ask, and
+ * needs none: it has nothing to do but to wait for the core. */
+static int64_t time_out_of(int fd)
+{
+    struct timeval t = {0};
+    socklen_t len = sizeof t;
+
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, &len) < 0)
+        return 0;
+    return (int64_t)t.tv_sec * 1000 + t.tv_usec / 1000;
+}
+
+/* The socket's time-out begins anew with each byte. Someone who sends or takes one
+ * at a time would hold us for as long as they like, so what one call may take is
+ * counted too. *since_ms is 0 at first. */
+static bool waited_enough(const struct es_link *l, int64_t *since_ms)
+{
+    struct timespec t;
+
+    if (!l->time_out_ms)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    const int64_t now_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    if (!*since_ms)
+        *since_ms = now_ms;
+    return now_ms - *since_ms >= l->time_out_ms;
+}
+
+/* ---- from birth to end ---- */
 
 void es_link_init(struct es_link *l, int fd)
 {
@@ -21,6 +56,7 @@ void es_link_init(struct es_link *l, int fd)
     memset(l, 0, offsetof(struct es_link, in));
     memset((char *)l + offsetof(struct es_link, in_at), 0, sizeof *l - offsetof(struct es_link, in_at));
     l->fd = fd;
+    l->time_out_ms = time_out_of(fd);
 }
 
 static void drop_out(struct es_link *l)
@@ -160,9 +196,11 @@ enum es_link_result es_link_flush(struct es_link *l)
         return ES_LINK_NOMEM;
     }
     size_t sent = 0;
+    int64_t since_ms = 0;
     enum es_link_result result = ES_LINK_OK;
-    while (sent < l->out_len) {
-        ssize_t n = send(l->fd, l->out + sent, l->out_len - sent, MSG_NOSIGNAL);
+    while (sent < l->out_len && result == ES_LINK_OK) {
+        const size_t rest = l->out_len - sent;
+        ssize_t n = send(l->fd, l->out + sent, rest < SEND_MOST ? rest : SEND_MOST, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -170,6 +208,8 @@ enum es_link_result es_link_flush(struct es_link *l)
             break;
         }
         sent += (size_t)n;
+        if (sent < l->out_len && waited_enough(l, &since_ms))
+            result = ES_LINK_QUIET;
     }
     if (result != ES_LINK_QUIET) {
         drop_out(l);
@@ -224,16 +264,19 @@ static enum es_link_result receive(struct es_link *l, void *into, size_t want, s
     return ES_LINK_OK;
 }
 
+/* A piece of the header, and behind it room for the payload. */
 static enum es_link_result read_header(struct es_link *l)
 {
     struct header h;
     size_t got = 0;
 
-    while (l->head_len < sizeof l->head) {
+    if (l->head_len < sizeof l->head) {
         enum es_link_result result = receive(l, l->head + l->head_len, sizeof l->head - l->head_len, &got);
         if (result != ES_LINK_OK)
             return result;
         l->head_len += got;
+        if (l->head_len < sizeof l->head)
+            return ES_LINK_OK;
     }
     memcpy(&h, l->head, sizeof h);
     if (h.len > ES_FRAME_MAX)
@@ -245,15 +288,31 @@ static enum es_link_result read_header(struct es_link *l)
     return ES_LINK_OK;
 }
 
+static enum es_link_result read_payload(struct es_link *l)
+{
+    size_t got = 0;
+    enum es_link_result result = receive(l, l->half.data + l->half_len, l->half.len - l->half_len, &got);
+
+    if (result == ES_LINK_OK)
+        l->half_len += got;
+    return result;
+}
+
+static bool is_whole(const struct es_link *l)
+{
+    return l->half.data && l->half_len == l->half.len;
+}
+
 enum es_link_result es_link_next(struct es_link *l, struct es_frame *ret)
 {
-    enum es_link_result result = l->half.data ? ES_LINK_OK : read_header(l);
-    size_t got = 0;
+    enum es_link_result result = ES_LINK_OK;
+    int64_t since_ms = 0;
 
-    while (result == ES_LINK_OK && l->half_len < l->half.len) {
-        result = receive(l, l->half.data + l->half_len, l->half.len - l->half_len, &got);
-        if (result == ES_LINK_OK)
-            l->half_len += got;
+    while (result == ES_LINK_OK && !is_whole(l)) {
+        result = l->half.data ? read_payload(l) : read_header(l);
+        bool asks_socket = l->in_at == l->in_len && !is_whole(l);
+        if (result == ES_LINK_OK && asks_socket && waited_enough(l, &since_ms))
+            result = ES_LINK_QUIET;
     }
     if (result != ES_LINK_OK)
         return result;
@@ -269,7 +328,9 @@ bool es_link_pending(const struct es_link *l)
 
     if (l->in_at < l->in_len || l->head_len)
         return true;
-    return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+    if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
+        return true;
+    return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
 }
 
 void es_frame_fini(struct es_frame *f)

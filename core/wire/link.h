@@ -2,10 +2,11 @@
  * process.
  *
  * A frame is a header of eight bytes (u32 length of what follows, u16 type, u16
- * number of the call that it belongs to) and a payload of fields in the machine's own byte order: both ends are
- * on the same machine. Integers stand one after the other without padding, bytes
- * as a u32 length and the bytes. What is read is foreign input: every field is
- * checked against the end of its frame, and a frame against ES_FRAME_MAX.
+ * number of the call that it belongs to) and a payload of fields in the machine's
+ * own byte order: both ends are on the same machine. Integers stand one after the
+ * other without padding, bytes as a u32 length and the bytes. What is read is
+ * foreign input: every field is checked against the end of its frame, and a frame
+ * against ES_FRAME_MAX.
  *
  * Frames hold secrets. Whatever was written or read is wiped as soon as it is
  * done with. A link is used by one thread at a time. */
@@ -25,7 +26,7 @@
 enum es_link_result {
     ES_LINK_FRAME = 1,
     ES_LINK_OK = 0,
-    ES_LINK_QUIET = -1,  /* nothing whole came within the socket's time-out: ask again */
+    ES_LINK_QUIET = -1,  /* the socket's time-out passed and nothing was whole: ask again */
     ES_LINK_CLOSED = -2, /* the other side is gone */
     ES_LINK_BROKEN = -3, /* what came is no frame, or is too large */
     ES_LINK_NOMEM = -4
@@ -42,7 +43,8 @@ struct es_frame {
 
 struct es_link {
     int fd;
-    uint16_t call; /* goes into the frames that are put; counts up and around */
+    uint16_t call;       /* goes into the frames that are put; counts up and around */
+    int64_t time_out_ms; /* of the socket; 0: none */
 
     /* Bytes that came along with an earlier frame, and the frame that is half there. */
     uint8_t in[ES_LINK_IN];
@@ -57,7 +59,9 @@ struct es_link {
     bool failed; /* a put did: no memory, or above ES_FRAME_MAX */
 };
 
-/* `fd` is consumed by es_link_fini; -1 and zeroes are fine there. */
+/* `fd` is consumed by es_link_fini; -1 is fine, and zeroes are descriptor 0. Its
+ * time-out for reading is that of the link, in both directions: no call below takes
+ * much longer, however the other side deals out its bytes. */
 void es_link_init(struct es_link *l, int fd);
 void es_link_fini(struct es_link *l);
 

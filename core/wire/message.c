@@ -2,6 +2,16 @@
 
 #include <string.h>
 
+void es_lane_frame(uint8_t ret[ES_LANE_FRAME_SIZE])
+{
+    const uint32_t len = 0;
+    const uint16_t type = ES_MSG_LANE, call = 0;
+
+    memcpy(ret, &len, sizeof len);
+    memcpy(ret + 4, &type, sizeof type);
+    memcpy(ret + 6, &call, sizeof call);
+}
+
 void es_put_hello(struct es_link *l, const struct es_hello *h)
 {
     es_put_begin(l, ES_MSG_HELLO);

@@ -73,6 +73,10 @@ struct es_hello {
     uint32_t flags;
 };
 
+/* A LANE frame, which goes out and comes in whole, beside its socket. */
+#define ES_LANE_FRAME_SIZE 8
+void es_lane_frame(uint8_t ret[ES_LANE_FRAME_SIZE]);
+
 void es_put_hello(struct es_link *l, const struct es_hello *h);
 bool es_get_hello(struct es_frame *f, struct es_hello *ret);
 

@@ -5,8 +5,6 @@
 
 #include "core/wire/message.h"
 
-#define MAX_AMBIENT 1024
-
 /* The operations of a store by bit, in the order of the struct. */
 enum {
     OP_CHECK,
@@ -101,7 +99,7 @@ static void put_ambient(struct es_link *l, const struct esp_plugin *p)
 {
     uint32_t count = 0;
 
-    while (p->ambient && count < MAX_AMBIENT && p->ambient[count])
+    while (p->ambient && count <= ES_MAX_AMBIENT && p->ambient[count])
         count++;
     es_put_u32(l, count);
     for (uint32_t i = 0; i < count; i++)
@@ -230,7 +228,7 @@ static void get_component(struct es_tables *t, size_t i, const struct esp_store_
 /* false: no memory. */
 static bool get_ambient(struct es_tables *t)
 {
-    size_t count = es_get_count(&t->frame, sizeof(uint32_t), MAX_AMBIENT);
+    size_t count = es_get_count(&t->frame, sizeof(uint32_t), ES_MAX_AMBIENT + 1);
 
     t->ambient = calloc(count + 1, sizeof *t->ambient);
     for (size_t i = 0; t->ambient && i < count; i++) {

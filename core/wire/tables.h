@@ -16,6 +16,7 @@
 #define ES_HTTP_RESPONSE_V1_SIZE (offsetof(struct esp_http_response, body) + sizeof(esp_bytes))
 
 #define ES_MAX_COMPONENTS 256
+#define ES_MAX_AMBIENT 256
 #define ES_MAX_SCHEMA ((size_t)1 << 20)
 
 /* Reads sizes first and nothing beyond them, as core/plugin/vet.c does; what is

@@ -14,24 +14,20 @@ run(${CMAKE_COMMAND} --install ${BUILD} --component sdk --prefix ${prefix})
 
 if(WAY STREQUAL cmake)
   set(build ${STAGE}/build)
-  run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${source} -B ${build} -DCMAKE_PREFIX_PATH=${prefix} -DBUILD_TESTING=${CHECK}
+  run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${source} -B ${build} -DCMAKE_PREFIX_PATH=${prefix}
       -DCMAKE_C_COMPILER=${CC} -DCMAKE_C_FLAGS=${FLAGS} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_FLAGS=${FLAGS})
   run(${CMAKE_COMMAND} --build ${build})
   run(${CMAKE_COMMAND} --install ${build})
   # Where an esod that is installed there looks for it.
   set(FILE ${prefix}/lib/esod/plugins/${NAME}.so)
-  if(CHECK)
-    run(${CMAKE_CTEST_COMMAND} --test-dir ${build} --no-tests=error --output-on-failure)
-  endif()
+  run(${CMAKE_CTEST_COMMAND} --test-dir ${build} --no-tests=error --output-on-failure)
 else()
   set(build ${source})
   set(FILE ${source}/${NAME}.so)
   set(make ${MAKE} -C ${source} CC=${CC} "CFLAGS=-Werror ${FLAGS}" PKG_CONFIG=${PKG_CONFIG}
            PKG_CONFIG_PATH=${prefix}/${LIBDIR}/pkgconfig)
   run(${make})
-  if(CHECK)
-    run(${make} check)
-  endif()
+  run(${make} check)
 endif()
 
 run(${LOADER} ${FILE} ${NAME})

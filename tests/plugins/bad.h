@@ -1,6 +1,8 @@
 /* A plugin that is right in everything. Each file of this folder overrides one
  * macro, and so is wrong in one way; its name says which. What the core has
- * to say about it stands in tests/unit/plugin/registry_test.c and misbehaviour_test.c. */
+ * to say about it stands in tests/unit/plugin/registry_test.c and misbehaviour_test.c.
+ * Those in check/ are for esp-check alone (tests/unit/check/check_test.c): the core
+ * cannot see what is wrong with them, or would not survive it. */
 #ifndef BAD_H
 #define BAD_H
 
@@ -65,6 +67,12 @@
 #ifndef LIST
 #define LIST NULL
 #endif
+#ifndef CLOSE
+#define CLOSE NULL
+#endif
+#ifndef CHECK
+#define CHECK NULL
+#endif
 
 static const struct esp_host *host;
 
@@ -104,10 +112,12 @@ static esp_status get_badly(void *instance, struct esp_call *call, const struct 
 
 static const struct esp_store_ops ops = {
     .size = OPS_SIZE,
+    .check = CHECK,
     .open = OPEN,
     .close = CLOSE,
     .get = GET,
     .list = LIST,
+    .close = CLOSE,
 };
 
 static const struct esp_component component = {

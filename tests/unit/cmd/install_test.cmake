@@ -19,7 +19,7 @@ file(RENAME ${place} ${place}-moved)
 set(place ${place}-moved)
 
 set(doc ${place}/${DOCDIR})
-foreach(file bin/esod lib/esod/plugins/fake.so include/esp/plugin.h ${DOCDIR}/README.md ${DOCDIR}/docs/configuration.md
+foreach(file bin/esod bin/esp-check lib/esod/plugins/fake.so include/esp/plugin.h ${DOCDIR}/README.md ${DOCDIR}/docs/configuration.md
              ${DOCDIR}/deploy/esod.yaml ${DOCDIR}/deploy/kubernetes/cluster.yaml)
   if(NOT EXISTS ${place}/${file})
     message(FATAL_ERROR "${file} is not installed")
@@ -27,6 +27,7 @@ foreach(file bin/esod lib/esod/plugins/fake.so include/esp/plugin.h ${DOCDIR}/RE
 endforeach()
 run("${place}/lib/esod/plugins/fake.so" ${place}/bin/esod plugins)
 run("${place}/lib/esod/plugins/fake.so" ${place}/bin/esod plugins --config ${doc}/deploy/esod.yaml)
+run("0 failed" ${place}/bin/esp-check ${place}/lib/esod/plugins/fake.so --quick)
 run("password: s3cr3t" ${place}/bin/esod local --show-values ${doc}/examples/quickstart)
 
 file(REMOVE_RECURSE ${place})

@@ -270,7 +270,7 @@ static void test_what_is_wrong_in_a_file(void **state)
         {"plugins:\n- name: a\n  config: []\n", "FILE:3: config: expected a mapping, got a list"},
         {"plugins:\n- name: a\n  file: b\n",
          "FILE:3: file: unknown key; a plugin has name or path, optional, config, isolation, sha256, hosts, "
-         "memory"},
+         "ambient, memory"},
         {"isolation: thread\n", "FILE:1: isolation: \"thread\" is neither process nor none"},
         {"isolation: no\n", "FILE:1: isolation: expected process or none, got a boolean"},
         {"plugins:\n- name: a\n  isolation: vm\n", "FILE:3: isolation: \"vm\" is neither process nor none"},
@@ -297,6 +297,13 @@ static void test_what_is_wrong_in_a_file(void **state)
          "FILE:3: hosts: \"https://example.com/v1\" is a URL; write its host alone: example.com"},
         {"plugins:\n- name: a\n  hosts: ['*']\n",
          "FILE:3: hosts: \"*\" is no host; leave hosts away to allow every one"},
+        {"plugins:\n- name: a\n  ambient: env:HOME\n",
+         "FILE:3: ambient: expected a list like [env:AWS_*], or the word all, got a text"},
+        {"plugins:\n- name: a\n  ambient: [HOME]\n",
+         "FILE:3: ambient: \"HOME\" is neither env:NAME nor file:PATH; `esod plugins --json` shows what the plugin asks "
+         "for"},
+        {"plugins:\n- name: a\n  ambient: [1]\n",
+         "FILE:3: ambient: expected a name like env:AWS_REGION, got a number"},
         {"plugins:\n- name: a\n  memory: 64\n", "FILE:3: memory: expected a size like 64Mi, got a number"},
         {"plugins:\n- name: a\n  memory: 64M\n",
          "FILE:3: memory: \"64M\" is not a size like 65536Ki, 64Mi or 1Gi"},

@@ -10,6 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/clock.h"
+#include "core/plugin/api_names.h"
 #include "core/base/metrics.h"
 #include "core/http/http.h"
 
@@ -396,9 +397,27 @@ static void test_redirects_do_not_lead_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* A plugin that puts a key into the name of a call makes no endless page of it. */
+static void test_names_of_calls_have_a_ceiling(void **state)
+{
+    struct es_api_names *names = es_api_names_new();
+    char name[32];
+    (void)state;
+
+    for (int i = 0; i < ES_API_NAMES_MAX; i++) {
+        snprintf(name, sizeof name, "Get%d", i);
+        assert_string_equal(es_api_names_bound(names, name), name);
+    }
+    assert_string_equal(es_api_names_bound(names, "Get100"), "other");
+    assert_string_equal(es_api_names_bound(names, "Get99"), "Get99");
+    es_api_names_free(names);
+    es_api_names_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_names_of_calls_have_a_ceiling),
         TEST(test_request_and_answer),   TEST(test_time),
         TEST(test_what_is_not_sent),     TEST(test_answers_have_ceilings),
         TEST(test_no_connection),        TEST(test_hosts_limit_where_requests_go),

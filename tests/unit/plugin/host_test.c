@@ -344,6 +344,46 @@ static void assert_ambient(int32_t kind, const char *name, const char *want)
     assert_string_equal(rc == 0 ? ambient_value : err.text, want);
 }
 
+static struct es_registry *with_grants(const char *const *grants)
+{
+    return probe_registry_with(NULL, &(struct es_plugin_entry){.name = "probe", .ambient = grants});
+}
+
+/* A plugin's list is a wish. What is not granted is not there for it, and what it did
+ * not wish for cannot be granted. */
+static void test_ambient_needs_a_grant(void **state)
+{
+    static const char *const list[] = {"env:PROBE_*", "file:/etc/hostname", NULL};
+    static const char *const some[] = {"env:PROBE_*", NULL};
+    static const char *const foreign[] = {"file:/etc/shadow", NULL};
+    const struct es_plugin_entry entry = {.name = "probe", .ambient = foreign};
+    struct es_registry *standing = registry;
+    struct es_error err = ES_ERROR_INIT;
+    struct es_registry *r = NULL;
+    (void)state;
+
+    probe_plugin.ambient = list;
+    setenv("PROBE_REGION", "eu", 1);
+    registry = with_grants(NULL);
+    assert_ambient(ESP_AMBIENT_ENV, "PROBE_REGION",
+                   "the probe plugin is not granted env:PROBE_REGION; add it to ambient: of this plugin in the "
+                   "configuration");
+    es_registry_free(registry);
+    registry = with_grants(some);
+    assert_ambient(ESP_AMBIENT_ENV, "PROBE_REGION", "eu");
+    assert_ambient(ESP_AMBIENT_FILE, "/etc/hostname",
+                   "the probe plugin is not granted file:/etc/hostname; add it to ambient: of this plugin in the "
+                   "configuration");
+    es_registry_free(registry);
+    registry = standing;
+    assert_int_equal(es_registry_new(&r, NULL, NULL), 0);
+    int rc = es_registry_add(r, &probe_plugin, &entry, &err);
+    assert_error(rc, &err, ES_E_CONFIG,
+                 "plugin probe: ambient: it does not ask for \"file:/etc/shadow\"; it asks for env:PROBE_*, "
+                 "file:/etc/hostname");
+    es_registry_free(r);
+}
+
 static void test_ambient_answers_what_is_listed(void **state)
 {
     char file[] = "/tmp/esod-host-test-XXXXXX", listed[64], text[200];
@@ -356,7 +396,10 @@ static void test_ambient_answers_what_is_listed(void **state)
     const char *const list[] = {
         "env:PROBE_*", "env:EXACT", "file:$PROBE_TOKEN_FILE", "file:/no/such/file", "file:/dev",
         listed,        NULL};
+    static const char *const all[] = {"all", NULL};
+    struct es_registry *standing = registry;
     probe_plugin.ambient = list;
+    registry = with_grants(all);
     setenv("PROBE_REGION", "eu", 1);
     setenv("PROBE_TOKEN_FILE", file, 1);
     setenv("EXACTLY", "no", 1);
@@ -378,6 +421,8 @@ static void test_ambient_answers_what_is_listed(void **state)
     assert_ambient(ESP_AMBIENT_FILE, file, text);
     unsetenv("PROBE_TOKEN_FILE");
     assert_ambient(ESP_AMBIENT_FILE, "$PROBE_TOKEN_FILE", "the environment has no variable PROBE_TOKEN_FILE");
+    es_registry_free(registry);
+    registry = standing;
     close(fd);
     unlink(file);
 }
@@ -513,6 +558,7 @@ int main(void)
         TEST(test_a_missing_credential_is_no_missing_secret),
         TEST(test_a_failed_service_is_no_failed_operation),
         TEST(test_tokens),
+        TEST(test_ambient_needs_a_grant),
         TEST(test_ambient_answers_what_is_listed),
         TEST(test_small_services),
         TEST(test_log_lines_of_a_call_are_limited),

@@ -4,7 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/text.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 static const char *const path[] = {BAD_PLUGINS, NULL};
 
@@ -12,21 +12,9 @@ static struct es_registry *registry;
 static struct es_instance *instance;
 static struct es_authority who;
 
-static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *err)
-{
-    (void)ctx;
-    (void)what;
-    (void)err;
-    assert_string_equal(ns, "team");
-    assert_string_equal(name, "ours");
-    assert_string_equal(key, "token");
-    return es_blob_set(ret, "s3cr3t-token", 12);
-}
-
 static int setup(void **state)
 {
-    const struct es_services services = {.kube_read = kube_read};
+    const struct es_services services = {.kube_read = probe_kube_read};
     (void)state;
     who = probe_who("{\"auth\":{\"secretRef\":{\"name\":\"ours\",\"key\":\"token\"}}}");
     assert_int_equal(es_registry_new(&registry, &services, NULL), 0);
@@ -96,6 +84,23 @@ static void test_each_breach_has_its_sentence(void **state)
         struct es_error err = ES_ERROR_INIT;
         int rc = get(broken[i].name, &err);
         assert_error(rc, &err, broken[i].code, broken[i].text);
+    }
+}
+
+/* The store is not used, and the plugin, which believes that it is open, is told. */
+static void test_a_broken_open_is_closed(void **state)
+{
+    const struct es_plugin_entry entry = {.name = "emits_from_open"};
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    assert_int_equal(es_registry_load(registry, path, &entry, &err), 0);
+    for (int n = 0; n < 3; n++) {
+        int rc = es_instance_open(&instance, registry, es_registry_provider(registry, "emits_from_open"), &who, NULL,
+                                  &err);
+        assert_error(rc, &err, ES_E_INTERNAL,
+                     "the emits_from_open plugin emitted on channel 1, which open does not have");
+        assert_null(instance);
     }
 }
 
@@ -174,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_breach_has_its_sentence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_broken_open_is_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forking_is_survived_or_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless_text_is_cut_on_a_character, setup, teardown),
         cmocka_unit_test_setup_teardown(test_output_has_ceilings, setup, teardown),

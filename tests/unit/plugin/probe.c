@@ -13,6 +13,18 @@ esp_status (*probe_act)(struct esp_call *call, const struct esp_request *request
 int probe_opened, probe_closed;
 const struct esp_host *const probe_host = &es_host_table;
 
+int probe_kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
+                    struct es_blob *ret, struct es_error *err)
+{
+    (void)ctx;
+    (void)what;
+    (void)err;
+    assert_string_equal(ns, "team");
+    assert_string_equal(name, "ours");
+    assert_string_equal(key, "token");
+    return es_blob_set(ret, "s3cr3t-token", 12);
+}
+
 json_t *parse(const char *text)
 {
     json_error_t where;
@@ -104,7 +116,8 @@ struct es_registry *probe_registry_with(const struct es_services *services,
 
 struct es_registry *probe_registry(const struct es_services *services)
 {
-    return probe_registry_with(services, &(struct es_plugin_entry){.name = "probe"});
+    static const char *const all[] = {"all", NULL};
+    return probe_registry_with(services, &(struct es_plugin_entry){.name = "probe", .ambient = all});
 }
 
 struct es_instance *probe_open(const struct es_registry *r, const struct es_authority *who)

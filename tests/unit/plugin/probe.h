@@ -51,6 +51,11 @@ void probe_who_free(struct es_authority *who);
 int probe_get(const struct es_registry *r, const struct es_authority *who,
               esp_status (*act)(struct esp_call *, const struct esp_request *), struct es_error *err);
 
+/* A cluster that has "s3cr3t-token" in the Secret team/ours, at key "token"; anything
+ * else fails the test. */
+int probe_kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
+                    struct es_blob *ret, struct es_error *err);
+
 json_t *parse(const char *text);
 esp_bytes bytes(const char *text);
 

@@ -3,7 +3,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/plugin/vet.h"
-#include "core/wire/sanitized.h"
+#include "core/base/sanitized.h"
 
 /* BAD_PLUGINS: where the build put tests/plugins. */
 static const char *const path[] = {"no-such-directory", BAD_PLUGINS, NULL};
@@ -333,7 +333,16 @@ static void test_other_holes_in_tables(void **state)
     probe_component.caps = ESP_CAP_READ | UINT64_C(1) << 60; /* unknown bits are ignored */
     probe_plugin.version = "";
     assert_vet("it gives no version of itself");
+    probe_plugin.version = "1\n2";
+    assert_vet("its version is longer than 64 bytes or not printable");
     probe_plugin.version = "1";
+    probe_component.label = "a label\n# HELP that ends its line";
+    assert_vet("component probe has a label that is longer than 64 bytes or not printable");
+    probe_component.label = "Probe";
+    const char *const names[] = {"env:A\tB", NULL};
+    probe_plugin.ambient = names;
+    assert_vet("it lists an ambient name that is longer than 256 bytes or not printable");
+    probe_plugin.ambient = NULL;
     probe_plugin.name = NULL;
     assert_vet("its own name is empty or malformed");
     probe_plugin.name = "probe";

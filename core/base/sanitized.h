@@ -1,8 +1,9 @@
-/* core/wire/sanitized.h: sanitizers read /proc, start threads and processes,
- * and reserve terabytes: nothing that a fence would let through. A runner that
- * is built with one goes without, and says so in its hello. */
-#ifndef ES_WIRE_SANITIZED_H
-#define ES_WIRE_SANITIZED_H
+/* core/base/sanitized.h: is this a build with the address, thread or memory
+ * sanitizer? Those replace the allocator, read /proc, start threads and processes,
+ * reserve terabytes and need more stack: no fence and no limit on memory lets that
+ * through. */
+#ifndef ES_BASE_SANITIZED_H
+#define ES_BASE_SANITIZED_H
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define ES_SANITIZED 1

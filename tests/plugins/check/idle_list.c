@@ -1,0 +1,3 @@
+/* Has an operation that it does not promise. */
+#define LIST get_nothing
+#include "bad.h"

@@ -1,0 +1,8 @@
+/* Tries until it works. */
+#define GET_BODY                                                                                             \
+    struct esp_http_request q = {.size = sizeof q, .method = bytes("GET"), .url = bytes("http://x/")};       \
+    struct esp_http_response a = {.size = sizeof a};                                                         \
+    while (host->http(call, &q, &a) != ESP_OK)                                                               \
+        ;                                                                                                    \
+    return host->emit(call, ESP_OUT_VALUE, bytes(""), a.body);
+#include "bad.h"
