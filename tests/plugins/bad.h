@@ -58,9 +58,6 @@
 #ifndef OPEN
 #define OPEN open_nothing
 #endif
-#ifndef CLOSE
-#define CLOSE NULL
-#endif
 #ifndef GET
 #define GET get_nothing
 #endif
@@ -114,7 +111,6 @@ static const struct esp_store_ops ops = {
     .size = OPS_SIZE,
     .check = CHECK,
     .open = OPEN,
-    .close = CLOSE,
     .get = GET,
     .list = LIST,
     .close = CLOSE,
