@@ -27,8 +27,11 @@
 #define FIRST_DELAY_MS 100
 #define LONGEST_DELAY_MS 10000
 
-/* How long a call waits for a process that is being started. */
-#define PATIENCE_MS 2000
+/* A call waits for a process that is being started, or will be before long. One
+ * whose plugin falls again and again is not waited for: the workers that did
+ * would be missing to all other plugins. */
+#define PATIENCE_MS 1000
+#define SOON_MS 200
 
 struct lane {
     struct es_link link;
@@ -160,7 +163,11 @@ static int no_process(struct es_remote *r, struct es_error *err)
     return ES_E_RETRY;
 }
 
-/* Waits for a process, for a while. */
+static bool comes_soon_locked(const struct es_remote *r)
+{
+    return r->tended && !r->stopping && r->next_start_ms - es_mono_ms() <= SOON_MS;
+}
+
 static struct generation *wait_for_current_locked(struct es_remote *r, uint64_t wanted, int64_t until_ms)
 {
     const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
@@ -168,7 +175,7 @@ static struct generation *wait_for_current_locked(struct es_remote *r, uint64_t 
     int late = 0;
 
     /* A generation that is over does not come back. */
-    while (!r->current && !wanted && !r->stopping && r->tended && late == 0)
+    while (!r->current && !wanted && comes_soon_locked(r) && late == 0)
         late = pthread_cond_timedwait(&r->changed, &r->lock, &until);
     return r->current;
 }

@@ -530,6 +530,31 @@ static void test_others_go_on(void **state)
     es_instance_close(good);
 }
 
+/* After some falls in a row its restart is some way off, and nobody stands and waits. */
+static void test_a_falling_plugin_holds_no_worker(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    struct es_instance *i = NULL;
+    struct es_blob value = {0};
+    int rc = 0, falls_seen = 0;
+    (void)state;
+
+    load("aborts");
+    while (falls_seen < 20 && (rc = open_one(NULL, &i, &err)) == 0) {
+        assert_int_equal(get_within(i, 20000, NULL, &value, &err), ES_E_RETRY);
+        es_instance_close(i);
+        falls_seen++;
+    }
+    assert_true(falls_seen < 20);
+    assert_int_equal(rc, ES_E_RETRY);
+    assert_non_null(strstr(err.text, "the process of the aborts plugin is not there, it will be started again (signal 6"));
+    assert_true(err.retry_after_ms > 0);
+    int64_t begun = es_mono_ms();
+    for (int n = 0; n < 10; n++)
+        assert_int_equal(open_one(NULL, &i, &err), ES_E_RETRY);
+    assert_true(es_mono_ms() - begun < 100);
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -548,6 +573,7 @@ int main(void)
         CASE(test_a_store_of_the_process_before_says_what_happened),
         CASE(test_nothing_is_left_behind),
         CASE(test_others_go_on),
+        CASE(test_a_falling_plugin_holds_no_worker),
     };
     es_log_init(&(struct es_log_opts){.level = ES_WARN, .format = ES_LOG_JSON, .fd = STDERR_FILENO});
     return cmocka_run_group_tests(tests, NULL, NULL);
