@@ -533,7 +533,8 @@ static struct generation *hold_current(struct es_remote *r, int64_t *ret_next_st
 static void watch(struct es_remote *r, struct generation *g)
 {
     wait_for_news(r, g->process.control.fd, -1);
-    if (!es_process_alive(&g->process))
+    /* When all is over it ends because it was told to. */
+    if (!__atomic_load_n(&r->stopping, __ATOMIC_ACQUIRE) && !es_process_alive(&g->process))
         bury(r, g, NULL);
     release(r, g);
 }

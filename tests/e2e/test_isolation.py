@@ -260,10 +260,11 @@ def test_one_plugin_falls_and_another_goes_on(make_operator, cluster, space):
     space.synced("good", {"k": "1"})
     good = process_of(operator, "fake")
 
+    # More than there are workers, so that none may be held by a process that is not there.
     put_store(cluster, store_of("aborts", "falls", space.name))
-    for i in range(5):
+    for i in range(60):
         space.external_secret(f"bad-{i}", "falls", {"k": "a"}, kind="SecretStore")
-    for i in range(5):
+    for i in range(60):
         message = space.failed(f"bad-{i}")
         assert message.startswith("could not get secret data from provider: error processing spec.data[0] (key: a), err: "
                                   "the process of the aborts plugin "), message
@@ -271,7 +272,7 @@ def test_one_plugin_falls_and_another_goes_on(make_operator, cluster, space):
     told = wait_for(lambda: cluster.events(space.name, "falls", "PluginProcessEnded"))
     assert {e["type"] for e in told} == {"Warning"}
     assert any(e["message"] == "the process of the aborts plugin ended during get: signal 6 (Aborted)" for e in told)
-    stays_ready(operator, cluster, space, "good", 3)
+    stays_ready(operator, cluster, space, "good", 8)
     assert metric(operator, "esod_plugin_lost_calls_total", "aborts") >= 1
     wait_for(lambda: metric(operator, "esod_plugin_restarts_total", "aborts") >= 1)
     assert process_of(operator, "fake") == good

@@ -530,6 +530,24 @@ static void test_others_go_on(void **state)
     es_instance_close(good);
 }
 
+/* What ends because it was told to is no news. */
+static void test_a_clean_end_is_silent(void **state)
+{
+    FILE *log = tmpfile();
+
+    assert_non_null(log);
+    es_log_init(&(struct es_log_opts){.level = ES_INFO, .format = ES_LOG_JSON, .fd = fileno(log)});
+    for (int n = 0; n < 20; n++) {
+        load("plain");
+        es_instance_close(open_store());
+        teardown(state);
+        setup(state);
+    }
+    es_log_init(&(struct es_log_opts){.level = ES_WARN, .format = ES_LOG_JSON, .fd = STDERR_FILENO});
+    assert_string_equal(read_all(fileno(log)), "");
+    fclose(log);
+}
+
 /* After some falls in a row its restart is some way off, and nobody stands and waits. */
 static void test_a_falling_plugin_holds_no_worker(void **state)
 {
@@ -573,6 +591,7 @@ int main(void)
         CASE(test_a_store_of_the_process_before_says_what_happened),
         CASE(test_nothing_is_left_behind),
         CASE(test_others_go_on),
+        CASE(test_a_clean_end_is_silent),
         CASE(test_a_falling_plugin_holds_no_worker),
     };
     es_log_init(&(struct es_log_opts){.level = ES_WARN, .format = ES_LOG_JSON, .fd = STDERR_FILENO});
