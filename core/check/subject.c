@@ -35,7 +35,7 @@ bool es_subject_map(struct es_subject *s)
         es_check_fail("the loader refuses it: %s", why ? why : "it has no " ENTRY_SYMBOL);
         return false;
     }
-    memcpy(&s->entry, &symbol, sizeof s->entry); /* see ask_entry in registry.c */
+    memcpy(&s->entry, &symbol, sizeof s->entry); /* see ask_entry in core/plugin/loader.c */
     es_check_at("its entry");
     return true;
 }

@@ -41,37 +41,11 @@ const enum es_op es_trial_ops[] = {ES_OP_CHECK, ES_OP_VALIDATE, ES_OP_GET,  ES_O
                                    ES_OP_LIST,  ES_OP_EXISTS,   ES_OP_PUSH, ES_OP_REMOVE};
 const size_t es_trial_op_count = sizeof es_trial_ops / sizeof *es_trial_ops;
 
-static esp_op op_of(const struct esp_store_ops *ops, enum es_op op)
-{
-    switch (op) {
-    case ES_OP_CHECK:
-        return ops->check;
-    case ES_OP_VALIDATE:
-        return ops->validate;
-    case ES_OP_GET:
-        return ops->get;
-    case ES_OP_GET_MAP:
-        return ops->get_map;
-    case ES_OP_GET_BATCH:
-        return ops->get_batch;
-    case ES_OP_LIST:
-        return ops->list;
-    case ES_OP_EXISTS:
-        return ops->exists;
-    case ES_OP_PUSH:
-        return ops->push;
-    case ES_OP_REMOVE:
-        return ops->remove;
-    default:
-        return NULL;
-    }
-}
-
 bool es_trial_has(const struct es_store *st, enum es_op op)
 {
     if (op == ES_OP_CONFIGURE)
         return st->subject->data->configure != NULL;
-    return op == ES_OP_OPEN || op_of(st->ops, op);
+    return op == ES_OP_OPEN || es_op_of(st->ops, op);
 }
 
 void es_trial_each(struct es_store *st, void (*fn)(struct es_store *st, enum es_op op))
@@ -202,7 +176,7 @@ static esp_status call_plugin(struct es_trial *t, const struct esp_request *requ
         ops->close(t->store->instance, &t->call);
         return ESP_OK;
     }
-    return op_of(ops, op)(op == ES_OP_CHECK ? NULL : t->store->instance, &t->call, request);
+    return es_op_of(ops, op)(op == ES_OP_CHECK ? NULL : t->store->instance, &t->call, request);
 }
 
 void es_trial_run(struct es_trial *t, esp_bytes json)

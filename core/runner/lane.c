@@ -69,32 +69,6 @@ void es_lane_protest(void)
 
 /* ---- calls ---- */
 
-static esp_op store_op(const struct esp_store_ops *ops, enum es_op op)
-{
-    switch (op) {
-    case ES_OP_CHECK:
-        return ops->check;
-    case ES_OP_VALIDATE:
-        return ops->validate;
-    case ES_OP_GET:
-        return ops->get;
-    case ES_OP_GET_MAP:
-        return ops->get_map;
-    case ES_OP_GET_BATCH:
-        return ops->get_batch;
-    case ES_OP_LIST:
-        return ops->list;
-    case ES_OP_EXISTS:
-        return ops->exists;
-    case ES_OP_PUSH:
-        return ops->push;
-    case ES_OP_REMOVE:
-        return ops->remove;
-    default:
-        return NULL;
-    }
-}
-
 static const struct esp_store_ops *store_of(const struct esp_plugin *p, uint32_t component)
 {
     for (uint32_t i = 0; p->components && p->components[i]; i++)
@@ -138,7 +112,7 @@ static esp_status run(const struct esp_plugin *p, struct esp_call *c, const stru
             ops->close(state, c);
         return ESP_OK;
     }
-    esp_op run_op = store_op(ops, op);
+    esp_op run_op = es_op_of(ops, op);
     if (!run_op)
         es_lane_protest();
     esp_status status = run_op(es_instances_get(c->asked.instance), c, request);

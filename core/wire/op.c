@@ -31,6 +31,32 @@ const char *es_op_name(enum es_op op)
     return rules[op].name;
 }
 
+esp_op es_op_of(const struct esp_store_ops *ops, enum es_op op)
+{
+    switch (op) {
+    case ES_OP_CHECK:
+        return ops->check;
+    case ES_OP_VALIDATE:
+        return ops->validate;
+    case ES_OP_GET:
+        return ops->get;
+    case ES_OP_GET_MAP:
+        return ops->get_map;
+    case ES_OP_GET_BATCH:
+        return ops->get_batch;
+    case ES_OP_LIST:
+        return ops->list;
+    case ES_OP_EXISTS:
+        return ops->exists;
+    case ES_OP_PUSH:
+        return ops->push;
+    case ES_OP_REMOVE:
+        return ops->remove;
+    default:
+        return NULL;
+    }
+}
+
 size_t es_op_max_outputs(enum es_op op)
 {
     return rules[op].max_outputs ? rules[op].max_outputs : ES_CALL_MAX_OUTPUTS;

@@ -35,6 +35,9 @@ enum es_op {
 
 const char *es_op_name(enum es_op op);
 
+/* The plugin's function for an operation on an opened store, and for `check`; NULL: it has none. */
+esp_op es_op_of(const struct esp_store_ops *ops, enum es_op op);
+
 /* How many results an operation may hand out. */
 size_t es_op_max_outputs(enum es_op op);
 

@@ -7,41 +7,7 @@
 
 #include "core/base/mem.h"
 #include "core/plugin/pool.h"
-
-/* The linker sends the program's allocations here (--wrap). */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *ptr, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *ptr, size_t size);
-
-static size_t until_failure = SIZE_MAX; /* SIZE_MAX: never */
-static bool failed_one;
-
-static bool fails(void)
-{
-    if (until_failure == SIZE_MAX || until_failure-- > 0)
-        return false;
-    until_failure = SIZE_MAX;
-    failed_one = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-    return fails() ? NULL : __real_realloc(ptr, size);
-}
+#include "tests/unit/failing_alloc.h"
 
 static struct es_registry *registry;
 static struct es_authority who;

@@ -11,34 +11,7 @@
 #include <esp/json.h>
 
 #include "json_cases.h"
-
-/* The linker sends the toolkit's allocations here (--wrap). */
-void *__real_malloc(size_t size);
-void *__real_realloc(void *ptr, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *ptr, size_t size);
-
-static size_t until_failure = SIZE_MAX; /* SIZE_MAX: never */
-static bool failed_one;
-
-static bool fails(void)
-{
-    if (until_failure == SIZE_MAX || until_failure-- > 0)
-        return false;
-    until_failure = SIZE_MAX;
-    failed_one = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-    return fails() ? NULL : __real_realloc(ptr, size);
-}
+#include "tests/unit/failing_alloc.h"
 
 /* Looks up with the n-th allocation failing. True if there was an n-th. */
 static bool look(size_t n, const char *json, const char *path, bool exists, esp_bytes expected)
