@@ -73,8 +73,8 @@ static json_t *describe(const struct es_plugin *p)
                                         (v->caps & ESP_CAP_READ) != 0, "find", (v->caps & ESP_CAP_LIST) != 0,
                                         "push", (v->caps & ESP_CAP_WRITE) != 0));
     }
-    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:o}", "name", p->name, "version", p->version, "abi", abi,
-                     "path", p->path, "sha256", sha256(p), "isolation", isolation_word(p), "fences",
+    return json_pack("{s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:o}", "name", p->name, "version", p->version, "abi",
+                     abi, "path", p->path, "sha256", sha256(p), "isolation", isolation_word(p), "fences",
                      fences(p), "ambient", ambient(p), "providers", providers);
 }
 

@@ -117,8 +117,9 @@ static int read_ambient(const struct es_config_file *f, struct es_plugin_entry *
         if (!name)
             return es_config_wrong_type("a name like env:AWS_REGION", item, err);
         if (!es_str_starts(name, "env:") && !es_str_starts(name, "file:"))
-            return es_error_set(err, ES_E_CONFIG, "\"%s\" is neither env:NAME nor file:PATH; `esod plugins --json` "
-                                                  "shows what the plugin asks for",
+            return es_error_set(err, ES_E_CONFIG,
+                                "\"%s\" is neither env:NAME nor file:PATH; `esod plugins --json` "
+                                "shows what the plugin asks for",
                                 name);
         names[i] = name;
     }

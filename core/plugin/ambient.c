@@ -112,10 +112,11 @@ static const char *file_in(const char *const *list, const char *name)
 static esp_status deny(struct esp_call *c, const char *kind, const char *name, bool listed)
 {
     if (listed)
-        return es_call_service_error(c, ES_E_DENIED,
-                                     "the %s plugin is not granted %s:%s; add it to ambient: of this plugin in the "
-                                     "configuration",
-                                     c->plugin->name, kind, name);
+        return es_call_service_error(
+            c, ES_E_DENIED,
+            "the %s plugin is not granted %s:%s; add it to ambient: of this plugin in the "
+            "configuration",
+            c->plugin->name, kind, name);
     return es_call_service_error(c, ES_E_DENIED, "the %s plugin does not list %s:%s", c->plugin->name, kind,
                                  name);
 }

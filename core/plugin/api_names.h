@@ -10,7 +10,7 @@
 
 struct es_api_names;
 
-struct es_api_names *es_api_names_new(void); /* NULL without memory */
+struct es_api_names *es_api_names_new(void);    /* NULL without memory */
 void es_api_names_free(struct es_api_names *n); /* NULL is fine */
 
 /* The name itself if it is known, or one of the first that came; else "other". */

@@ -66,7 +66,7 @@ esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, es
 }
 
 esp_status es_host_hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
-                                const struct es_error *err, esp_bytes *out)
+                                 const struct es_error *err, esp_bytes *out)
 {
     esp_status status =
         rc < 0 ? es_call_service_failed(c, err) : es_host_hand_out(c, take_blob->ptr, take_blob->len, out);

@@ -5,8 +5,8 @@
 
 #include "core/base/buf.h"
 #include "core/base/text.h"
-#include "core/plugin/authority.h"
 #include "core/plugin/api_names.h"
+#include "core/plugin/authority.h"
 #include "core/plugin/host.h"
 #include "core/plugin/registry_own.h"
 #include "core/wire/tables.h"

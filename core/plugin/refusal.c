@@ -11,7 +11,8 @@ int es_refusal_say(struct es_error *err, enum es_refusal why, uint32_t detail, e
     es_call_clean_text(clean, sizeof clean, text);
     switch (why) {
     case ES_REFUSAL_LOADER:
-        return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", *clean ? clean : "no reason given");
+        return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s",
+                            *clean ? clean : "no reason given");
     case ES_REFUSAL_NO_ENTRY:
         if (detail == UINT32_MAX)
             return es_error_set(err, ES_E_CONFIG,
@@ -25,10 +26,12 @@ int es_refusal_say(struct es_error *err, enum es_refusal why, uint32_t detail, e
                             ESP_ABI_MAJOR, ESP_ABI_MINOR);
     case ES_REFUSAL_LOCALE:
         return es_error_set(err, ES_E_CONFIG,
-                            "it set the locale of the process to %s, which a plugin has to leave alone", clean);
+                            "it set the locale of the process to %s, which a plugin has to leave alone",
+                            clean);
     case ES_REFUSAL_THREADS:
-        return es_error_set(err, ES_E_CONFIG, "it started a thread when it was loaded, which a plugin never does");
+        return es_error_set(err, ES_E_CONFIG,
+                            "it started a thread when it was loaded, which a plugin never does");
     }
-    return es_error_set(err, ES_E_CONFIG, "its process refused it for a reason that this esod does not know (%d)",
-                        (int)why);
+    return es_error_set(err, ES_E_CONFIG,
+                        "its process refused it for a reason that this esod does not know (%d)", (int)why);
 }

@@ -54,14 +54,13 @@ static int make_metrics(struct es_registry *r, struct es_metrics *m)
 
     r->api_calls = es_metrics_family(m, ES_COUNTER, "externalsecret_provider_api_calls_count",
                                      "Number of API calls towards the secret provider", calls, 3, NULL, 0);
-    r->restarts =
-        es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
-                          "Processes of plugins that were started again after one ended.", plugin, 1, NULL, 0);
+    r->restarts = es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
+                                    "Processes of plugins that were started again after one ended.", plugin,
+                                    1, NULL, 0);
     r->lost = es_metrics_family(m, ES_COUNTER, "esod_plugin_lost_calls_total",
                                 "Calls that failed because the plugin's process ended.", plugin, 1, NULL, 0);
-    r->resident =
-        es_metrics_family(m, ES_GAUGE, "esod_plugin_resident_memory_bytes",
-                          "Resident memory of the plugin's process in bytes.", plugin, 1, NULL, 0);
+    r->resident = es_metrics_family(m, ES_GAUGE, "esod_plugin_resident_memory_bytes",
+                                    "Resident memory of the plugin's process in bytes.", plugin, 1, NULL, 0);
     return es_metrics_on_collect(m, collect, r);
 }
 
@@ -345,7 +344,8 @@ static int configure(const struct es_registry *r, const struct es_plugin *p, con
 }
 
 static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, const char *file,
-                       const struct es_plugin_entry *entry, const struct es_remote *remote, struct es_error *err)
+                       const struct es_plugin_entry *entry, const struct es_remote *remote,
+                       struct es_error *err)
 {
     struct es_plugin *p = es_mem_calloc(1, sizeof *p);
     struct es_provider *providers = NULL;
@@ -377,9 +377,12 @@ static int make_plugin(struct es_plugin **ret, const struct esp_plugin *data, co
     for (size_t i = 0; i < components; i++) {
         const struct esp_component *c = data->components[i];
         if (c->kind == ESP_KIND_STORE)
-            providers[p->provider_count++] = (struct es_provider){
-                .name = c->name, .schema = c->schema, .caps = c->caps, .maintenance = c->maintenance,
-                .component = c, .plugin = p};
+            providers[p->provider_count++] = (struct es_provider){.name = c->name,
+                                                                  .schema = c->schema,
+                                                                  .caps = c->caps,
+                                                                  .maintenance = c->maintenance,
+                                                                  .component = c,
+                                                                  .plugin = p};
     }
     *ret = p;
     return 0;
@@ -405,8 +408,9 @@ static int add(struct es_registry *r, const struct esp_plugin *data, const char 
 {
     struct es_plugin *p = NULL;
 
-    int rc = r->plugin_count == MAX_PLUGINS ? es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS)
-                                            : es_vet_plugin(data, err);
+    int rc = r->plugin_count == MAX_PLUGINS
+                 ? es_error_set(err, ES_E_CONFIG, "more than %d plugins", MAX_PLUGINS)
+                 : es_vet_plugin(data, err);
     if (rc == 0)
         rc = check_names(r, data, take_remote ? file : NULL, err);
     if (rc == 0)

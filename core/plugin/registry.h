@@ -35,10 +35,12 @@ struct es_plugin_entry {
     const json_t *config; /* the plugin's own block, or NULL */
     const char *origin;   /* "esod.yaml:12" or "--plugin", for errors; may be NULL */
     enum es_isolation isolation;
-    const char *sha256;       /* 64 hexadecimal digits that the file must have, or NULL */
-    const char *const *hosts; /* HTTP goes to these only (es_authority_host); NULL at the end; NULL: anywhere */
-    const char *const *ambient; /* what of its ambient list is granted, or {"all"}; NULL at the end; NULL: nothing */
-    int64_t memory_bytes;     /* ceiling of the child's own memory; 0: the registry's */
+    const char *sha256; /* 64 hexadecimal digits that the file must have, or NULL */
+    const char *const
+        *hosts; /* HTTP goes to these only (es_authority_host); NULL at the end; NULL: anywhere */
+    const char *const
+        *ambient; /* what of its ambient list is granted, or {"all"}; NULL at the end; NULL: nothing */
+    int64_t memory_bytes; /* ceiling of the child's own memory; 0: the registry's */
 };
 
 /* A provider: one store component of a loaded plugin. */

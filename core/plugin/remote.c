@@ -59,13 +59,13 @@ struct es_remote {
     struct es_tables *tables;
     uint32_t fences;
 
-    pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* a process came, or went */
+    pthread_mutex_t lock;       /* guards all below */
+    pthread_cond_t changed;     /* a process came, or went */
     struct generation *current; /* NULL: none at the moment */
     uint64_t generations;
     int64_t next_start_ms; /* monotonic */
     unsigned failures;
-    bool stopping; /* also read without the lock, atomically */
+    bool stopping;                   /* also read without the lock, atomically */
     char trouble[ES_ERROR_TEXT_MAX]; /* why there is none, or not the one that there was */
     struct es_blob config;           /* what `configure` was given; empty: nothing */
 
@@ -135,7 +135,8 @@ static void bury(struct es_remote *r, struct generation *g, const char *reason)
     g->ended = true;
     int64_t now = es_mono_ms();
     r->failures = now - g->started_ms >= STEADY_MS ? 0 : r->failures + 1;
-    int64_t delay = r->failures <= 1 ? 0 : (int64_t)FIRST_DELAY_MS << (r->failures < 12 ? r->failures - 2 : 10);
+    int64_t delay =
+        r->failures <= 1 ? 0 : (int64_t)FIRST_DELAY_MS << (r->failures < 12 ? r->failures - 2 : 10);
     r->next_start_ms = now + (delay < LONGEST_DELAY_MS ? delay : LONGEST_DELAY_MS);
     bool was_current = r->current == g;
     if (was_current)
@@ -471,7 +472,8 @@ static int start_again(struct es_remote *r, struct es_error *err)
     /* The core works with what the first process said: its capabilities, its schema
      * in the cluster. Another plugin under the same name needs a new start. */
     if (!es_tables_equal(tables, r->tables))
-        rc = es_error_set(err, ES_E_CONFIG, "its file was replaced by another version; restart esod to use it");
+        rc = es_error_set(err, ES_E_CONFIG,
+                          "its file was replaced by another version; restart esod to use it");
     es_tables_free(tables);
     if (rc == 0)
         rc = configure_again(r, g, err);

@@ -26,11 +26,11 @@ struct es_remote;
 
 struct es_remote_opts {
     const char *runner;
-    const char *file; /* the plugin */
-    int memory_fd;    /* its checked bytes, or -1; borrowed */
-    int64_t memory;   /* ceiling of the process in bytes, 0: none */
-    int64_t start_ms; /* how long loading may take */
-    int64_t grace_ms; /* how long an operation may overrun before the process is ended */
+    const char *file;                  /* the plugin */
+    int memory_fd;                     /* its checked bytes, or -1; borrowed */
+    int64_t memory;                    /* ceiling of the process in bytes, 0: none */
+    int64_t start_ms;                  /* how long loading may take */
+    int64_t grace_ms;                  /* how long an operation may overrun before the process is ended */
     struct es_metric *restarts, *lost; /* by plugin; or NULL */
 };
 

@@ -16,17 +16,17 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/base/sanitized.h"
 #include "core/base/text.h"
 #include "core/plugin/refusal.h"
 #include "core/wire/exits.h"
 #include "core/wire/message.h"
-#include "core/base/sanitized.h"
 
 #define CONTROL_FD 3
 #define MEMORY_FD 4
 #define LEAVE_MS (ES_SANITIZED ? 10000 : 1000) /* for a process that closed its link and is not gone yet */
-#define CLOSING_MS 200  /* between the end of a lane and that of the link */
-#define DISMISS_MS 2000 /* for one that was told to go */
+#define CLOSING_MS 200                         /* between the end of a lane and that of the link */
+#define DISMISS_MS 2000                        /* for one that was told to go */
 
 /* ---- sockets ---- */
 
@@ -120,8 +120,8 @@ static int spawn(pid_t *ret, const struct es_process_opts *o, int control, struc
     posix_spawn_file_actions_destroy(&actions);
     if (rc == ENOENT || rc == EACCES)
         return es_error_set(err, ES_E_CONFIG,
-                            "a process of its own needs %s: %s; install it, or set isolation: none", o->runner,
-                            strerror(rc));
+                            "a process of its own needs %s: %s; install it, or set isolation: none",
+                            o->runner, strerror(rc));
     return rc ? es_error_set(err, ES_E_RETRY, "cannot start its process: %s", strerror(rc)) : 0;
 }
 
@@ -213,10 +213,11 @@ static int read_version(struct es_process *p, struct es_frame *f, const char *ru
     uint32_t version = es_get_u32(f);
     p->fences = es_get_u32(f);
     if (!es_get_done(f) || version < ES_FRAMES_LEAST || version > ES_FRAMES_MOST)
-        return es_error_set(err, ES_E_CONFIG,
-                            "%s is of another build: it does not speak frame version %u to %u; install the one that "
-                            "came with this esod",
-                            runner, ES_FRAMES_LEAST, ES_FRAMES_MOST);
+        return es_error_set(
+            err, ES_E_CONFIG,
+            "%s is of another build: it does not speak frame version %u to %u; install the one that "
+            "came with this esod",
+            runner, ES_FRAMES_LEAST, ES_FRAMES_MOST);
     return 0;
 }
 
@@ -229,8 +230,9 @@ static int refused(struct es_frame *f, struct es_error *err)
     return es_refusal_say(err, (enum es_refusal)why, detail, text);
 }
 
-static int describe(struct es_process *p, const struct es_process_opts *o, struct es_tables **ret, int64_t until_ms,
-                    const struct esp_store_ops *store, const struct esp_generator_ops *generator,
+static int describe(struct es_process *p, const struct es_process_opts *o, struct es_tables **ret,
+                    int64_t until_ms, const struct esp_store_ops *store,
+                    const struct esp_generator_ops *generator,
                     esp_status (*configure)(struct esp_call *, const struct esp_request *),
                     struct es_error *err)
 {
@@ -242,18 +244,20 @@ static int describe(struct es_process *p, const struct es_process_opts *o, struc
         return rc;
     if (frame.type == ES_MSG_PLUGIN) {
         *ret = es_get_plugin(&frame, store, generator, configure, &bad);
-        return *ret ? 0
+        return *ret  ? 0
                : bad ? es_error_set(err, ES_E_CONFIG, "its process described it in a way that makes no sense")
                      : es_error_nomem(err);
     }
-    rc = frame.type == ES_MSG_REFUSED ? refused(&frame, err)
-                                      : es_error_set(err, ES_E_CONFIG, "its process said what makes no sense");
+    rc = frame.type == ES_MSG_REFUSED
+             ? refused(&frame, err)
+             : es_error_set(err, ES_E_CONFIG, "its process said what makes no sense");
     es_frame_fini(&frame);
     return rc;
 }
 
-int es_process_start(struct es_process *ret, struct es_tables **ret_tables, const struct es_process_opts *opts,
-                     const struct esp_store_ops *store, const struct esp_generator_ops *generator,
+int es_process_start(struct es_process *ret, struct es_tables **ret_tables,
+                     const struct es_process_opts *opts, const struct esp_store_ops *store,
+                     const struct esp_generator_ops *generator,
                      esp_status (*configure)(struct esp_call *, const struct esp_request *),
                      struct es_error *err)
 {
@@ -382,7 +386,8 @@ void es_process_end(const struct es_process *p, char why[ES_PROCESS_WHY_MAX])
         return;
     }
     kill_and_wait(p->pid, &status);
-    snprintf(why, ES_PROCESS_WHY_MAX, speaks ? "it spoke without being asked" : "it closed its connection to esod");
+    snprintf(why, ES_PROCESS_WHY_MAX,
+             speaks ? "it spoke without being asked" : "it closed its connection to esod");
 }
 
 void es_process_leave(const struct es_process *p)

@@ -21,11 +21,11 @@ struct es_process {
 };
 
 struct es_process_opts {
-    const char *runner; /* the program */
-    const char *file;   /* the plugin */
-    int memory_fd;      /* its checked bytes, or -1 */
-    int64_t memory;     /* ceiling in bytes, 0: none */
-    int64_t start_ms;   /* how long loading may take */
+    const char *runner;    /* the program */
+    const char *file;      /* the plugin */
+    int memory_fd;         /* its checked bytes, or -1 */
+    int64_t memory;        /* ceiling in bytes, 0: none */
+    int64_t start_ms;      /* how long loading may take */
     const bool *cancelled; /* atomic: nobody wants it any more; or NULL */
 };
 
@@ -33,8 +33,9 @@ struct es_process_opts {
  * operations are these stand-ins. The errors are those of loading it in this
  * process, as the end of a sentence that begins with the plugin's name; also: no
  * runner, another build's runner, ended or hung while loading. */
-int es_process_start(struct es_process *ret, struct es_tables **ret_tables, const struct es_process_opts *opts,
-                     const struct esp_store_ops *store, const struct esp_generator_ops *generator,
+int es_process_start(struct es_process *ret, struct es_tables **ret_tables,
+                     const struct es_process_opts *opts, const struct esp_store_ops *store,
+                     const struct esp_generator_ops *generator,
                      esp_status (*configure)(struct esp_call *, const struct esp_request *),
                      struct es_error *err);
 

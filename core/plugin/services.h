@@ -19,7 +19,7 @@ struct es_authority;
 enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT };
 
 struct es_services {
-    struct es_http *http; /* NULL: no network (commands that only describe plugins) */
+    struct es_http *http;       /* NULL: no network (commands that only describe plugins) */
     struct es_metrics *metrics; /* or NULL */
     const char *user_agent;
 

@@ -122,8 +122,8 @@ static int vet_component(const struct esp_component *c, size_t index, struct es_
     if (c->kind != ESP_KIND_STORE && c->kind != ESP_KIND_GENERATOR)
         return es_error_set(err, ES_E_CONFIG, "%s is of the unknown kind %d", of, (int)c->kind);
     if (c->label && !is_text(c->label, MAX_LABEL))
-        return es_error_set(err, ES_E_CONFIG, "%s has a label that is longer than %d bytes or not printable", of,
-                            MAX_LABEL);
+        return es_error_set(err, ES_E_CONFIG, "%s has a label that is longer than %d bytes or not printable",
+                            of, MAX_LABEL);
     int rc = vet_schema(c, of, err);
     if (rc < 0)
         return rc;
@@ -198,7 +198,8 @@ int es_vet_plugin(const struct esp_plugin *data, struct es_error *err)
     if (rc == 0 && es_str_empty(data->version))
         rc = es_error_set(err, ES_E_CONFIG, "it gives no version of itself");
     if (rc == 0 && !is_text(data->version, MAX_VERSION))
-        rc = es_error_set(err, ES_E_CONFIG, "its version is longer than %d bytes or not printable", MAX_VERSION);
+        rc = es_error_set(err, ES_E_CONFIG, "its version is longer than %d bytes or not printable",
+                          MAX_VERSION);
     if (rc == 0)
         rc = vet_components(data, err);
     if (rc == 0 && data->config_schema)

@@ -218,8 +218,8 @@ static esp_status host_http(struct esp_call *c, const struct esp_http_request *r
     return ESP_OK;
 }
 
-static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name, esp_bytes key,
-                                 esp_bytes *out)
+static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
+                                 esp_bytes key, esp_bytes *out)
 {
     es_put_begin(c->link, ES_MSG_KUBE_READ);
     es_put_u32(c->link, (uint32_t)what);

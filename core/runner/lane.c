@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/wire/exits.h"
+#include "core/base/sanitized.h"
 #include "core/runner/host.h"
 #include "core/runner/instances.h"
-#include "core/base/sanitized.h"
+#include "core/wire/exits.h"
 #include "core/wire/message.h"
 
 /* As the threads of the core that run plugins; sanitizers need more. */

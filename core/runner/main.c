@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/sanitized.h"
 #include "core/runner/fence.h"
 #include "core/runner/lane.h"
 #include "core/runner/load.h"
-#include "core/base/sanitized.h"
 #include "core/wire/exits.h"
 #include "core/wire/message.h"
 #include "core/wire/tables.h"
@@ -124,8 +124,8 @@ static int receive_lane(int control)
         _exit(ES_EXIT_CORE_GONE);
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     es_lane_frame(expected);
-    if (n != sizeof frame || memcmp(frame, expected, sizeof frame) != 0 || !c || c->cmsg_level != SOL_SOCKET ||
-        c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
+    if (n != sizeof frame || memcmp(frame, expected, sizeof frame) != 0 || !c ||
+        c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
         es_lane_protest();
     memcpy(&fd, CMSG_DATA(c), sizeof fd);
     return fd;
@@ -180,7 +180,8 @@ static void serve(struct es_link *control, const char *file)
     if (control->failed) {
         es_put_forget(control);
         put_answer(control, version, fences);
-        loaded = (struct es_loaded){.why = ES_REFUSAL_LOADER, .text = "it describes itself in more than 40 MiB"};
+        loaded =
+            (struct es_loaded){.why = ES_REFUSAL_LOADER, .text = "it describes itself in more than 40 MiB"};
         refuse(control, &loaded);
     }
     send_or_end(control);
@@ -193,7 +194,8 @@ int main(int argc, char **argv)
     struct es_link control;
 
     if (argc != 2 || !is_socket(CONTROL_FD)) {
-        fputs("esod-plugin-runner: esod starts this program for a plugin; it does nothing by itself\n", stderr);
+        fputs("esod-plugin-runner: esod starts this program for a plugin; it does nothing by itself\n",
+              stderr);
         return ES_EXIT_USAGE_RUNNER;
     }
     name_process(argv[1]);

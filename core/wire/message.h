@@ -83,8 +83,8 @@ bool es_get_hello(struct es_frame *f, struct es_hello *ret);
 /* One call, in either direction borrowed. */
 struct es_wire_call {
     enum es_op op;
-    uint32_t component; /* index; none for configure */
-    uint64_t instance;  /* of an opened store */
+    uint32_t component;  /* index; none for configure */
+    uint64_t instance;   /* of an opened store */
     int64_t deadline_ms; /* monotonic, the same clock on both sides */
     uint32_t log_level;  /* ESP_LOG_...: what is worth sending */
     esp_bytes json;

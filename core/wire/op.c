@@ -62,8 +62,8 @@ size_t es_op_max_outputs(enum es_op op)
     return rules[op].max_outputs ? rules[op].max_outputs : ES_CALL_MAX_OUTPUTS;
 }
 
-enum es_emit_verdict es_emit_judge(enum es_op op, int32_t channel, esp_bytes key, esp_bytes value, size_t count,
-                                   size_t bytes)
+enum es_emit_verdict es_emit_judge(enum es_op op, int32_t channel, esp_bytes key, esp_bytes value,
+                                   size_t count, size_t bytes)
 {
     size_t room = ES_CALL_MAX_BYTES - bytes;
 

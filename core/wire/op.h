@@ -52,7 +52,7 @@ enum es_emit_verdict {
 
 /* May this be handed out by an operation that has handed out `count` results of
  * `bytes` bytes? */
-enum es_emit_verdict es_emit_judge(enum es_op op, int32_t channel, esp_bytes key, esp_bytes value, size_t count,
-                                   size_t bytes);
+enum es_emit_verdict es_emit_judge(enum es_op op, int32_t channel, esp_bytes key, esp_bytes value,
+                                   size_t count, size_t bytes);
 
 #endif

@@ -79,8 +79,8 @@ static void put_component(struct es_link *l, const struct esp_component *c)
     es_put_u32(l, c->store ? c->store->size : 0);
     es_put_u32(l, c->store && c->store->size >= ES_STORE_V1_SIZE ? store_mask(c->store) : 0);
     es_put_u32(l, c->generator ? c->generator->size : 0);
-    es_put_u32(l, c->generator && c->generator->size >= ES_GENERATOR_V1_SIZE ? generator_mask(c->generator)
-                                                                             : 0);
+    es_put_u32(l,
+               c->generator && c->generator->size >= ES_GENERATOR_V1_SIZE ? generator_mask(c->generator) : 0);
     es_put_u32(l, (c->store ? BIT(0) : 0) | (c->generator ? BIT(1) : 0));
 }
 
@@ -183,7 +183,8 @@ static uint16_t get_u16(struct es_frame *f)
     return (uint16_t)value;
 }
 
-static void fill_store(struct esp_store_ops *o, uint32_t size, uint32_t mask, const struct esp_store_ops *with)
+static void fill_store(struct esp_store_ops *o, uint32_t size, uint32_t mask,
+                       const struct esp_store_ops *with)
 {
     *o = (struct esp_store_ops){.size = size,
                                 .check = IF(mask, OP_CHECK, with->check),

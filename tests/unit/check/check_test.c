@@ -16,8 +16,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "core/base/text.h"
 #include "core/base/sanitized.h"
+#include "core/base/text.h"
 
 #define MAX_ARGS 16
 

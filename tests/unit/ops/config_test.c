@@ -300,7 +300,8 @@ static void test_what_is_wrong_in_a_file(void **state)
         {"plugins:\n- name: a\n  ambient: env:HOME\n",
          "FILE:3: ambient: expected a list like [env:AWS_*], or the word all, got a text"},
         {"plugins:\n- name: a\n  ambient: [HOME]\n",
-         "FILE:3: ambient: \"HOME\" is neither env:NAME nor file:PATH; `esod plugins --json` shows what the plugin asks "
+         "FILE:3: ambient: \"HOME\" is neither env:NAME nor file:PATH; `esod plugins --json` shows what the "
+         "plugin asks "
          "for"},
         {"plugins:\n- name: a\n  ambient: [1]\n",
          "FILE:3: ambient: expected a name like env:AWS_REGION, got a number"},

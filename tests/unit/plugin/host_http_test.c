@@ -10,9 +10,9 @@
 
 #include "core/base/buf.h"
 #include "core/base/clock.h"
-#include "core/plugin/api_names.h"
 #include "core/base/metrics.h"
 #include "core/http/http.h"
+#include "core/plugin/api_names.h"
 
 /* ---- a server that answers with what it was sent ---- */
 
@@ -418,10 +418,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_names_of_calls_have_a_ceiling),
-        TEST(test_request_and_answer),   TEST(test_time),
-        TEST(test_what_is_not_sent),     TEST(test_answers_have_ceilings),
-        TEST(test_no_connection),        TEST(test_hosts_limit_where_requests_go),
-        TEST(test_the_spec_names_hosts), TEST(test_redirects_do_not_lead_out),
+        TEST(test_request_and_answer),
+        TEST(test_time),
+        TEST(test_what_is_not_sent),
+        TEST(test_answers_have_ceilings),
+        TEST(test_no_connection),
+        TEST(test_hosts_limit_where_requests_go),
+        TEST(test_the_spec_names_hosts),
+        TEST(test_redirects_do_not_lead_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

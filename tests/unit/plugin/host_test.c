@@ -365,15 +365,17 @@ static void test_ambient_needs_a_grant(void **state)
     probe_plugin.ambient = list;
     setenv("PROBE_REGION", "eu", 1);
     registry = with_grants(NULL);
-    assert_ambient(ESP_AMBIENT_ENV, "PROBE_REGION",
-                   "the probe plugin is not granted env:PROBE_REGION; add it to ambient: of this plugin in the "
-                   "configuration");
+    assert_ambient(
+        ESP_AMBIENT_ENV, "PROBE_REGION",
+        "the probe plugin is not granted env:PROBE_REGION; add it to ambient: of this plugin in the "
+        "configuration");
     es_registry_free(registry);
     registry = with_grants(some);
     assert_ambient(ESP_AMBIENT_ENV, "PROBE_REGION", "eu");
-    assert_ambient(ESP_AMBIENT_FILE, "/etc/hostname",
-                   "the probe plugin is not granted file:/etc/hostname; add it to ambient: of this plugin in the "
-                   "configuration");
+    assert_ambient(
+        ESP_AMBIENT_FILE, "/etc/hostname",
+        "the probe plugin is not granted file:/etc/hostname; add it to ambient: of this plugin in the "
+        "configuration");
     es_registry_free(registry);
     registry = standing;
     assert_int_equal(es_registry_new(&r, NULL, NULL), 0);

@@ -3,8 +3,8 @@
 #include "probe.h"
 
 #include "core/base/clock.h"
-#include "core/base/text.h"
 #include "core/base/sanitized.h"
+#include "core/base/text.h"
 
 static const char *const path[] = {BAD_PLUGINS, NULL};
 
@@ -96,8 +96,8 @@ static void test_a_broken_open_is_closed(void **state)
 
     assert_int_equal(es_registry_load(registry, path, &entry, &err), 0);
     for (int n = 0; n < 3; n++) {
-        int rc = es_instance_open(&instance, registry, es_registry_provider(registry, "emits_from_open"), &who, NULL,
-                                  &err);
+        int rc = es_instance_open(&instance, registry, es_registry_provider(registry, "emits_from_open"),
+                                  &who, NULL, &err);
         assert_error(rc, &err, ES_E_INTERNAL,
                      "the emits_from_open plugin emitted on channel 1, which open does not have");
         assert_null(instance);

@@ -1,9 +1,9 @@
 #include "probe.h"
 
 #include "core/base/mem.h"
+#include "core/base/sanitized.h"
 #include "core/base/text.h"
 #include "core/plugin/vet.h"
-#include "core/base/sanitized.h"
 
 /* BAD_PLUGINS: where the build put tests/plugins. */
 static const char *const path[] = {"no-such-directory", BAD_PLUGINS, NULL};
@@ -114,7 +114,8 @@ static void test_a_thread_at_load_is_refused(void **state)
         return; /* a sanitizer's own thread would be counted */
     int rc = es_registry_load(registry, path, &entry, &err);
     assert_error(rc, &err, ES_E_CONFIG,
-                 "plugin " BAD_PLUGINS "/when_loaded/starts_thread_when_loaded.so: it started a thread when it was "
+                 "plugin " BAD_PLUGINS
+                 "/when_loaded/starts_thread_when_loaded.so: it started a thread when it was "
                  "loaded, which a plugin never does");
     assert_int_equal(es_registry_load(registry, path, &plain, &err), 0);
 }

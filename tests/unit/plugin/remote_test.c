@@ -14,12 +14,12 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/sanitized.h"
 #include "core/base/text.h"
 #include "core/plugin/call.h"
 #include "core/plugin/pool.h"
 #include "core/plugin/remote.h"
 #include "core/wire/fence.h"
-#include "core/base/sanitized.h"
 
 #define GRACE_MS 300
 #define MEMORY (INT64_C(48) << 20)
@@ -42,10 +42,8 @@ static void plugin_lost(void *ctx, const struct es_authority *whose, const char 
 
 static int setup(void **state)
 {
-    const struct es_isolation_opts isolation = {.isolation = ES_ISOLATION_PROCESS,
-                                                .runner = RUNNER,
-                                                .memory_bytes = MEMORY,
-                                                .grace_ms = GRACE_MS};
+    const struct es_isolation_opts isolation = {
+        .isolation = ES_ISOLATION_PROCESS, .runner = RUNNER, .memory_bytes = MEMORY, .grace_ms = GRACE_MS};
     metrics = es_metrics_new();
     const struct es_services services = {
         .metrics = metrics, .kube_read = probe_kube_read, .plugin_lost = plugin_lost};
@@ -248,8 +246,9 @@ static void test_a_missing_runner_has_a_remedy(void **state)
     (void)state;
 
     es_registry_isolate(registry, &isolation);
-    assert_refused("plain", "a process of its own needs /no/such/esod-plugin-runner: No such file or directory; "
-                            "install it, or set isolation: none");
+    assert_refused("plain",
+                   "a process of its own needs /no/such/esod-plugin-runner: No such file or directory; "
+                   "install it, or set isolation: none");
 }
 
 static void test_another_programs_socket_is_no_runner(void **state)
@@ -281,11 +280,11 @@ static void test_every_door_is_shut(void **state)
     static const struct {
         const char *door, *answer;
     } doors[] = {
-        {"file", "EACCES"},   {"token", "EACCES"},      {"self", "EACCES"},   {"parent", "EACCES"},
-        {"create", "EACCES"}, {"tcp", "EPERM"},         {"udp", "EPERM"},     {"unix", "EPERM"},
-        {"fork", "EPERM"},    {"exec", "EPERM"},        {"kill", "EPERM"},    {"ptrace", "EPERM"},
-        {"code", "EPERM"},    {"namespace", "EPERM"},   {"stat", "EPERM"},
-        {"environment", "ENODATA"}, {"dumpable", "ENODATA"}, {"outlive", "ENODATA"},
+        {"file", "EACCES"},      {"token", "EACCES"},    {"self", "EACCES"}, {"parent", "EACCES"},
+        {"create", "EACCES"},    {"tcp", "EPERM"},       {"udp", "EPERM"},   {"unix", "EPERM"},
+        {"fork", "EPERM"},       {"exec", "EPERM"},      {"kill", "EPERM"},  {"ptrace", "EPERM"},
+        {"code", "EPERM"},       {"namespace", "EPERM"}, {"stat", "EPERM"},  {"environment", "ENODATA"},
+        {"dumpable", "ENODATA"}, {"outlive", "ENODATA"},
     };
     char answer[64];
     (void)state;
@@ -460,8 +459,9 @@ static void test_a_store_of_the_process_before_says_what_happened(void **state)
     kill(es_remote_pid(loaded()->remote), SIGKILL);
     wait_for_restarts(1);
     int rc = get_within(i, 5000, NULL, &value, &err);
-    assert_error(rc, &err, ES_E_RETRY,
-                 "the process of the plain plugin was started again, and so will the store be (signal 9 (Killed))");
+    assert_error(
+        rc, &err, ES_E_RETRY,
+        "the process of the plain plugin was started again, and so will the store be (signal 9 (Killed))");
     es_instance_close(i);
 }
 
@@ -519,7 +519,8 @@ static void test_others_go_on(void **state)
     assert_int_equal(
         es_instance_open(&good, registry, es_registry_provider(registry, "plain"), &who, NULL, &err), 0);
     for (int n = 0; n < 4; n++) {
-        if (es_instance_open(&bad, registry, es_registry_provider(registry, "aborts"), &who, NULL, &err) == 0) {
+        if (es_instance_open(&bad, registry, es_registry_provider(registry, "aborts"), &who, NULL, &err) ==
+            0) {
             assert_int_equal(get_within(bad, 5000, NULL, &value, &err), ES_E_RETRY);
             es_instance_close(bad);
         }
@@ -565,7 +566,8 @@ static void test_a_falling_plugin_holds_no_worker(void **state)
     }
     assert_true(falls_seen < 20);
     assert_int_equal(rc, ES_E_RETRY);
-    assert_non_null(strstr(err.text, "the process of the aborts plugin is not there, it will be started again (signal 6"));
+    assert_non_null(strstr(
+        err.text, "the process of the aborts plugin is not there, it will be started again (signal 6"));
     assert_true(err.retry_after_ms > 0);
     int64_t begun = es_mono_ms();
     for (int n = 0; n < 10; n++)
