@@ -195,7 +195,7 @@ class ControlPlane:
 
     def apply_crds(self, path):
         kubectl = [self.conf["tools"]["kubectl"], f"--kubeconfig={self.kubeconfig}"]
-        for args in (["apply", "--server-side", "-f", str(path)],
+        for args in (["apply", "--server-side", "--force-conflicts", "-f", str(path)],
                      ["wait", "--for=condition=established", "--timeout=60s", "-f", str(path)]):
             p = subprocess.run(kubectl + args, capture_output=True, text=True, timeout=120)
             if p.returncode != 0:
