@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/cmd/providers.h"
+#include "core/wire/fence.h"
 
 int es_load_plugins(struct es_registry **ret, const struct es_config *config,
                     const struct es_services *services, struct es_error *err)
@@ -33,7 +34,8 @@ void es_say_no_plugins(const struct es_config *config)
         fprintf(stderr, "  %s\n", config->plugin_path[i]);
 }
 
-/* What is around a process is worth knowing; that a part is missing, a warning. */
+/* What is around a process is worth knowing. Containers often have no namespaces to
+ * give, and seccomp still holds; without that there is nothing to speak of. */
 static void log_plugin(const struct es_plugin *p)
 {
     struct es_buf fences;
@@ -47,7 +49,8 @@ static void log_plugin(const struct es_plugin *p)
     if (es_fences_missing(p)) {
         es_buf_reset(&fences);
         es_fences_text(&fences, es_fences_missing(p));
-        es_log(ES_WARN, "setup", "this system lacks a part of what holds a plugin's process back",
+        es_log(es_fences_missing(p) & ES_FENCE_SECCOMP ? ES_WARN : ES_INFO, "setup",
+               "this system lacks a part of what holds a plugin's process back",
                ES_F_STR("plugin", p->name), ES_F_STR("missing", es_buf_str(&fences)));
     }
     es_buf_fini(&fences);

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import ROOT, SANITIZER, build_dir, free_port, wait_for
+from harness import ROOT, SANITIZER, build_dir, free_port, wait_for, without_notes
 
 pytestmark = pytest.mark.sanitized
 
@@ -30,6 +30,7 @@ def esod(esod_bin, tmp_path):
                            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **(env or {})}, **options)
         assert not SANITIZER.search(p.stderr or ""), p.stderr
         assert p.returncode == code, f"exit code {p.returncode}\n{p.stdout}\n{p.stderr}"
+        p.stderr = without_notes(p.stderr)
         return p
 
     return run
