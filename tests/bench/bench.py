@@ -91,10 +91,10 @@ class Api:
 
 
 class Esod:
-    def __init__(self, build, plane, folder):
+    def __init__(self, build, plane, folder, isolation):
         self.ports = controlplane.free_ports(2)
         config = Path(folder) / "esod.yaml"
-        config.write_text(f"pluginPath: [{build}/lib/esod/plugins]\nplugins: [fake]\n"
+        config.write_text(f"pluginPath: [{build}/lib/esod/plugins]\nplugins: [fake]\nisolation: {isolation}\n"
                           f"metricsAddr: 127.0.0.1:{self.ports[0]}\nliveAddr: 127.0.0.1:{self.ports[1]}\n")
         self.command = [str(build / "bin" / "esod"), "run", "--config", str(config)]
         self.env = {**os.environ, "KUBECONFIG": str(plane.kubeconfig)}
@@ -275,24 +275,24 @@ def churn(api, esod, ns, n):
 
 
 def disk(build):
-    """MiB of the program and all plugins, stripped."""
+    """MiB of the program, the runner and all plugins, stripped."""
     total = 0
     with tempfile.TemporaryDirectory() as tmp:
-        for path in [build / "bin" / "esod", *(build / "lib/esod/plugins").glob("*.so")]:
+        for path in [build / "bin/esod", build / "libexec/esod/esod-plugin-runner", *(build / "lib/esod/plugins").glob("*.so")]:
             out = Path(tmp) / "stripped"
             subprocess.run(["strip", "-o", str(out), str(path)], check=True)
             total += out.stat().st_size
     return total / 2**20
 
 
-def measure(build, n, phases, limit):
+def measure(build, n, phases, limit, isolation):
     with tempfile.TemporaryDirectory(prefix="esod-bench-") as tmp:
         crds = Path(tmp) / "crds.yaml"
         with open(crds, "wb") as out:
             subprocess.run([str(build / "bin" / "esod"), "crds"], check=True, stdout=out)
         plane = controlplane.ControlPlane(controlplane.temporary_state())
         plane.start(crds=crds, owner_pid=os.getpid(), hours=2, remove=True)
-        esod = Esod(build, plane, tmp)
+        esod = Esod(build, plane, tmp, isolation)
         try:
             api, ns, found = Api(plane), f"bench-{n}", {"n": n}
             out = subprocess.run([limit, "-server", plane.server, "-ca", str(plane.state / "pki/apiserver.crt")], check=True,
@@ -367,11 +367,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", default="1000,10000", help="how many ExternalSecrets, comma-separated (default: %(default)s)")
     parser.add_argument("--phases", default="cold,idle,restart,one,churn", help="default: %(default)s")
+    parser.add_argument("--isolation", choices=("process", "none"), default="process", help="where the plugin runs (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="append the figures, one JSON object a line")
     parser.add_argument("--limit", required=True, help="the program built from limit/ (bench.sh does that)")
     args = parser.parse_args()
     build = (ROOT / os.environ.get("ESOD_BUILD", "build/release")).resolve()
-    results = [measure(build, int(n), args.phases.split(","), args.limit) for n in args.n.split(",")]
+    results = [measure(build, int(n), args.phases.split(","), args.limit, args.isolation) for n in args.n.split(",")]
     if args.json:
         with open(args.json, "a") as out:
             out.writelines(json.dumps(r) + "\n" for r in results)
