@@ -212,118 +212,114 @@ static void test_empty_files_say_nothing(void **state)
     }
 }
 
+static const struct {
+    const char *text, *error;
+} wrong_files[] = {
+    {"\nconcurrent: x\n", "FILE:2: concurrent: expected a whole number, got a text"},
+    {"concurrent: 2.5\n", "FILE:1: concurrent: expected a whole number, got a number"},
+    {"concurrent: [1]\n", "FILE:1: concurrent: expected a whole number, got a list"},
+    {"concurrent: 0\n", "FILE:1: concurrent: 0 is not between 1 and 256"},
+    {"concurrent: 257\n", "FILE:1: concurrent: 257 is not between 1 and 256"},
+    {"concurrent: 99999999999999999999\n", "FILE:1: concurrent: expected a whole number, got a number"},
+    {"clientQPS: true\n", "FILE:1: clientQPS: expected a number, got a boolean"},
+    {"clientQPS: -1\n", "FILE:1: clientQPS: \"-1\" is not a number between 0 and 1000000"},
+    {"enableFloodGate: 1\n", "FILE:1: enableFloodGate: expected true or false, got a number"},
+    {"enableFloodGate: 'true'\n", "FILE:1: enableFloodGate: expected true or false, got a text"},
+    {"storeRequeueInterval: 5\n", "FILE:1: storeRequeueInterval: expected a duration like 5m, got a number"},
+    {"storeRequeueInterval: 5 minutes\n",
+     "FILE:1: storeRequeueInterval: \"5 minutes\" is not a duration like 90s, 5m or 1h30m"},
+    {"storeRequeueInterval: 10ms\n", "FILE:1: storeRequeueInterval: 10ms is not between 1s and 8760h0m0s"},
+    {"shutdownGrace: -1s\n", "FILE:1: shutdownGrace: -1s is not between 0s and 24h0m0s"},
+    {"namespace: {a: b}\n", "FILE:1: namespace: expected a text, got a mapping"},
+    {"namespace: 7\n", "FILE:1: namespace: expected a text, got a number"},
+    {"namespace:\n", "FILE:1: namespace: expected a text, got nothing"},
+    {"logLevel: loud\n", "FILE:1: logLevel: \"loud\" is none of: debug, info, warn or error. Default: "
+                         "info (esod local: warn)."},
+    {"logFormat: xml\n", "FILE:1: logFormat: \"xml\" is none of: json or console. Default: console on a "
+                         "terminal, else json."},
+    {"context: a\n\ncolour: red\n",
+     "FILE:3: colour: unknown key; docs/configuration.md lists the known ones"},
+    {"concurent: 3\n", "FILE:1: concurent: unknown key; did you mean concurrent?"},
+    {"clientqps: 3\n", "FILE:1: clientqps: unknown key; did you mean clientQPS?"},
+    {"metrics-addr: ':1'\n", "FILE:1: metrics-addr: unknown key; did you mean metricsAddr?"},
+    {"zap-time-encoding: epoch\n", "FILE:1: zap-time-encoding: unknown key; did you mean logTime?"},
+    {"pluginpath: [a]\n", "FILE:1: pluginpath: unknown key; did you mean pluginPath?"},
+    {"config: a\n", "FILE:1: config: unknown key; docs/configuration.md lists the known ones"},
+    {"- a\n", "FILE:1: expected a mapping, got a list"},
+    {"a\n", "FILE:1: expected a mapping, got a text"},
+    {"context: a\n---\ncontext: b\n", "FILE:3: one document is expected, here begins a second one"},
+    {"context: a\ncontext: b\n", "FILE:2: key \"context\" is already defined at line 1"},
+    {"pluginPath: /a\n", "FILE:1: pluginPath: expected a list of directories, got a text"},
+    {"pluginPath:\n- 1\n", "FILE:1: pluginPath: expected a directory, got a number"},
+    {"pluginPath: ['']\n", "FILE:1: pluginPath: a directory has a name"},
+    {"plugins: fake\n", "FILE:1: plugins: expected a list of plugins, got a text"},
+    {"plugins:\n- fake\n- 7\n", "FILE:3: expected a name, or a mapping with name or path, got a number"},
+    {"plugins: ['']\n", "FILE:1: a plugin needs a name or a path"},
+    {"plugins:\n- {}\n", "FILE:2: a plugin has either a name (looked up in pluginPath) or a path"},
+    {"plugins:\n- {name: a, path: /b}\n",
+     "FILE:2: a plugin has either a name (looked up in pluginPath) or a path"},
+    {"plugins:\n- {name: 5}\n", "FILE:2: expected a name, got a number"},
+    {"plugins:\n- {path: [a]}\n", "FILE:2: expected a path, got a list"},
+    {"plugins:\n- path: a.so\n",
+     "FILE:2: path: \"a.so\" has no slash: use name for what is looked up in pluginPath"},
+    {"plugins:\n- name: a\n  optional: 1\n", "FILE:3: optional: expected true or false, got a number"},
+    {"plugins:\n- name: a\n  config: []\n", "FILE:3: config: expected a mapping, got a list"},
+    {"plugins:\n- name: a\n  file: b\n",
+     "FILE:3: file: unknown key; a plugin has name or path, optional, config, isolation, sha256, hosts, "
+     "ambient, memory"},
+    {"isolation: thread\n", "FILE:1: isolation: \"thread\" is neither process nor none"},
+    {"isolation: no\n", "FILE:1: isolation: expected process or none, got a boolean"},
+    {"plugins:\n- name: a\n  isolation: vm\n", "FILE:3: isolation: \"vm\" is neither process nor none"},
+    {"plugins:\n- name: a\n  isolation: false\n",
+     "FILE:3: isolation: expected process or none, got a boolean"},
+    {"plugins:\n- name: a\n  sha256: 'ba7816'\n",
+     "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 6; `esod plugins verify` prints "
+     "the line"},
+    {"plugins:\n- name: a\n  sha256: '" SHA256 "0'\n",
+     "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 65; `esod plugins verify` prints "
+     "the line"},
+    {"plugins:\n- name: a\n  sha256: ''\n",
+     "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 0; `esod plugins verify` prints "
+     "the line"},
+    {"plugins:\n- name: a\n  sha256: sha256:ba7816\n",
+     "FILE:3: sha256: \"sha256:ba7816\" is not 64 hexadecimal digits; `esod plugins verify` prints the "
+     "line"},
+    {"plugins:\n- name: a\n  sha256: 1234\n",
+     "FILE:3: sha256: expected 64 hexadecimal digits in quotes, got a number"},
+    {"plugins:\n- name: a\n  hosts: example.com\n", "FILE:3: hosts: expected a list of hosts, got a text"},
+    {"plugins:\n- name: a\n  hosts: [1]\n", "FILE:3: hosts: expected a host, got a number"},
+    {"plugins:\n- name: a\n  hosts: [spec, 'https://example.com/v1']\n",
+     "FILE:3: hosts: \"https://example.com/v1\" is a URL; write its host alone: example.com"},
+    {"plugins:\n- name: a\n  hosts: ['*']\n",
+     "FILE:3: hosts: \"*\" is no host; leave hosts away to allow every one"},
+    {"plugins:\n- name: a\n  ambient: env:HOME\n",
+     "FILE:3: ambient: expected a list like [env:AWS_*], or the word all, got a text"},
+    {"plugins:\n- name: a\n  ambient: [HOME]\n",
+     "FILE:3: ambient: \"HOME\" is neither env:NAME nor file:PATH; `esod plugins --json` shows what the "
+     "plugin asks "
+     "for"},
+    {"plugins:\n- name: a\n  ambient: [1]\n",
+     "FILE:3: ambient: expected a name like env:AWS_REGION, got a number"},
+    {"plugins:\n- name: a\n  memory: 64\n", "FILE:3: memory: expected a size like 64Mi, got a number"},
+    {"plugins:\n- name: a\n  memory: 64M\n",
+     "FILE:3: memory: \"64M\" is not a size like 65536Ki, 64Mi or 1Gi"},
+    {"plugins:\n- name: a\n  memory: Mi\n", "FILE:3: memory: \"Mi\" is not a size like 65536Ki, 64Mi or 1Gi"},
+    {"plugins:\n- name: a\n  memory: -64Mi\n",
+     "FILE:3: memory: \"-64Mi\" is not a size like 65536Ki, 64Mi or 1Gi"},
+    {"plugins:\n- name: a\n  memory: 999999999999999Gi\n",
+     "FILE:3: memory: \"999999999999999Gi\" is not a size like 65536Ki, 64Mi or 1Gi"},
+    {"plugins:\n- name: a\n  memory: 16383Ki\n", "FILE:3: memory: 16383Ki is not between 16Mi and 16Gi"},
+    {"plugins:\n- name: a\n  memory: 17Gi\n", "FILE:3: memory: 17Gi is not between 16Mi and 16Gi"},
+    {"plugins:\n- name: a\n  memory: 64Mi\n  isolation: none\n",
+     "FILE:3: memory: only a process of its own can be limited; leave memory away, or set isolation: "
+     "process"},
+};
+
 static void test_what_is_wrong_in_a_file(void **state)
 {
-    static const struct {
-        const char *text, *error;
-    } cases[] = {
-        {"\nconcurrent: x\n", "FILE:2: concurrent: expected a whole number, got a text"},
-        {"concurrent: 2.5\n", "FILE:1: concurrent: expected a whole number, got a number"},
-        {"concurrent: [1]\n", "FILE:1: concurrent: expected a whole number, got a list"},
-        {"concurrent: 0\n", "FILE:1: concurrent: 0 is not between 1 and 256"},
-        {"concurrent: 257\n", "FILE:1: concurrent: 257 is not between 1 and 256"},
-        {"concurrent: 99999999999999999999\n", "FILE:1: concurrent: expected a whole number, got a number"},
-        {"clientQPS: true\n", "FILE:1: clientQPS: expected a number, got a boolean"},
-        {"clientQPS: -1\n", "FILE:1: clientQPS: \"-1\" is not a number between 0 and 1000000"},
-        {"enableFloodGate: 1\n", "FILE:1: enableFloodGate: expected true or false, got a number"},
-        {"enableFloodGate: 'true'\n", "FILE:1: enableFloodGate: expected true or false, got a text"},
-        {"storeRequeueInterval: 5\n",
-         "FILE:1: storeRequeueInterval: expected a duration like 5m, got a number"},
-        {"storeRequeueInterval: 5 minutes\n",
-         "FILE:1: storeRequeueInterval: \"5 minutes\" is not a duration like 90s, 5m or 1h30m"},
-        {"storeRequeueInterval: 10ms\n",
-         "FILE:1: storeRequeueInterval: 10ms is not between 1s and 8760h0m0s"},
-        {"shutdownGrace: -1s\n", "FILE:1: shutdownGrace: -1s is not between 0s and 24h0m0s"},
-        {"namespace: {a: b}\n", "FILE:1: namespace: expected a text, got a mapping"},
-        {"namespace: 7\n", "FILE:1: namespace: expected a text, got a number"},
-        {"namespace:\n", "FILE:1: namespace: expected a text, got nothing"},
-        {"logLevel: loud\n", "FILE:1: logLevel: \"loud\" is none of: debug, info, warn or error. Default: "
-                             "info (esod local: warn)."},
-        {"logFormat: xml\n", "FILE:1: logFormat: \"xml\" is none of: json or console. Default: console on a "
-                             "terminal, else json."},
-        {"context: a\n\ncolour: red\n",
-         "FILE:3: colour: unknown key; docs/configuration.md lists the known ones"},
-        {"concurent: 3\n", "FILE:1: concurent: unknown key; did you mean concurrent?"},
-        {"clientqps: 3\n", "FILE:1: clientqps: unknown key; did you mean clientQPS?"},
-        {"metrics-addr: ':1'\n", "FILE:1: metrics-addr: unknown key; did you mean metricsAddr?"},
-        {"zap-time-encoding: epoch\n", "FILE:1: zap-time-encoding: unknown key; did you mean logTime?"},
-        {"pluginpath: [a]\n", "FILE:1: pluginpath: unknown key; did you mean pluginPath?"},
-        {"config: a\n", "FILE:1: config: unknown key; docs/configuration.md lists the known ones"},
-        {"- a\n", "FILE:1: expected a mapping, got a list"},
-        {"a\n", "FILE:1: expected a mapping, got a text"},
-        {"context: a\n---\ncontext: b\n", "FILE:3: one document is expected, here begins a second one"},
-        {"context: a\ncontext: b\n", "FILE:2: key \"context\" is already defined at line 1"},
-        {"pluginPath: /a\n", "FILE:1: pluginPath: expected a list of directories, got a text"},
-        {"pluginPath:\n- 1\n", "FILE:1: pluginPath: expected a directory, got a number"},
-        {"pluginPath: ['']\n", "FILE:1: pluginPath: a directory has a name"},
-        {"plugins: fake\n", "FILE:1: plugins: expected a list of plugins, got a text"},
-        {"plugins:\n- fake\n- 7\n", "FILE:3: expected a name, or a mapping with name or path, got a number"},
-        {"plugins: ['']\n", "FILE:1: a plugin needs a name or a path"},
-        {"plugins:\n- {}\n", "FILE:2: a plugin has either a name (looked up in pluginPath) or a path"},
-        {"plugins:\n- {name: a, path: /b}\n",
-         "FILE:2: a plugin has either a name (looked up in pluginPath) or a path"},
-        {"plugins:\n- {name: 5}\n", "FILE:2: expected a name, got a number"},
-        {"plugins:\n- {path: [a]}\n", "FILE:2: expected a path, got a list"},
-        {"plugins:\n- path: a.so\n",
-         "FILE:2: path: \"a.so\" has no slash: use name for what is looked up in pluginPath"},
-        {"plugins:\n- name: a\n  optional: 1\n", "FILE:3: optional: expected true or false, got a number"},
-        {"plugins:\n- name: a\n  config: []\n", "FILE:3: config: expected a mapping, got a list"},
-        {"plugins:\n- name: a\n  file: b\n",
-         "FILE:3: file: unknown key; a plugin has name or path, optional, config, isolation, sha256, hosts, "
-         "ambient, memory"},
-        {"isolation: thread\n", "FILE:1: isolation: \"thread\" is neither process nor none"},
-        {"isolation: no\n", "FILE:1: isolation: expected process or none, got a boolean"},
-        {"plugins:\n- name: a\n  isolation: vm\n", "FILE:3: isolation: \"vm\" is neither process nor none"},
-        {"plugins:\n- name: a\n  isolation: false\n",
-         "FILE:3: isolation: expected process or none, got a boolean"},
-        {"plugins:\n- name: a\n  sha256: 'ba7816'\n",
-         "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 6; `esod plugins verify` prints "
-         "the line"},
-        {"plugins:\n- name: a\n  sha256: '" SHA256 "0'\n",
-         "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 65; `esod plugins verify` prints "
-         "the line"},
-        {"plugins:\n- name: a\n  sha256: ''\n",
-         "FILE:3: sha256: a SHA-256 has 64 hexadecimal digits and this has 0; `esod plugins verify` prints "
-         "the line"},
-        {"plugins:\n- name: a\n  sha256: sha256:ba7816\n",
-         "FILE:3: sha256: \"sha256:ba7816\" is not 64 hexadecimal digits; `esod plugins verify` prints the "
-         "line"},
-        {"plugins:\n- name: a\n  sha256: 1234\n",
-         "FILE:3: sha256: expected 64 hexadecimal digits in quotes, got a number"},
-        {"plugins:\n- name: a\n  hosts: example.com\n",
-         "FILE:3: hosts: expected a list of hosts, got a text"},
-        {"plugins:\n- name: a\n  hosts: [1]\n", "FILE:3: hosts: expected a host, got a number"},
-        {"plugins:\n- name: a\n  hosts: [spec, 'https://example.com/v1']\n",
-         "FILE:3: hosts: \"https://example.com/v1\" is a URL; write its host alone: example.com"},
-        {"plugins:\n- name: a\n  hosts: ['*']\n",
-         "FILE:3: hosts: \"*\" is no host; leave hosts away to allow every one"},
-        {"plugins:\n- name: a\n  ambient: env:HOME\n",
-         "FILE:3: ambient: expected a list like [env:AWS_*], or the word all, got a text"},
-        {"plugins:\n- name: a\n  ambient: [HOME]\n",
-         "FILE:3: ambient: \"HOME\" is neither env:NAME nor file:PATH; `esod plugins --json` shows what the "
-         "plugin asks "
-         "for"},
-        {"plugins:\n- name: a\n  ambient: [1]\n",
-         "FILE:3: ambient: expected a name like env:AWS_REGION, got a number"},
-        {"plugins:\n- name: a\n  memory: 64\n", "FILE:3: memory: expected a size like 64Mi, got a number"},
-        {"plugins:\n- name: a\n  memory: 64M\n",
-         "FILE:3: memory: \"64M\" is not a size like 65536Ki, 64Mi or 1Gi"},
-        {"plugins:\n- name: a\n  memory: Mi\n",
-         "FILE:3: memory: \"Mi\" is not a size like 65536Ki, 64Mi or 1Gi"},
-        {"plugins:\n- name: a\n  memory: -64Mi\n",
-         "FILE:3: memory: \"-64Mi\" is not a size like 65536Ki, 64Mi or 1Gi"},
-        {"plugins:\n- name: a\n  memory: 999999999999999Gi\n",
-         "FILE:3: memory: \"999999999999999Gi\" is not a size like 65536Ki, 64Mi or 1Gi"},
-        {"plugins:\n- name: a\n  memory: 16383Ki\n", "FILE:3: memory: 16383Ki is not between 16Mi and 16Gi"},
-        {"plugins:\n- name: a\n  memory: 17Gi\n", "FILE:3: memory: 17Gi is not between 16Mi and 16Gi"},
-        {"plugins:\n- name: a\n  memory: 64Mi\n  isolation: none\n",
-         "FILE:3: memory: only a process of its own can be limited; leave memory away, or set isolation: "
-         "process"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_refused(load(ES_FOR_RUN, cases[i].text, NULL), cases[i].error);
+    for (size_t i = 0; i < sizeof wrong_files / sizeof *wrong_files; i++)
+        assert_refused(load(ES_FOR_RUN, wrong_files[i].text, NULL), wrong_files[i].error);
 }
 
 static void test_no_yaml_is_named_with_its_line(void **state)
