@@ -16,7 +16,6 @@
 #include "core/plugin/refusal.h"
 
 #define ENTRY_SYMBOL "esp_plugin_entry_v1"
-#define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
 
 /* libltdl says "file not found" whatever happened, and binds lazily, so that a
  * missing symbol would show in the middle of an operation. The system's loader
@@ -51,7 +50,7 @@ static int no_entry(lt_dlhandle module, struct es_error *err)
 {
     char symbol[32];
 
-    for (uint32_t major = 0; major <= MAX_MAJOR; major++) {
+    for (uint32_t major = 0; major <= ES_MAX_MAJOR; major++) {
         snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%u", major);
         if (lt_dlsym(module, symbol))
             return es_refusal_say(err, ES_REFUSAL_NO_ENTRY, major, (esp_bytes){0});

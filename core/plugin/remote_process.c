@@ -22,8 +22,6 @@
 #include "core/wire/exits.h"
 #include "core/wire/message.h"
 
-#define CONTROL_FD 3
-#define MEMORY_FD 4
 #define LEAVE_MS (ES_SANITIZED ? 10000 : 1000) /* for a process that closed its link and is not gone yet */
 #define CLOSING_MS 200                         /* between the end of a lane and that of the link */
 #define DISMISS_MS 2000                        /* for one that was told to go */
@@ -75,9 +73,9 @@ static int add_streams(posix_spawn_file_actions_t *actions, int control, int mem
     if (rc == 0 && !ES_SANITIZED)
         rc = posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, control, CONTROL_FD);
+        rc = posix_spawn_file_actions_adddup2(actions, control, ES_CONTROL_FD);
     if (rc == 0 && memory_fd >= 0)
-        rc = posix_spawn_file_actions_adddup2(actions, memory_fd, MEMORY_FD);
+        rc = posix_spawn_file_actions_adddup2(actions, memory_fd, ES_MEMORY_FD);
     return rc;
 }
 

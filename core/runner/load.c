@@ -7,8 +7,6 @@
 
 #include "core/runner/host.h"
 
-#define MAX_MAJOR 20 /* majors that are looked for, to explain a refusal */
-
 static struct es_loaded refuse(enum es_refusal why, uint32_t detail, const char *text)
 {
     return (struct es_loaded){.why = why, .detail = detail, .text = text};
@@ -18,7 +16,7 @@ static struct es_loaded no_entry(void *module)
 {
     char symbol[32];
 
-    for (uint32_t major = 0; major <= MAX_MAJOR; major++) {
+    for (uint32_t major = 0; major <= ES_MAX_MAJOR; major++) {
         snprintf(symbol, sizeof symbol, "esp_plugin_entry_v%u", major);
         if (dlsym(module, symbol))
             return refuse(ES_REFUSAL_NO_ENTRY, major, NULL);

@@ -23,9 +23,6 @@
 #include "core/wire/message.h"
 #include "core/wire/tables.h"
 
-#define CONTROL_FD 3
-#define MEMORY_FD 4
-
 static bool is_socket(int fd)
 {
     struct stat st;
@@ -35,7 +32,7 @@ static bool is_socket(int fd)
 /* Nothing but the standard streams, the control link and the plugin's bytes. */
 static void close_the_rest(bool has_memory_file)
 {
-    close_range(has_memory_file ? MEMORY_FD + 1 : MEMORY_FD, ~0u, 0);
+    close_range(has_memory_file ? ES_MEMORY_FD + 1 : ES_MEMORY_FD, ~0u, 0);
 }
 
 /* A folder that shows how many threads there are, opened while that is possible. */
@@ -165,9 +162,9 @@ static void serve(struct es_link *control, const char *file)
     uint32_t fences =
         es_fence_before_loading(&(struct es_fence_opts){.plugin_file = file, .memory = hello.memory});
     harden(&hello);
-    struct es_loaded loaded = es_load(has_memory_file ? "/proc/self/fd/4" : file);
+    struct es_loaded loaded = es_load(has_memory_file ? ES_MEMORY_PATH : file);
     if (has_memory_file)
-        close(MEMORY_FD);
+        close(ES_MEMORY_FD);
     if (loaded.plugin && tasks && !ES_SANITIZED && count_threads(tasks) > 1)
         loaded = (struct es_loaded){.why = ES_REFUSAL_THREADS};
     if (tasks)
@@ -193,13 +190,13 @@ int main(int argc, char **argv)
 {
     struct es_link control;
 
-    if (argc != 2 || !is_socket(CONTROL_FD)) {
+    if (argc != 2 || !is_socket(ES_CONTROL_FD)) {
         fputs("esod-plugin-runner: esod starts this program for a plugin; it does nothing by itself\n",
               stderr);
         return ES_EXIT_USAGE_RUNNER;
     }
     name_process(argv[1]);
-    es_link_init(&control, CONTROL_FD);
+    es_link_init(&control, ES_CONTROL_FD);
     serve(&control, argv[1]);
     return 0;
 }

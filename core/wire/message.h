@@ -52,11 +52,19 @@ enum es_message {
     ES_MSG_RENDER = 52
 };
 
+/* What a plugin's process finds open when it starts. */
+#define ES_CONTROL_FD 3
+#define ES_MEMORY_FD 4 /* with ES_HELLO_MEMORY_FILE */
+#define ES_MEMORY_PATH "/proc/self/fd/4"
+
 /* Bits of the core's hello. */
 enum {
     ES_HELLO_DEBUGGABLE = 1 << 0, /* core dumps and debuggers are allowed */
     ES_HELLO_MEMORY_FILE = 1 << 1 /* the plugin's checked bytes are descriptor 4 */
 };
+
+/* Entries of these majors are looked for, to explain a refusal. */
+#define ES_MAX_MAJOR 20
 
 /* Why a process has no plugin to offer. */
 enum es_refusal {
