@@ -25,6 +25,35 @@ char *es_kind_api_version(const struct es_kind *kind, char out[128])
     return out;
 }
 
+/* A DNS name, which an API server demands of both parts. */
+static bool copy_name(char out[ES_API_NAME_MAX], const char *name, size_t len)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+
+    if (!len || len >= ES_API_NAME_MAX || name[0] == '.' || strspn(name, allowed) < len)
+        return false;
+    memcpy(out, name, len);
+    out[len] = '\0';
+    return !strstr(out, "..");
+}
+
+bool es_kind_split(const char *api_version, char group[ES_API_NAME_MAX], char version[ES_API_NAME_MAX])
+{
+    const char *slash = strchr(api_version, '/');
+
+    group[0] = '\0';
+    if (slash && !copy_name(group, api_version, (size_t)(slash - api_version)))
+        return false;
+    const char *last = slash ? slash + 1 : api_version;
+    return copy_name(version, last, strlen(last));
+}
+
+bool es_kind_same(const struct es_kind *a, const struct es_kind *b)
+{
+    return a == b || (strcmp(a->plural, b->plural) == 0 && strcmp(a->group, b->group) == 0 &&
+                      strcmp(a->version, b->version) == 0);
+}
+
 const struct es_kind *es_kind_find(const char *api_version, const char *kind)
 {
     if (!api_version || !kind)

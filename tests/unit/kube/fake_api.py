@@ -364,6 +364,28 @@ def text(r, n):
     r.reply(200, "ok", kind="text/plain")
 
 
+# --- discovery, and watches that begin late -----------------------------
+
+def resources(*rows):
+    return {"kind": "APIResourceList", "resources": [
+        {"name": name, "kind": kind, "namespaced": namespaced} for name, kind, namespaced in rows]}
+
+
+def late(r, n):
+    """Mice are known from the second question on; a watch sends one object, named by what was asked for."""
+    if r.watching:
+        name = "metadata" if "as=PartialObjectMetadata;" in r.headers["accept"] else "whole"
+        return r.stream(event("ADDED", name, 3), bookmark(7, end=True), hold=True)
+    if r.path == "/api/v1":
+        return r.reply(200, resources(("configmaps", "ConfigMap", True), ("nodes/status", "Node", False),
+                                      ("nodes", "Node", False)))
+    if r.path == "/apis/example.com/v1" and n > 0:
+        return r.reply(200, resources(("mice", "Mouse", True)))
+    if r.path == "/apis/example.com/v2":
+        return r.refuse(503, "starting")
+    r.refuse(404, "the server could not find the requested resource")
+
+
 # ------------------------------------------------------------------------
 
 class Handler(BaseHTTPRequestHandler):
