@@ -134,10 +134,11 @@ static int read_given(const json_t *objects, enum es_kube_read what, const char 
     return not_given(what, name, key, err);
 }
 
-static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *err)
+static int kube_read(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
+                     const char *name, const char *key, struct es_blob *ret, struct es_error *err)
 {
     char account[700];
+    (void)who;
 
     if (ctx && what != ES_READ_SERVICE_ACCOUNT)
         return read_given(ctx, what, name, key, ret, err);
@@ -152,10 +153,12 @@ static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const ch
     return es_blob_set(ret, account, (size_t)len);
 }
 
-static int sa_token(void *ctx, const char *ns, const char *name, const char *const *audiences, size_t count,
-                    int64_t ttl_s, struct es_blob *ret, struct es_error *err)
+static int sa_token(void *ctx, const struct es_authority *who, const char *ns, const char *name,
+                    const char *const *audiences, size_t count, int64_t ttl_s, struct es_blob *ret,
+                    struct es_error *err)
 {
     (void)ctx;
+    (void)who;
     (void)ns;
     (void)name;
     (void)audiences;

@@ -201,18 +201,21 @@ const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c)
     return &c->opts;
 }
 
-/* `term` is "key=value", or "key" for any value. */
-static bool has_label(const json_t *labels, const char *term, size_t len)
+/* `term` is "key=value", "key!=value" (which fits without the key, too), or "key"
+ * for any value. */
+static bool fits_term(const json_t *labels, const char *term, size_t len)
 {
     const char *eq = memchr(term, '=', len), *key;
-    size_t key_len = eq ? (size_t)(eq - term) : len;
+    bool not = eq && eq > term && eq[-1] == '!';
+    size_t key_len = eq ? (size_t)(eq - term) - not : len;
+    size_t value_len = eq ? len - (size_t)(eq - term) - 1 : 0;
     json_t *value;
 
     json_object_foreach ((json_t *)(uintptr_t)labels, key, value)
         if (strlen(key) == key_len && memcmp(key, term, key_len) == 0)
-            return !eq || (json_string_length(value) == len - key_len - 1 &&
-                           memcmp(json_string_value(value), eq + 1, len - key_len - 1) == 0);
-    return false;
+            return !eq || (json_string_length(value) == value_len &&
+                           memcmp(json_string_value(value), eq + 1, value_len) == 0) != not;
+    return not;
 }
 
 bool es_cache_selects(const struct es_cache *c, const json_t *object)
@@ -222,7 +225,7 @@ bool es_cache_selects(const struct es_cache *c, const json_t *object)
 
     while (term && *term) {
         size_t len = strcspn(term, ",");
-        if (!has_label(labels, term, len))
+        if (!fits_term(labels, term, len))
             return false;
         term += len + (term[len] == ',');
     }
@@ -355,9 +358,8 @@ static void announce_gone(struct es_cache *c, struct entry *e, unsigned what)
     entry_free(e);
 }
 
-static void on_event(void *ctx, enum es_watch_event event, json_t *object)
+static void keep(struct es_cache *c, enum es_watch_event event, json_t *object)
 {
-    struct es_cache *c = ctx;
     char *key = es_obj_key(object);
     char *rv = es_mem_strdup(es_obj_str(object, "metadata", "resourceVersion"));
     json_t *kept = json_incref(object);
@@ -378,6 +380,17 @@ out:
     json_decref(kept);
     es_mem_free(key);
     es_mem_free(rv);
+}
+
+static void on_event(void *ctx, enum es_watch_event event, json_t *object)
+{
+    struct es_cache *c = ctx;
+    const struct es_watch_sink *listener = c->opts.listener;
+
+    if (listener)
+        listener->event(listener->ctx, event, object);
+    else
+        keep(c, event, object);
 }
 
 static bool on_known(void *ctx, const char *ns, const char *name, const char *rv)
@@ -407,6 +420,8 @@ static void on_restart(void *ctx)
     c->epoch++;
     c->listing = true;
     pthread_mutex_unlock(&c->lock);
+    if (c->opts.listener)
+        c->opts.listener->restart(c->opts.listener->ctx);
 }
 
 /* One entry that the full list did not have, taken out; NULL when none is left. */
@@ -437,6 +452,8 @@ static void on_synced(void *ctx)
     c->listing = false;
     c->synced = true;
     pthread_mutex_unlock(&c->lock);
+    if (c->opts.listener)
+        c->opts.listener->synced(c->opts.listener->ctx);
 }
 
 static void on_trouble(void *ctx, const struct es_error *err)

@@ -35,7 +35,7 @@ struct es_marks {
 
 struct es_cache_opts {
     const struct es_kind *kind;
-    const char *label_selector; /* or NULL; key=value or key, several with commas between */
+    const char *label_selector; /* or NULL; key=value, key!=value or key, several with commas */
     bool metadata_only;         /* no spec, data or status is sent; answers of writes are not taken */
 
     /* Turns an object into what is kept, in place; it may also replace it.
@@ -58,6 +58,11 @@ struct es_cache_opts {
      * when gone. */
     void (*changed)(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept);
     void *ctx;
+
+    /* For who wants to hear of a few among very many: it is told all that the watch
+     * brings, and the cache keeps nothing. `known` and `trouble` are not used. NULL:
+     * all of the above. Must live as long as the cache. */
+    const struct es_watch_sink *listener;
 };
 
 #define ES_TERMS_MAX 64

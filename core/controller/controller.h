@@ -18,6 +18,8 @@
 #include "core/plugin/registry.h"
 
 struct es_store_table;
+struct es_sources;
+struct es_denied;
 
 enum es_controller_id { ES_EXTERNAL_SECRET, ES_SECRET_STORE, ES_CLUSTER_SECRET_STORE, ES_CONTROLLERS };
 
@@ -41,6 +43,8 @@ struct es_env {
     struct es_pool *pool;
     struct es_metrics *metrics;
     struct es_store_table *store_table;
+    struct es_sources *sources;
+    struct es_denied *denied;
     int64_t started_mono_ms;
     const bool *cancelled; /* set when passes in flight have to end */
 

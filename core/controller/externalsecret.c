@@ -14,6 +14,7 @@
 #include "core/controller/controller.h"
 #include "core/controller/fetch.h"
 #include "core/controller/refresh.h"
+#include "core/controller/sources.h"
 #include "core/controller/status.h"
 #include "core/controller/template.h"
 #include "core/kube/obj.h"
@@ -158,6 +159,21 @@ static int stop_vanished(struct pass *p)
     return 0;
 }
 
+/* Our own writes come back by no watch, and a store may be opened with a Secret
+ * that we make. */
+static void tell_of(struct pass *p, const char *name, const char *rv, bool gone)
+{
+    es_sources_news(p->env, ES_READ_SECRET, p->ns, name, rv, gone);
+}
+
+static int remove_secret(struct pass *p, const char *name, const char *uid, struct es_error *err)
+{
+    int rc = es_cluster_remove(p->env->cluster, &es_kind_secret, p->ns, name, uid, err);
+    if (rc == 0)
+        tell_of(p, name, NULL, true);
+    return rc;
+}
+
 /* With deletionPolicy=Delete the target goes as well, if it is ours. */
 static int delete_target_of_deleted(struct pass *p, struct es_error *err)
 {
@@ -170,8 +186,7 @@ static int delete_target_of_deleted(struct pass *p, struct es_error *err)
         return rc;
     const char *owner_uid = es_obj_str(es_obj_controller(secret), "uid");
     if (es_streq(owner_uid, es_obj_str(p->es, "metadata", "uid")))
-        rc = es_cluster_remove(p->env->cluster, &es_kind_secret, p->ns, p->target_name,
-                               es_obj_str(secret, "metadata", "uid"), err);
+        rc = remove_secret(p, p->target_name, es_obj_str(secret, "metadata", "uid"), err);
     json_decref(secret);
     return rc == ES_E_NOT_FOUND ? 0 : rc;
 }
@@ -208,8 +223,7 @@ static void remove_orphan(void *ctx, const char *ns, const char *name)
     if (o->rc < 0 || es_streq(name, p->target_name) ||
         es_cache_get(p->env->targets, ns, name, &known, NULL) < 0)
         return;
-    o->rc = es_cluster_remove(p->env->cluster, &es_kind_secret, ns, name,
-                              es_obj_str(known, "metadata", "uid"), o->err);
+    o->rc = remove_secret(p, name, es_obj_str(known, "metadata", "uid"), o->err);
     json_decref(known);
     if (o->rc == 0)
         say(p, ES_EVENT_NORMAL, "Deleted", "secret deleted because it was orphaned");
@@ -287,8 +301,10 @@ struct write {
 /* After a write or a comparison that found nothing to do: remember for what. */
 static void settle(struct pass *p, const struct write *w, const json_t *secret)
 {
-    es_cache_note(p->env->targets, p->ns, p->target_name, es_obj_str(secret, "metadata", "resourceVersion"),
-                  w->inputs);
+    const char *rv = es_obj_str(secret, "metadata", "resourceVersion");
+
+    es_cache_note(p->env->targets, p->ns, p->target_name, rv, w->inputs);
+    tell_of(p, p->target_name, rv, false);
 }
 
 static int create_target(struct pass *p, struct write *w, struct es_error *err)
@@ -411,9 +427,9 @@ static int delete_target(struct pass *p, struct es_error *err)
         return report_and_wait(p, "could not delete secret", err);
     }
     /* A Secret that does not carry our label is somebody else's. */
-    int rc = p->known_target ? es_cluster_remove(p->env->cluster, &es_kind_secret, p->ns, p->target_name,
-                                                 es_obj_str(p->known_target, "metadata", "uid"), err)
-                             : ES_E_NOT_FOUND;
+    int rc = p->known_target
+                 ? remove_secret(p, p->target_name, es_obj_str(p->known_target, "metadata", "uid"), err)
+                 : ES_E_NOT_FOUND;
     if (rc == 0)
         say(p, ES_EVENT_NORMAL, "Deleted", "secret deleted due to DeletionPolicy=Delete");
     else if (rc != ES_E_NOT_FOUND)

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/regex.h"
 #include "core/base/text.h"
+#include "core/controller/denied.h"
 #include "core/controller/store_table.h"
 #include "core/kube/obj.h"
 #include "core/secret/shape.h"
@@ -14,6 +15,7 @@
 #define COMPONENT "external-secrets"
 #define NEW_STORE_MS 5000
 #define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
+#define EDITS_MAX 5 /* of a store or a namespace while we look at it */
 
 /* The stores that one pass has open. */
 struct fetch {
@@ -88,20 +90,15 @@ static int names_match(const json_t *condition, const char *ns, struct es_error 
     return 0;
 }
 
-/* May a consumer in `ns` use this ClusterSecretStore? Any condition suffices. */
-static int check_conditions(struct es_env *env, const struct es_store *s, const char *ns,
-                            struct es_error *err)
+/* Does any condition let consumers of `ns` in? 1, 0, or an error. */
+static int any_matches(struct es_env *env, const json_t *conditions, const char *ns, struct es_error *err)
 {
-    const json_t *conditions = es_obj_at(s->object, "spec", "conditions");
-    json_t *condition;
+    json_t *labels = namespace_labels(env, ns, err), *condition;
     size_t i;
+    int rc = 0;
 
-    if (s->kind->namespaced || !json_array_size(conditions))
-        return 0;
-    json_t *labels = namespace_labels(env, ns, err);
     if (!labels)
         return err->code;
-    int rc = 0;
     json_array_foreach (conditions, i, condition) {
         rc = es_label_selector_match(es_obj_at(condition, "namespaceSelector"), labels, err);
         if (rc == 0)
@@ -110,13 +107,44 @@ static int check_conditions(struct es_env *env, const struct es_store *s, const 
             break;
     }
     json_decref(labels);
+    return rc;
+}
+
+static void namespace_version(struct es_env *env, const char *ns, char rv[ES_RV_MAX])
+{
+    if (!env->namespaces || !es_cache_rv(env->namespaces, "", ns, rv))
+        rv[0] = '\0';
+}
+
+/* May the ExternalSecret use this ClusterSecretStore? Whoever may not is noted
+ * before the verdict is final: labels that changed meanwhile are looked at again, those that
+ * change later wake him. */
+static int check_conditions(struct fetch *f, const struct es_store *s, struct es_error *err)
+{
+    const json_t *conditions = es_obj_at(s->object, "spec", "conditions");
+    char seen[ES_RV_MAX], now[ES_RV_MAX];
+    int rc = 0;
+
+    if (s->kind->namespaced || !json_array_size(conditions))
+        return 0;
+    namespace_version(f->env, f->ns, now);
+    for (int edits = 0; edits < EDITS_MAX; edits++) {
+        memcpy(seen, now, sizeof seen);
+        rc = any_matches(f->env, conditions, f->ns, err);
+        if (rc != 0)
+            break;
+        es_denied_add(f->env->denied, f->ns, es_obj_name(f->es));
+        namespace_version(f->env, f->ns, now);
+        if (es_streq(seen, now))
+            break;
+    }
     if (rc < 0)
         return rc;
     return rc ? 0
               : es_error_set(err, ES_E_CONFIG,
                              "using cluster store \"%s\" is not allowed from namespace \"%s\": denied by "
                              "spec.condition",
-                             s->name, ns);
+                             s->name, f->ns);
 }
 
 /* A store that has just been made, or a process that has: its validation is
@@ -147,7 +175,7 @@ static int resolve(struct fetch *f, const struct store_ref *ref, const struct es
     if (!es_store_is_ours(f->env, s))
         rc = es_error_set(err, ES_E_CONFIG, "can not reference unmanaged store");
     if (rc == 0)
-        rc = check_conditions(f->env, s, f->ns, err);
+        rc = check_conditions(f, s, err);
     if (rc == 0 && f->env->settings.flood_gate && !s->ready)
         rc = es_error_set(err, is_too_new_to_judge(f->env, s) ? ES_E_UNDECIDED : ES_E_CONFIG,
                           "%s \"%s\" is not ready", ref->kind->kind, ref->name);
@@ -175,10 +203,27 @@ static int open_to_read(struct fetch *f, const struct es_store *s, struct es_ope
     return err->code = ES_E_RETRY;
 }
 
+/* Resolves and opens; a store that was edited in between is looked up again. */
+static int resolve_and_open(struct fetch *f, const struct store_ref *ref, struct es_open_store *ret,
+                            struct es_error *err)
+{
+    int rc = ES_E_CONFLICT;
+
+    for (int edits = 0; edits < EDITS_MAX && rc == ES_E_CONFLICT; edits++) {
+        const struct es_store *s = NULL;
+        rc = resolve(f, ref, &s, err);
+        if (rc < 0)
+            return rc;
+        rc = open_to_read(f, s, ret, err);
+        if (rc < 0)
+            es_store_release(f->env, s);
+    }
+    return rc == ES_E_CONFLICT ? (err->code = ES_E_RETRY) : rc;
+}
+
 static int open_store(struct fetch *f, const struct store_ref *ref, struct es_open_store **ret,
                       struct es_error *err)
 {
-    const struct es_store *s = NULL;
     struct es_open_store **open = realloc(f->open, (f->open_count + 1) * sizeof *open);
     struct es_open_store *o = calloc(1, sizeof *o);
 
@@ -188,11 +233,8 @@ static int open_store(struct fetch *f, const struct store_ref *ref, struct es_op
         free(o);
         return es_error_nomem(err);
     }
-    int rc = resolve(f, ref, &s, err);
-    if (rc == 0)
-        rc = open_to_read(f, s, o, err);
+    int rc = resolve_and_open(f, ref, o, err);
     if (rc < 0) {
-        es_store_release(f->env, s);
         free(o);
         return rc;
     }

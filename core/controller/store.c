@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/regex.h"
 #include "core/base/text.h"
 #include "core/controller/controller.h"
 #include "core/controller/status.h"
+#include "core/controller/store_ca.h"
 #include "core/controller/store_table.h"
 #include "core/kube/obj.h"
 
@@ -121,21 +123,68 @@ static void warn(void *ctx, const char *text)
     say(ctx, ES_EVENT_WARNING, "ValidationWarning", text);
 }
 
+static int check_regexes(const json_t *condition, size_t index, struct es_error *err)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (es_obj_at(condition, "namespaceRegexes"), i, item) {
+        struct es_regex *re = NULL;
+        int rc = es_regex_new(&re, json_is_string(item) ? json_string_value(item) : "", err);
+        es_regex_free(re);
+        if (rc < 0)
+            return es_error_wrap(err, "failed to compile %zuth namespace regex in %zuth condition: ", i,
+                                 index);
+    }
+    return 0;
+}
+
+/* What an API server cannot check when the store is written. */
+static int check_conditions(const json_t *object, struct es_error *err)
+{
+    json_t *condition;
+    size_t i;
+
+    json_array_foreach (es_obj_at(object, "spec", "conditions"), i, condition) {
+        int rc = check_regexes(condition, i, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The plugin's own look at the block. */
+static int check_block(struct check *c, const struct es_open_store *open, struct es_error *err)
+{
+    struct es_open_opts opts = {.retry_settings = es_obj_at(c->store->object, "spec", "retrySettings")};
+    struct es_blob ca = {0};
+    int rc = es_store_ca_bundle(c->store, &ca, err);
+
+    opts.ca_pem = ca.len ? (const char *)ca.ptr : NULL;
+    if (rc == 0)
+        rc = es_provider_check(c->env->registry, es_instance_provider(open->instance), &open->authority,
+                               &opts, warn, c, err);
+    es_blob_fini(&ca);
+    return rc;
+}
+
 static int validate(struct check *c, struct es_error *err)
 {
     struct es_env *env = c->env;
     struct es_open_store open = {0};
     int64_t deadline_ms = env->clock->mono_ms(env->clock->ctx) + VALIDATION_DEADLINE_MS;
-    struct es_open_opts opts = {.retry_settings = es_obj_at(c->store->object, "spec", "retrySettings")};
     int rc = es_store_open(env, c->store, c->store->ns, deadline_ms, &open, err);
 
+    /* Its new version gets a pass of its own. */
+    if (rc == ES_E_CONFLICT)
+        return 0;
     /* A credential in the consumer's namespace cannot be had without one. */
     if (rc == ES_E_UNDECIDED && c->store->referent)
         return accept_store(c, es_registry_provider(env->registry, c->store->provider), err);
     if (rc < 0)
         return refuse(c, "unable to create client", err);
     const struct es_provider *provider = es_instance_provider(open.instance);
-    rc = es_provider_check(env->registry, provider, &open.authority, &opts, warn, c, err);
+    rc = check_block(c, &open, err);
     if (rc == 0)
         rc = es_instance_validate(open.instance, &open.authority, err);
     es_store_close(env, &open);
@@ -163,6 +212,8 @@ static int reconcile(struct es_env *env, const struct es_kind *kind, const char 
         return 0;
     }
     rc = read_interval(c.store->object, env->settings.store_requeue_ms, &interval_ms, err);
+    if (rc == 0)
+        rc = check_conditions(c.store->object, err);
     if (rc < 0)
         rc = refuse(&c, "unable to validate store", err);
     else

@@ -9,6 +9,8 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/controller/sources.h"
+#include "core/controller/store_ca.h"
 #include "core/kube/obj.h"
 
 /* A store with the count of its users; the table is one of them. */
@@ -262,8 +264,29 @@ static int open_instance(void *ctx, struct es_instance **ret, struct es_error *e
 {
     const struct opening *o = ctx;
     struct es_open_opts opts = {.retry_settings = es_obj_at(o->store->object, "spec", "retrySettings")};
+    struct es_blob ca = {0};
+    int rc = es_store_ca(o->env, o->store, o->who->reader, &ca, err);
 
-    return es_instance_open(ret, o->env->registry, o->provider, o->who, &opts, err);
+    opts.ca_pem = ca.len ? (const char *)ca.ptr : NULL;
+    if (rc == 0)
+        rc = es_instance_open(ret, o->env->registry, o->provider, o->who, &opts, err);
+    es_blob_fini(&ca);
+    return rc;
+}
+
+/* A source may change again before the pool is asked: then there is already a
+ * newer edition, and that one will do as well. */
+static int borrow_newest(struct opening *o, struct es_reader *reader, struct es_instance **ret,
+                         struct es_error *err)
+{
+    uint64_t edition, tried = 0;
+    int rc = ES_E_CONFLICT;
+
+    while (rc == ES_E_CONFLICT && (edition = es_reader_edition(o->env, reader)) != tried) {
+        tried = edition;
+        rc = es_pool_borrow(o->env->pool, es_reader_key(reader), edition, open_instance, o, ret, err);
+    }
+    return rc;
 }
 
 int es_store_open(struct es_env *env, const struct es_store *s, const char *consumer_ns, int64_t deadline_ms,
@@ -283,16 +306,15 @@ int es_store_open(struct es_env *env, const struct es_store *s, const char *cons
                                             .deadline_ms = deadline_ms,
                                             .cancelled = env->cancelled}};
     struct opening opening = {env, provider, s, &o.authority};
-    char *key = es_strf("%s/%s/%s|%s", s->kind->kind, s->ns, s->name, s->referent ? consumer_ns : "");
-    char *version = es_strf("%s-%lld", s->uid, (long long)s->generation);
-    if (key && version)
-        rc = es_pool_borrow(env->pool, key, version, open_instance, &opening, &o.instance, err);
-    else
-        rc = es_error_nomem(err);
-    es_mem_free(key);
-    es_mem_free(version);
+    rc = es_sources_reader(env, s, s->referent ? consumer_ns : "", &o.reader, err);
+    if (rc < 0)
+        return rc;
+    o.authority.reader = o.reader;
+    rc = borrow_newest(&opening, o.reader, &o.instance, err);
     if (rc == 0)
         *ret = o;
+    else
+        es_reader_release(env, o.reader);
     return rc;
 }
 
@@ -300,5 +322,7 @@ void es_store_close(struct es_env *env, struct es_open_store *open)
 {
     if (open->instance)
         es_pool_return(env->pool, open->instance);
+    es_reader_release(env, open->reader);
     open->instance = NULL;
+    open->reader = NULL;
 }

@@ -44,8 +44,11 @@ bool es_store_is_ours(const struct es_env *env, const struct es_store *s);
 struct es_open_store {
     const struct es_store *store;
     struct es_instance *instance;
+    struct es_reader *reader; /* under which it is noted what the store was opened with */
     struct es_authority authority;
 };
+
+/* ES_E_CONFLICT: the store was edited since the caller got it. Get it again. */
 int es_store_open(struct es_env *env, const struct es_store *s, const char *consumer_ns, int64_t deadline_ms,
                   struct es_open_store *ret, struct es_error *err);
 void es_store_close(struct es_env *env, struct es_open_store *open);

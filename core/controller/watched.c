@@ -7,7 +7,10 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/controller/controller.h"
+#include "core/controller/denied.h"
+#include "core/controller/sources.h"
 #include "core/controller/store_table.h"
+#include "core/controller/watched.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
@@ -93,6 +96,8 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
                                     const json_t *kept)
 {
     struct es_env *env = ctx;
+    if (what & ES_CHANGED_GONE)
+        es_denied_forget(env->denied, ns, name);
     /* Finalizers alone are news only when ours is missing: its appearance is our
      * own doing, whoever tells of it first, and must not cut a backoff short. */
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || !es_obj_has_finalizer(kept, ES_FINALIZER))
@@ -112,6 +117,32 @@ static void wake_dependents(struct es_env *env, const char *what, const char *ns
         es_cache_each(env->external_secrets, text, enqueue_external_secret, env);
 }
 
+struct wake {
+    struct es_env *env;
+    const char *only_ns;
+    size_t count;
+};
+
+static void wake_one(void *ctx, const char *ns, const char *name)
+{
+    struct wake *w = ctx;
+
+    if (*w->only_ns && !es_streq(ns, w->only_ns))
+        return;
+    w->count++;
+    enqueue_external_secret(w->env, ns, name);
+}
+
+size_t es_wake_dependents(struct es_env *env, const char *ns, const char *name, const char *only_ns)
+{
+    struct wake w = {.env = env, .only_ns = only_ns};
+    char text[640];
+
+    if (env->external_secrets && snprintf(text, sizeof text, "store:%s/%s", ns, name) < (int)sizeof text)
+        es_cache_each(env->external_secrets, text, wake_one, &w);
+    return w.count;
+}
+
 /* ---- stores ---- */
 
 static void mark_store(const json_t *kept, struct es_marks *ret)
@@ -121,32 +152,31 @@ static void mark_store(const json_t *kept, struct es_marks *ret)
 }
 
 static void store_changed(struct es_env *env, const struct es_kind *kind, enum es_controller_id id,
-                          const char *ns, const char *name, unsigned what)
+                          const char *ns, const char *name, unsigned what, const json_t *kept)
 {
     char prefix[640];
 
     es_store_forget(env, kind, ns, name);
+    es_sources_store_changed(env, kind, ns, name, what & ES_CHANGED_GONE ? NULL : kept);
     if (what & ES_CHANGED_GONE &&
         snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix)
         es_pool_drop(env->pool, prefix);
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE))
         env->enqueue(env->enqueue_ctx, id, ns, name);
     /* A store that became ready or was edited ends its dependents' backoff. */
-    wake_dependents(env, "store", ns, name);
+    es_wake_dependents(env, ns, name, "");
 }
 
 static void secret_store_changed(void *ctx, const char *ns, const char *name, unsigned what,
                                  const json_t *kept)
 {
-    (void)kept;
-    store_changed(ctx, &es_kind_secret_store, ES_SECRET_STORE, ns, name, what);
+    store_changed(ctx, &es_kind_secret_store, ES_SECRET_STORE, ns, name, what, kept);
 }
 
 static void cluster_store_changed(void *ctx, const char *ns, const char *name, unsigned what,
                                   const json_t *kept)
 {
-    (void)kept;
-    store_changed(ctx, &es_kind_cluster_secret_store, ES_CLUSTER_SECRET_STORE, ns, name, what);
+    store_changed(ctx, &es_kind_cluster_secret_store, ES_CLUSTER_SECRET_STORE, ns, name, what, kept);
 }
 
 /* ---- targets ---- */
@@ -184,7 +214,11 @@ static void index_target(const json_t *kept, struct es_terms *t)
  * our own writes. */
 static void target_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
 {
-    if (what & ES_CHANGED_GONE || !es_obj_bool(kept, "intact"))
+    bool gone = what & ES_CHANGED_GONE;
+    /* A target may also be what a store is opened with. */
+    es_sources_news(ctx, ES_READ_SECRET, ns, name,
+                    gone ? NULL : es_obj_str(kept, "metadata", "resourceVersion"), gone);
+    if (gone || !es_obj_bool(kept, "intact"))
         wake_dependents(ctx, "target", ns, name);
 }
 
@@ -202,6 +236,20 @@ static int digest_namespace(json_t **object)
     json_decref(*object);
     *object = kept;
     return 0;
+}
+
+/* Marked by its labels alone, so that nothing else about it wakes anybody. */
+static void mark_namespace(const json_t *kept, struct es_marks *ret)
+{
+    ret->spec = mix_strings(0, es_obj_at(kept, "metadata", "labels"));
+}
+
+static void namespace_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
+{
+    (void)ns;
+    (void)what;
+    (void)kept;
+    es_denied_wake(ctx, name);
 }
 
 /* ---- all of it ---- */
@@ -234,7 +282,12 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
         {env->settings.cluster_stores,
          &env->cluster_secret_stores,
          {.kind = &es_kind_cluster_secret_store, .marks = mark_store, .changed = cluster_store_changed}},
-        {!env->settings.ns, &env->namespaces, {.kind = &es_kind_namespace, .digest = digest_namespace}},
+        {!env->settings.ns,
+         &env->namespaces,
+         {.kind = &es_kind_namespace,
+          .digest = digest_namespace,
+          .marks = mark_namespace,
+          .changed = namespace_changed}},
         {true,
          &env->external_secrets,
          {.kind = &es_kind_external_secret,
@@ -251,7 +304,9 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     };
 
     env->store_table = es_store_table_new();
-    if (!env->store_table)
+    env->sources = es_sources_new(env);
+    env->denied = es_denied_new();
+    if (!env->store_table || !env->sources || !env->denied)
         return es_error_nomem(err);
     for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
         if (!plan[i].wanted)
@@ -268,5 +323,9 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
 void es_controllers_fini(struct es_env *env)
 {
     es_store_table_free(env->store_table);
+    es_sources_free(env->sources);
+    es_denied_free(env->denied);
     env->store_table = NULL;
+    env->sources = NULL;
+    env->denied = NULL;
 }

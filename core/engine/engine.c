@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/controller/sources.h"
 #include "core/kube/obj.h"
 
 #define DEFAULT_WORKERS 16
@@ -209,6 +210,7 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
     if (es_mono_ms() >= e->next_sweep_ms) {
         e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
         es_pool_sweep(e->env->pool, STORE_IDLE_MS);
+        es_sources_sweep(e->env);
     }
     return 0;
 }

@@ -58,6 +58,10 @@ int es_authority_namespace(const struct es_authority *who, const char *ns, const
         if (es_str_empty(who->store_namespace))
             return es_error_set(err, ES_E_DENIED, "%s %s has no namespace to read from", who->store_kind,
                                 who->store_name);
+        if (!es_str_empty(ns) && !es_streq(ns, who->store_namespace))
+            return es_error_set(err, ES_E_CONFIG,
+                                "namespace should either be empty or match the namespace of the SecretStore "
+                                "for a namespaced SecretStore");
         *ret = who->store_namespace;
         return 0;
     }

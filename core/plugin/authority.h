@@ -17,9 +17,9 @@
 /* Whether `text` is one of the string values somewhere in the block. */
 bool es_authority_names(const json_t *spec, const char *text);
 
-/* Where a reference of this store points: a SecretStore's own namespace,
- * whatever the reference says; for a ClusterSecretStore the given one, which
- * must be the consumer's or stand in the block, or else the consumer's.
+/* Where a reference of this store points: a SecretStore's own namespace, and
+ * ES_E_CONFIG when the reference says another; for a ClusterSecretStore the given
+ * one, which must be the consumer's or stand in the block, or else the consumer's.
  * ES_E_UNDECIDED when that is not known (validation of a referent store), ES_E_DENIED. */
 int es_authority_namespace(const struct es_authority *who, const char *ns, const char **ret,
                            struct es_error *err);

@@ -162,7 +162,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     if (!services->kube_read)
         return es_call_service_error(c, ES_E_UNSUPPORTED, "there is no cluster to read %s \"%s\" from",
                                      kinds[what], name_text);
-    rc = services->kube_read(services->ctx, reads[what], from, name_text, key_text, &blob, &err);
+    rc = services->kube_read(services->ctx, c->who, reads[what], from, name_text, key_text, &blob, &err);
     return es_host_hand_out_blob(c, rc, &blob, &err, out);
 }
 
@@ -217,7 +217,7 @@ static esp_status host_sa_token(struct esp_call *c, esp_bytes ns, esp_bytes acco
         return es_call_service_error(c, ES_E_UNSUPPORTED, "there is no cluster to ask for a token of \"%s\"",
                                      name);
     ttl = ttl < MIN_TOKEN_S ? MIN_TOKEN_S : ttl > MAX_TOKEN_S ? MAX_TOKEN_S : ttl;
-    rc = services->sa_token(services->ctx, from, name, texts, count, ttl, &blob, &err);
+    rc = services->sa_token(services->ctx, c->who, from, name, texts, count, ttl, &blob, &err);
     return es_host_hand_out_blob(c, rc, &blob, &err, out);
 }
 

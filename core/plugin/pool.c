@@ -13,7 +13,8 @@ enum state { OPENING, READY, FAILED };
 /* One instance, or the attempt to have one. An attached entry is found by its
  * key. A detached one serves those who hold it and is closed by the last. */
 struct entry {
-    char *key, *version;
+    char *key;
+    uint64_t version;
     enum state state;
     bool attached;
     size_t users; /* borrowers, and whoever waits for the opening */
@@ -57,7 +58,6 @@ static void entry_free(struct entry *e)
         return;
     es_instance_close(e->instance);
     es_mem_free(e->key);
-    es_mem_free(e->version);
     es_mem_free(e);
 }
 
@@ -117,48 +117,51 @@ static struct entry *leave_locked(struct es_pool *p, struct entry *e)
     return e;
 }
 
-static struct entry *entry_new(const char *key, const char *version)
+static struct entry *entry_new(const char *key, uint64_t version)
 {
     struct entry *e = es_mem_calloc(1, sizeof *e);
 
     if (!e)
         return NULL;
-    *e = (struct entry){
-        .key = es_mem_strdup(key), .version = es_mem_strdup(version), .state = OPENING, .users = 1};
-    if (e->key && e->version)
+    *e = (struct entry){.key = es_mem_strdup(key), .version = version, .state = OPENING, .users = 1};
+    if (e->key)
         return e;
     entry_free(e);
     return NULL;
 }
 
 /* Of this version, and not lost with its plugin's process. */
-static bool is_good(const struct entry *e, const char *version)
+static bool is_good(const struct entry *e, uint64_t version)
 {
-    return es_streq(e->version, version) && (e->state != READY || !es_instance_stale(e->instance));
+    return e->version == version && (e->state != READY || !es_instance_stale(e->instance));
 }
 
-/* The entry to use, with one user more. *mine: the caller has to open it. */
-static struct entry *claim_locked(struct es_pool *p, const char *key, const char *version, bool *mine,
-                                  struct entry **idle)
+/* *ret is the entry to use, with one user more. *mine: the caller has to open it. */
+static int claim_locked(struct es_pool *p, const char *key, uint64_t version, struct entry **ret, bool *mine,
+                        struct entry **idle)
 {
     struct entry *e = es_map_get(&p->by_key, key);
 
     *mine = false;
+    if (e && e->version > version)
+        return ES_E_CONFLICT;
     if (e && is_good(e, version)) {
         e->users++;
-        return e;
+        *ret = e;
+        return 0;
     }
     struct entry *fresh = entry_new(key, version);
     if (!fresh)
-        return NULL;
+        return ES_E_NOMEM;
     if (e)
         detach_locked(p, e, idle);
     if (attach_locked(p, fresh) < 0) {
         entry_free(fresh);
-        return NULL;
+        return ES_E_NOMEM;
     }
     *mine = true;
-    return fresh;
+    *ret = fresh;
+    return 0;
 }
 
 /* Publishes how the opening ended and wakes those who wait for it. */
@@ -180,18 +183,23 @@ static void settle_locked(struct es_pool *p, struct entry *e, int rc, struct es_
     pthread_cond_broadcast(&p->opened);
 }
 
-int es_pool_borrow(struct es_pool *p, const char *key, const char *version,
+static int no_entry(int rc, struct es_error *err)
+{
+    return rc == ES_E_CONFLICT ? es_error_set(err, rc, "the store was changed meanwhile")
+                               : es_error_nomem(err);
+}
+
+int es_pool_borrow(struct es_pool *p, const char *key, uint64_t version,
                    int (*open)(void *ctx, struct es_instance **ret, struct es_error *err), void *ctx,
                    struct es_instance **ret, struct es_error *err)
 {
     struct es_instance *instance = NULL;
-    struct entry *idle = NULL, *last = NULL;
+    struct entry *e = NULL, *idle = NULL, *last = NULL;
     struct es_error why = ES_ERROR_INIT;
     bool mine;
-    int rc = 0;
 
     pthread_mutex_lock(&p->lock);
-    struct entry *e = claim_locked(p, key, version, &mine, &idle);
+    int rc = claim_locked(p, key, version, &e, &mine, &idle);
     if (e && mine) {
         pthread_mutex_unlock(&p->lock);
         rc = open(ctx, &instance, &why);
@@ -201,7 +209,7 @@ int es_pool_borrow(struct es_pool *p, const char *key, const char *version,
     while (e && e->state == OPENING)
         pthread_cond_wait(&p->opened, &p->lock);
     if (!e) {
-        rc = es_error_nomem(err);
+        rc = no_entry(rc, err);
     } else if (e->state == FAILED) {
         rc = e->why.code;
         if (err)

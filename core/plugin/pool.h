@@ -3,7 +3,8 @@
  *
  * Opening a store may cost a login; thousands of ExternalSecrets must not cost
  * thousands. An entry is found by `key` (which store, for whom) and is good as
- * long as `version` (generation, credentials) is the same. */
+ * long as `version` is the same: a number that stands for what it is opened from
+ * (the store, its credentials), and grows whenever that changes. */
 #ifndef ES_PLUGIN_POOL_H
 #define ES_PLUGIN_POOL_H
 
@@ -22,9 +23,11 @@ void es_pool_free(struct es_pool *p);
 
 /* Borrows the instance of key and version, opening it with `open` when there
  * is none (other borrowers of the same key wait for that one opening; a failure
- * is theirs too, and is not remembered). An instance of another version is
- * closed when its last borrower returns it. */
-int es_pool_borrow(struct es_pool *p, const char *key, const char *version,
+ * is theirs too, and is not remembered). An instance of an older version is
+ * closed when its last borrower returns it. ES_E_CONFLICT: there is one of a newer
+ * version. A late-comer must not replace it, or the two would go on replacing
+ * each other for as long as both are asked for. */
+int es_pool_borrow(struct es_pool *p, const char *key, uint64_t version,
                    int (*open)(void *ctx, struct es_instance **ret, struct es_error *err), void *ctx,
                    struct es_instance **ret, struct es_error *err);
 void es_pool_return(struct es_pool *p, struct es_instance *i);

@@ -15,6 +15,7 @@
 #include "core/http/http.h"
 
 struct es_authority;
+struct es_reader;
 
 enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT };
 
@@ -24,13 +25,15 @@ struct es_services {
     const char *user_agent;
 
     /* The value of `key` (Secret: decoded), or the object's JSON for a service
-     * account. NOT_FOUND when object or key is absent. NULL function: no cluster. */
-    int (*kube_read)(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *err);
+     * account. NOT_FOUND when object or key is absent. `who` it is for has been
+     * checked. NULL function: no cluster. */
+    int (*kube_read)(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
+                     const char *name, const char *key, struct es_blob *ret, struct es_error *err);
 
     /* TokenRequest for a service account; audience_count 0: the API server's own. */
-    int (*sa_token)(void *ctx, const char *ns, const char *name, const char *const *audiences,
-                    size_t audience_count, int64_t ttl_s, struct es_blob *ret, struct es_error *err);
+    int (*sa_token)(void *ctx, const struct es_authority *who, const char *ns, const char *name,
+                    const char *const *audiences, size_t audience_count, int64_t ttl_s, struct es_blob *ret,
+                    struct es_error *err);
 
     /* Renders a Go template over a JSON object. NULL until there is one. */
     int (*render)(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
@@ -50,6 +53,7 @@ struct es_authority {
     const json_t *spec;             /* the provider's block: names absent from it are DENIED */
     int64_t deadline_ms;            /* monotonic; 0: 30 s from now */
     const bool *cancelled;          /* or NULL */
+    struct es_reader *reader;       /* of the services' owner, under which it notes what is read; or NULL */
 };
 
 #endif

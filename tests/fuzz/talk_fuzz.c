@@ -22,19 +22,22 @@ static int give(struct es_blob *ret, struct es_error *err)
     return es_blob_set(ret, "a value", 7) < 0 ? es_error_nomem(err) : 0;
 }
 
-static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *err)
+static int kube_read(void *ctx, const struct es_authority *whom, enum es_kube_read what, const char *ns,
+                     const char *name, const char *key, struct es_blob *ret, struct es_error *err)
 {
     (void)ctx;
+    (void)whom;
     (void)ns;
     REQUIRE(what <= ES_READ_SERVICE_ACCOUNT && *name); /* the block names no "" */
     return *key ? give(ret, err) : es_error_set(err, ES_E_NOT_FOUND, "no such key");
 }
 
-static int sa_token(void *ctx, const char *ns, const char *name, const char *const *audiences,
-                    size_t audience_count, int64_t ttl_s, struct es_blob *ret, struct es_error *err)
+static int sa_token(void *ctx, const struct es_authority *whom, const char *ns, const char *name,
+                    const char *const *audiences, size_t audience_count, int64_t ttl_s, struct es_blob *ret,
+                    struct es_error *err)
 {
     (void)ctx;
+    (void)whom;
     (void)ns;
     REQUIRE(*name && ttl_s >= 600 && ttl_s <= 86400);
     for (size_t i = 0; i < audience_count; i++)

@@ -84,7 +84,7 @@ static int open_store(void *ctx, struct es_instance **ret, struct es_error *err)
 
 static int story_pool(struct es_error *err)
 {
-    static const char *const versions[] = {"1", "1", "2"};
+    static const uint64_t versions[] = {1, 1, 2};
     struct es_pool *pool = NULL;
     int rc = es_pool_new(&pool, err);
     for (int i = 0; i < 3 && rc == 0; i++) {

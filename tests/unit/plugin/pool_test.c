@@ -52,7 +52,7 @@ static int open_store(void *ctx, struct es_instance **ret, struct es_error *err)
     return es_instance_open(ret, registry, es_registry_provider(registry, "probe"), &who, NULL, err);
 }
 
-static struct es_instance *borrow(const char *key, const char *version)
+static struct es_instance *borrow(const char *key, uint64_t version)
 {
     struct es_instance *i = NULL;
     struct es_error err = ES_ERROR_INIT;
@@ -64,9 +64,9 @@ static struct es_instance *borrow(const char *key, const char *version)
 static void test_one_opening_for_many(void **state)
 {
     (void)state;
-    struct es_instance *a = borrow("team/store", "1");
-    assert_ptr_equal(borrow("team/store", "1"), a);
-    struct es_instance *b = borrow("team/other", "1");
+    struct es_instance *a = borrow("team/store", 1);
+    assert_ptr_equal(borrow("team/store", 1), a);
+    struct es_instance *b = borrow("team/other", 1);
     assert_ptr_not_equal(a, b);
     assert_int_equal(probe_opened, 2);
     es_pool_return(pool, a);
@@ -74,7 +74,7 @@ static void test_one_opening_for_many(void **state)
     es_pool_return(pool, b);
     es_pool_return(pool, NULL);
     assert_int_equal(probe_closed, 0); /* kept for the next one */
-    assert_ptr_equal(borrow("team/store", "1"), a);
+    assert_ptr_equal(borrow("team/store", 1), a);
     es_pool_return(pool, a);
     assert_int_equal(es_pool_count(pool), 2);
 }
@@ -82,8 +82,8 @@ static void test_one_opening_for_many(void **state)
 static void test_another_version_replaces(void **state)
 {
     (void)state;
-    struct es_instance *old = borrow("team/store", "1");
-    struct es_instance *new = borrow("team/store", "2");
+    struct es_instance *old = borrow("team/store", 1);
+    struct es_instance *new = borrow("team/store", 2);
     assert_ptr_not_equal(old, new);
     assert_int_equal(es_pool_count(pool), 2);
     assert_int_equal(probe_closed, 0); /* somebody works with the old one */
@@ -91,18 +91,42 @@ static void test_another_version_replaces(void **state)
     assert_int_equal(probe_closed, 1);
     es_pool_return(pool, new);
     assert_int_equal(probe_closed, 1);
-    new = borrow("team/store", "3"); /* nobody used "2": closed at once */
+    new = borrow("team/store", 3); /* nobody used "2": closed at once */
     assert_int_equal(probe_closed, 2);
     es_pool_return(pool, new);
     assert_int_equal(es_pool_count(pool), 1);
 }
 
+/* Two that are asked for in turn must not replace each other. */
+static void test_a_late_comer_does_not_replace(void **state)
+{
+    struct es_instance *late = NULL;
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    struct es_instance *new = borrow("team/store", 2);
+    for (int i = 0; i < 3; i++) {
+        int rc = es_pool_borrow(pool, "team/store", 1, open_store, &who, &late, &err);
+        assert_error(rc, &err, ES_E_CONFLICT, "the store was changed meanwhile");
+        assert_null(late);
+        assert_ptr_equal(borrow("team/store", 2), new);
+        es_pool_return(pool, new);
+    }
+    es_pool_return(pool, new);
+    assert_int_equal(probe_opened, 1);
+    es_pool_return(pool, borrow("team/other", 1)); /* another key has versions of its own */
+
+    es_pool_drop(pool, "team/store"); /* where nothing is open, there is nothing to protect */
+    es_pool_return(pool, borrow("team/store", 1));
+    assert_int_equal(probe_opened, 3);
+}
+
 static void test_drop_and_sweep(void **state)
 {
     (void)state;
-    struct es_instance *a = borrow("team/store/x", "1");
-    struct es_instance *b = borrow("team/store/y", "1");
-    struct es_instance *c = borrow("team/stork", "1");
+    struct es_instance *a = borrow("team/store/x", 1);
+    struct es_instance *b = borrow("team/store/y", 1);
+    struct es_instance *c = borrow("team/stork", 1);
     es_pool_return(pool, b);
     es_pool_drop(pool, "team/store/");
     assert_int_equal(probe_closed, 1); /* b; a is in use */
@@ -124,7 +148,7 @@ static void test_drop_and_sweep(void **state)
 
 struct borrower {
     pthread_t thread;
-    const char *version;
+    uint64_t version;
     struct es_instance *instance;
     struct es_error err;
     int rc;
@@ -137,7 +161,7 @@ static void *borrow_here(void *arg)
     return NULL;
 }
 
-static void start(struct borrower *list, size_t count, const char *version)
+static void start(struct borrower *list, size_t count, uint64_t version)
 {
     for (size_t i = 0; i < count; i++) {
         list[i] = (struct borrower){.version = version};
@@ -158,7 +182,7 @@ static void test_others_wait_for_the_opening(void **state)
 
     attempts = 0;
     open_delay_ms = 50;
-    start(list, 8, "1");
+    start(list, 8, 1);
     join(list, 8);
     assert_int_equal(attempts, 1);
     for (size_t i = 0; i < 8; i++) {
@@ -176,7 +200,7 @@ static void test_a_failure_is_shared_and_forgotten(void **state)
     attempts = 0;
     open_delay_ms = 100;
     open_result = ES_E_DENIED;
-    start(list, 8, "1");
+    start(list, 8, 1);
     join(list, 8);
     /* Who came after the first attempt had ended made one of its own. */
     assert_in_range(attempts, 1, 8);
@@ -187,7 +211,7 @@ static void test_a_failure_is_shared_and_forgotten(void **state)
     assert_int_equal(es_pool_count(pool), 0);
     open_result = 0;
     open_delay_ms = 0;
-    es_pool_return(pool, borrow("team/store", "1"));
+    es_pool_return(pool, borrow("team/store", 1));
     assert_int_equal(es_pool_count(pool), 1);
 }
 
@@ -198,11 +222,11 @@ static void test_a_drop_during_the_opening(void **state)
 
     attempts = 0;
     open_delay_ms = 100;
-    start(one, 1, "1");
+    start(one, 1, 1);
     while (__atomic_load_n(&attempts, __ATOMIC_SEQ_CST) == 0)
         nap(1);
     es_pool_drop(pool, "team/");
-    start(two, 1, "1"); /* does not get what was dropped */
+    start(two, 1, 1); /* does not get what was dropped */
     join(one, 1);
     join(two, 1);
     assert_int_equal(one->rc, 0);
@@ -218,7 +242,6 @@ static void test_a_drop_during_the_opening(void **state)
 static void *work(void *arg)
 {
     static const char *const keys[] = {"a/1", "a/2", "b/1"};
-    static const char *const versions[] = {"1", "2"};
     unsigned seed = (unsigned)(uintptr_t)arg;
     struct es_blob value = {0};
     struct es_error err = ES_ERROR_INIT;
@@ -226,9 +249,9 @@ static void *work(void *arg)
     for (int i = 0; i < 300; i++) {
         seed = seed * 1103515245u + 12345u;
         struct es_instance *in = NULL;
-        const char *version = versions[(seed >> 20) % 8 == 0];
+        uint64_t version = (seed >> 20) % 8 == 0 ? 2 : 1;
         if (es_pool_borrow(pool, keys[(seed >> 16) % 3], version, open_store, &who, &in, &err) < 0)
-            continue; /* the disturber's doing */
+            continue; /* the disturber's doing, or a newer one is there */
         if (es_instance_get(in, &who, NULL, &value, &err) < 0)
             __atomic_add_fetch(&attempts, 1000000, __ATOMIC_SEQ_CST);
         es_pool_return(pool, in);
@@ -274,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_one_opening_for_many),
         TEST(test_another_version_replaces),
+        TEST(test_a_late_comer_does_not_replace),
         TEST(test_drop_and_sweep),
         TEST(test_others_wait_for_the_opening),
         TEST(test_a_failure_is_shared_and_forgotten),

@@ -13,10 +13,11 @@ esp_status (*probe_act)(struct esp_call *call, const struct esp_request *request
 int probe_opened, probe_closed;
 const struct esp_host *const probe_host = &es_host_table;
 
-int probe_kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                    struct es_blob *ret, struct es_error *err)
+int probe_kube_read(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
+                    const char *name, const char *key, struct es_blob *ret, struct es_error *err)
 {
     (void)ctx;
+    (void)who;
     (void)what;
     (void)err;
     assert_string_equal(ns, "team");

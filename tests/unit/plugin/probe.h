@@ -53,8 +53,8 @@ int probe_get(const struct es_registry *r, const struct es_authority *who,
 
 /* A cluster that has "s3cr3t-token" in the Secret team/ours, at key "token"; anything
  * else fails the test. */
-int probe_kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                    struct es_blob *ret, struct es_error *err);
+int probe_kube_read(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
+                    const char *name, const char *key, struct es_blob *ret, struct es_error *err);
 
 json_t *parse(const char *text);
 esp_bytes bytes(const char *text);

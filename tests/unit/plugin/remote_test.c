@@ -375,7 +375,7 @@ static void *keep_getting(void *arg)
         struct es_error err = ES_ERROR_INIT;
         struct es_instance *i = NULL;
         struct es_blob value = {0};
-        int rc = es_pool_borrow(l->pool, "store", "1", open_one, NULL, &i, &err);
+        int rc = es_pool_borrow(l->pool, "store", 1, open_one, NULL, &i, &err);
         if (rc == 0) {
             rc = get_within(i, 20000, NULL, &value, &err);
             es_pool_return(l->pool, i);

@@ -39,11 +39,12 @@ static struct es_error err;
 static char why[ES_TALK_WHY_MAX];
 static esp_status status;
 
-static int kube_read(void *ctx, enum es_kube_read what, const char *ns, const char *name, const char *key,
-                     struct es_blob *ret, struct es_error *error)
+static int kube_read(void *ctx, const struct es_authority *whom, enum es_kube_read what, const char *ns,
+                     const char *name, const char *key, struct es_blob *ret, struct es_error *error)
 {
     static char value[100000];
     (void)ctx;
+    (void)whom;
     (void)what;
     (void)ns;
     (void)name;
