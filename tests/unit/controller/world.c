@@ -282,7 +282,9 @@ static void begin(void)
 {
     struct es_error err = ES_ERROR_INIT;
     struct es_services services = {0};
-    const struct es_engine_opts opts = {.workers = WORKERS, .backoff_base_ms = 20, .backoff_max_ms = 80};
+    const struct es_engine_opts opts = {.workers = WORKERS,
+                                        .backoff_base_ms = options.backoff_ms ? options.backoff_ms : 20,
+                                        .backoff_max_ms = options.backoff_ms ? options.backoff_ms : 80};
 
     world_env = (struct es_env){.settings = {.controller_class = "default",
                                              .store_requeue_ms = 300000,

@@ -18,6 +18,7 @@ struct world_opts {
     int32_t maintenance;     /* of the probe; 0: maintained */
     uint64_t caps;           /* instead of its own; 0: reads, lists, concurrent, whole values */
     const char *fake_plugin; /* a file to load beside the probe, or NULL */
+    int64_t backoff_ms;      /* after each failure; 0: 20 to 80 ms */
 };
 
 /* Starts with an empty cluster. A process dies with world_stop or world_restart. */
