@@ -139,7 +139,7 @@ static int check_regexes(const json_t *condition, size_t index, struct es_error 
     return 0;
 }
 
-/* What an API server cannot check when the store is written. */
+/* The definitions' own rule says this at the door; the reference's have none. */
 static int check_conditions(const json_t *object, struct es_error *err)
 {
     json_t *condition;

@@ -70,6 +70,9 @@
 #ifndef CHECK
 #define CHECK NULL
 #endif
+#ifndef VALIDATE
+#define VALIDATE NULL
+#endif
 
 static const struct esp_host *host;
 
@@ -114,6 +117,7 @@ static const struct esp_store_ops ops = {
     .get = GET,
     .list = LIST,
     .close = CLOSE,
+    .validate = VALIDATE,
 };
 
 static const struct esp_component component = {

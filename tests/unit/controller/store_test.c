@@ -169,6 +169,20 @@ static void test_two_providers(void **state)
         "only have exactly one backend specified, found 0");
 }
 
+/* As long as the definitions are the reference's, nobody has checked them before. */
+static void test_namespace_regexes(void **state)
+{
+    (void)state;
+    world_cluster_store("{'conditions':[{'namespaceRegexes':['^a$']},{'namespaceRegexes':['^b$','[']}]}");
+    world_settle();
+    const char *ready = world_ready(CSTORE, "", "cstore");
+    assert_true(es_str_starts(ready, "False|InvalidProviderConfig|unable to validate store: failed to compile 1th "
+                                     "namespace regex in 1th condition: "));
+    world_cluster_store("{'conditions':[{'namespaceRegexes':['^a$']}]}");
+    world_settle();
+    assert_string_equal(world_ready(CSTORE, "", "cstore"), VALID);
+}
+
 /* ---- whose store ---- */
 
 static void test_other_classes_are_not_ours(void **state)
@@ -384,6 +398,7 @@ int main(void)
         IN_WORLD(test_the_static_check),
         IN_WORLD(test_unknown_providers),
         IN_WORLD(test_two_providers),
+        IN_WORLD(test_namespace_regexes),
         IN_WORLD(test_other_classes_are_not_ours),
         IN_WORLD(test_a_deleted_store_is_forgotten),
         IN_WORLD(test_maintenance),
