@@ -108,6 +108,7 @@ def test_the_rights_are_enough_for_a_cluster(install, cluster, space):
                            ("escalate", "clusterroles.rbac.authorization.k8s.io")):
         assert not esod.may(verb, resource, space.name), f"{verb} {resource}"
     assert esod.may("get", "secrets", space.name)
+    assert all(esod.may("watch", resource, space.name) for resource in ("configmaps", "serviceaccounts"))
 
 
 def test_the_quickstart_on_a_cluster(install, cluster):
