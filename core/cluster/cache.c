@@ -214,8 +214,8 @@ static bool fits_term(const json_t *labels, const char *term, size_t len)
     json_object_foreach ((json_t *)(uintptr_t)labels, key, value)
         if (strlen(key) == key_len && memcmp(key, term, key_len) == 0)
             return !eq || (json_string_length(value) == value_len &&
-                           memcmp(json_string_value(value), eq + 1, value_len) == 0) != not;
-    return not;
+                           memcmp(json_string_value(value), eq + 1, value_len) == 0) != not ;
+    return not ;
 }
 
 bool es_cache_selects(const struct es_cache *c, const json_t *object)

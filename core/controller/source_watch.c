@@ -80,8 +80,8 @@ struct es_source_watches *es_source_watches_new(struct es_env *env)
         struct source_watch *w = &all->watches[what];
         w->env = env;
         w->what = (enum es_kube_read)what;
-        w->sink = (struct es_watch_sink){
-            .restart = on_restart, .event = on_event, .synced = on_synced, .ctx = w};
+        w->sink =
+            (struct es_watch_sink){.restart = on_restart, .event = on_event, .synced = on_synced, .ctx = w};
     }
     return all;
 }

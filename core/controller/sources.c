@@ -60,12 +60,12 @@ struct es_reader {
 struct es_sources {
     struct es_env *env;
     struct es_source_watches *watches;
-    pthread_mutex_t lock;                   /* guards all that follows and what it points to */
-    struct es_map by_id;                    /* source.id -> source */
-    struct es_map stores;                   /* known_store.key -> known_store */
-    struct es_map readers;                  /* es_reader.key -> es_reader, those with a store */
-    size_t counts[KINDS];                   /* sources */
-    uint32_t lists[KINDS];                  /* full lists begun */
+    pthread_mutex_t lock;  /* guards all that follows and what it points to */
+    struct es_map by_id;   /* source.id -> source */
+    struct es_map stores;  /* known_store.key -> known_store */
+    struct es_map readers; /* es_reader.key -> es_reader, those with a store */
+    size_t counts[KINDS];  /* sources */
+    uint32_t lists[KINDS]; /* full lists begun */
     uint64_t editions;
 };
 
@@ -311,8 +311,8 @@ static int find_store_locked(struct es_sources *s, const struct es_store *store,
     return set_version_locked(s, k, store->object);
 }
 
-static int add_reader_locked(struct es_sources *s, struct known_store *k, const char *consumer, char *take_key,
-                             struct es_reader **ret)
+static int add_reader_locked(struct es_sources *s, struct known_store *k, const char *consumer,
+                             char *take_key, struct es_reader **ret)
 {
     struct es_reader *r = calloc(1, sizeof *r);
     char *whose = es_mem_strdup(consumer);

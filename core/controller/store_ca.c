@@ -107,8 +107,8 @@ static int read_provider(struct es_env *env, const struct es_store *s, const jso
     if (rc == 0)
         return 0;
     es_blob_fini(ret);
-    return es_error_wrap(err, "the %s %s/%s holds no CA certificate at key \"%s\": ",
-                         es_obj_str(ref, "type"), ns, name, key);
+    return es_error_wrap(err, "the %s %s/%s holds no CA certificate at key \"%s\": ", es_obj_str(ref, "type"),
+                         ns, name, key);
 }
 
 int es_store_ca(struct es_env *env, const struct es_store *s, struct es_reader *reader, struct es_blob *ret,

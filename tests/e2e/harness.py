@@ -29,6 +29,7 @@ KINDS = {  # kind: (apiVersion, plural, namespaced)
     "Namespace": ("v1", "namespaces", False),
     "Secret": ("v1", "secrets", True),
     "ConfigMap": ("v1", "configmaps", True),
+    "ServiceAccount": ("v1", "serviceaccounts", True),
     "Event": ("v1", "events", True),
     "ExternalSecret": (GROUP + "/v1", "externalsecrets", True),
     "SecretStore": (GROUP + "/v1", "secretstores", True),

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import (GROUP, PATIENCE, build_dir, condition, external_secret, stays, store, wait_for, with_server)
+from harness import Space, build_dir, stays, store, wait_for, with_server
 from proxy import HttpProxy
 
 pytestmark = pytest.mark.sanitized
@@ -49,7 +49,6 @@ def esod(make_esod):
 
 @pytest.fixture
 def second_space(cluster):
-    from harness import Space
     made = Space(cluster, f"e2e-{secrets.token_hex(4)}")
     yield made
     made.remove()
@@ -154,6 +153,14 @@ def test_a_credential_that_esod_makes_itself(esod, cluster, space):
     space.store({"vault-token": "right"})
     wait_for(lambda: cluster.holds(space.name, "login", {"token": "right"}), 4)
     at_once(lambda: cluster.holds(space.name, "app", {"k": "right"}))
+
+
+def test_a_service_account_that_comes_late(esod, cluster, space):
+    put(cluster, logs_in("own", space.name, auth={"serviceAccountRef": {"name": "robot"}}))
+    assert 'cannot request Kubernetes service account token for service account "robot"' in not_ready(cluster, "own", space.name)
+    time.sleep(NAP)
+    cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot", "namespace": space.name}})
+    at_once(lambda: cluster.ready("SecretStore", "own", space.name))
 
 
 # ---- referent authentication

@@ -1,6 +1,7 @@
 /* Nothing wrong with it: its value is the credential that it was opened with, or, of a
  * store with a URL, what that answers to a client who trusts the store's CA. With
- * "lazy" the credential is read by each `get`. A credential "wrong" is refused, as a
+ * "lazy" the credential is read by each `get`; with a serviceAccountRef it is a token of
+ * that account. A credential "wrong" is refused, as a
  * backend would. */
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,7 @@
 #include "esp/json.h"
 #include "esp/text.h"
 
-#define SCHEMA                                                                                               \
-    "{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}"
+#define SCHEMA "{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}"
 #define CAPS ESP_CAP_READ | ESP_CAP_WHOLE_VALUES
 #define OPEN log_in
 #define CLOSE log_out
@@ -36,20 +36,30 @@ static struct esp_text member(esp_bytes document, const char *path)
     return t;
 }
 
+static esp_status ask_for_token(struct esp_call *call, esp_bytes account, esp_bytes *token)
+{
+    const esp_bytes audience = esp_str("backend");
+    return host->sa_token(call, esp_str(""), account, &audience, 1, 0, token);
+}
+
 /* Empty when the store names no credential. */
 static esp_status read_token(struct esp_call *call, esp_bytes document, esp_bytes *token)
 {
     struct esp_text name = member(document, "spec.auth.secretRef.name");
     struct esp_text key = member(document, "spec.auth.secretRef.key");
     struct esp_text ns = member(document, "spec.auth.secretRef.namespace");
+    struct esp_text account = member(document, "spec.auth.serviceAccountRef.name");
     esp_status status = ESP_OK;
 
+    if (account.len)
+        status = ask_for_token(call, esp_text_bytes(&account), token);
     if (name.len)
         status = host->kube_read(call, ESP_KUBE_SECRET, esp_text_bytes(&ns), esp_text_bytes(&name),
                                  esp_text_bytes(&key), token);
     esp_text_free(&name);
     esp_text_free(&key);
     esp_text_free(&ns);
+    esp_text_free(&account);
     if (status == ESP_OK && esp_equal_str(*token, "wrong"))
         return esp_failf(host, call, ESP_E_DENIED, "the credential was refused");
     return status;

@@ -250,9 +250,10 @@ struct esp_host {
      * ESP_KUBE_SERVICE_ACCOUNT: the object as JSON, `key` is empty.
      * The store's authority rules: a SecretStore reads its own namespace only; with
      * an empty `ns`, a ClusterSecretStore reads the consumer's namespace
-     * (referent authentication); a name that the spec does not hold is DENIED.
-     * NOT_FOUND: no such object or key. UNDECIDED: `ns` is empty, and nobody uses
-     * the ClusterSecretStore yet; `open` and `validate` pass that on. UNSUPPORTED:
+     * (referent authentication); a name that the spec does not hold is DENIED, a
+     * SecretStore's reference to another namespace is CONFIG. NOT_FOUND: no such
+     * object or key. UNDECIDED: `ns` is empty, and nobody uses the
+     * ClusterSecretStore yet; `open` and `validate` pass that on. UNSUPPORTED:
      * there is no cluster, or the core does not know `what`. */
     esp_status (*kube_read)(struct esp_call *call, int32_t what, esp_bytes ns, esp_bytes name, esp_bytes key,
                             esp_bytes *out);

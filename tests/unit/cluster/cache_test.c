@@ -606,6 +606,87 @@ static void test_a_note_on_an_answer_survives_the_watch(void **state)
 
 /* ---- trouble ---- */
 
+/* ---- somebody who listens ---- */
+
+static void hear(void *ctx, const char *what)
+{
+    struct world *w = ctx;
+    size_t len = strlen(w->diary);
+    snprintf(w->diary + len, sizeof w->diary - len, "%s%s", len ? " " : "", what);
+}
+
+static void hear_restart(void *ctx)
+{
+    hear(ctx, "restart");
+}
+
+static void hear_event(void *ctx, enum es_watch_event event, json_t *object)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%c%s=%s", event == ES_WATCH_SET ? '+' : '-', es_obj_name(object),
+             es_obj_str(object, "metadata", "resourceVersion"));
+    hear(ctx, text);
+}
+
+static void hear_synced(void *ctx)
+{
+    hear(ctx, "synced");
+}
+
+static void test_a_listener_hears_all_and_nothing_is_kept(void **state)
+{
+    struct es_watch_sink listener = {.restart = hear_restart, .event = hear_event, .synced = hear_synced};
+    const struct es_cache_opts opts = {.listener = &listener};
+    struct world *w = world_new(&opts);
+    (void)state;
+
+    listener.ctx = w;
+    restart(w);
+    set(w, "a", 10, 1, 0);
+    set(w, "a", 10, 1, 0); /* the same again: there is nothing to compare it with */
+    synced(w);
+    assert_true(es_cache_synced(w->cache));
+    set(w, "b", 11, 1, 0);
+    gone(w, "a", 12);
+    assert_told(w, "restart +a=10 +a=10 synced +b=11 -a=12");
+    assert_int_equal(es_cache_count(w->cache), 0);
+    assert_kept(w, "b", "none");
+    world_free(w);
+}
+
+static void test_what_a_selector_selects(void **state)
+{
+    static const struct {
+        const char *selector, *labels;
+        bool selected;
+    } cases[] = {
+        {NULL, "{}", true},
+        {"a", "{}", false},
+        {"a", "{'a':''}", true},
+        {"a=x", "{'a':'x'}", true},
+        {"a=x", "{'a':'xy'}", false},
+        {"a=x", "{}", false},
+        {"a!=x", "{}", true},
+        {"a!=x", "{'a':'x'}", false},
+        {"a!=x", "{'a':'y'}", true},
+        {"a!=", "{'a':''}", false},
+        {"a!=x,b=1", "{'b':'1'}", true},
+        {"a!=x,b=1", "{'a':'x','b':'1'}", false},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct es_cache_opts opts = {.label_selector = cases[i].selector};
+        struct world *w = world_new(&opts);
+        json_t *o = object(&es_kind_external_secret, "ns", "a", NULL);
+        assert_int_equal(es_obj_set(o, quoted(cases[i].labels), "metadata", "labels"), 0);
+        if (es_cache_selects(w->cache, o) != cases[i].selected)
+            fail_msg("%s of %s", cases[i].selector, cases[i].labels);
+        json_decref(o);
+        world_free(w);
+    }
+}
+
 static void test_trouble_comes_and_goes(void **state)
 {
     struct world *w = world_new(NULL);
@@ -870,6 +951,8 @@ int main(void)
         cmocka_unit_test(test_index_under_churn),
         cmocka_unit_test(test_a_note_is_about_one_version),
         cmocka_unit_test(test_a_note_on_an_answer_survives_the_watch),
+        cmocka_unit_test(test_a_listener_hears_all_and_nothing_is_kept),
+        cmocka_unit_test(test_what_a_selector_selects),
         cmocka_unit_test(test_trouble_comes_and_goes),
         cmocka_unit_test(test_twenty_thousand_objects),
         cmocka_unit_test(test_each_allocation_fails_once),

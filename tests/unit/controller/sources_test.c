@@ -101,10 +101,11 @@ static void secret(const char *ns, const char *name, const char *label, const ch
 
     es_buf_init(&buf, sizeof encoded);
     es_base64_encode(&buf, token, strlen(token));
-    snprintf(text, sizeof text,
-             "{'apiVersion':'v1','kind':'Secret','metadata':{'name':'%s','namespace':'%s','labels':{'x':'%s'}},"
-             "'data':{'t':'%s'}}",
-             name, ns, label, es_buf_str(&buf));
+    snprintf(
+        text, sizeof text,
+        "{'apiVersion':'v1','kind':'Secret','metadata':{'name':'%s','namespace':'%s','labels':{'x':'%s'}},"
+        "'data':{'t':'%s'}}",
+        name, ns, label, es_buf_str(&buf));
     es_buf_fini(&buf);
     world_apply(text);
 }
@@ -235,8 +236,9 @@ static void test_a_credential_that_we_make(void **state)
     store_with(REF);
     world_external_secret("made", SPEC("'refreshInterval':'1m',"));
     world_expect_value("made", "password", "one");
-    world_apply("{'apiVersion':'external-secrets.io/v1','kind':'SecretStore','metadata':{'name':'second',"
-                "'namespace':'ns'},'spec':{'provider':{'probe':{'tokenRef':{'name':'made','key':'password'}}}}}");
+    world_apply(
+        "{'apiVersion':'external-secrets.io/v1','kind':'SecretStore','metadata':{'name':'second',"
+        "'namespace':'ns'},'spec':{'provider':{'probe':{'tokenRef':{'name':'made','key':'password'}}}}}");
     world_external_secret("es", "{'secretStoreRef':{'name':'second'},'data':[{'secretKey':'password',"
                                 "'remoteRef':{'key':'db'}}]}");
     world_expect_value("es", "password", "one");
@@ -259,8 +261,9 @@ static void test_a_credential_that_we_make(void **state)
 static void referent_store(void)
 {
     struct es_error err = ES_ERROR_INIT;
-    json_t *o = quoted("{'apiVersion':'external-secrets.io/v1','kind':'ClusterSecretStore','metadata':{'name':"
-                       "'cstore'},'spec':{'provider':{'probe':{" REF "}}}}");
+    json_t *o =
+        quoted("{'apiVersion':'external-secrets.io/v1','kind':'ClusterSecretStore','metadata':{'name':"
+               "'cstore'},'spec':{'provider':{'probe':{" REF "}}}}");
     check_ok(es_local_apply(world_house, o, &err), &err);
     json_decref(o);
 }
@@ -297,7 +300,7 @@ static void test_each_namespace_has_its_own(void **state)
     world_until(was_valid_as_often, &(int){1}, "the first validation");
     secret("far", "login", "", "two");
     world_until(is_synced_in, NAME("far"), "synced in far");
-    assert_opened(3); /* that of "ns" was left alone */
+    assert_opened(3);                           /* that of "ns" was left alone */
     assert_int_equal(world_events("Valid"), 1); /* the store itself reads neither */
 
     /* Whoever does not use it any more is not waited for. */
@@ -400,32 +403,32 @@ static void begin_to_watch(void)
 static void test_news_and_reads_in_any_order(void **state)
 {
     static const struct {
-        const char *had;    /* found by an earlier read; "-": none */
-        const char *heard;  /* while this read runs; "-": nothing, "": gone */
-        const char *found;  /* by this read; "": not there, NULL: it failed */
-        const char *later;  /* what is heard after it */
+        const char *had;   /* found by an earlier read; "-": none */
+        const char *heard; /* while this read runs; "-": nothing, "": gone */
+        const char *found; /* by this read; "": not there, NULL: it failed */
+        const char *later; /* what is heard after it */
         bool by_the_read, by_the_news;
     } cases[] = {
         {"-", "-", "500", "-", false, false},
-        {"-", "-", "500", "500", false, false},    /* the watch says the same */
-        {"-", "-", "500", "501", false, true},     /* a change */
-        {"-", "-", "500", "499", false, false},    /* the watch lags behind */
-        {"-", "-", "500", "", false, true},        /* it went */
-        {"-", "-", "", "", false, false},          /* it was not there */
-        {"-", "-", "", "500", false, true},        /* it came */
-        {"-", "-", NULL, "500", false, true},      /* whatever it was, it may help */
-        {"-", "501", "500", "-", true, false},     /* changed between the read and its end */
-        {"-", "501", "500", "501", true, false},   /* and that is told once */
+        {"-", "-", "500", "500", false, false},  /* the watch says the same */
+        {"-", "-", "500", "501", false, true},   /* a change */
+        {"-", "-", "500", "499", false, false},  /* the watch lags behind */
+        {"-", "-", "500", "", false, true},      /* it went */
+        {"-", "-", "", "", false, false},        /* it was not there */
+        {"-", "-", "", "500", false, true},      /* it came */
+        {"-", "-", NULL, "500", false, true},    /* whatever it was, it may help */
+        {"-", "501", "500", "-", true, false},   /* changed between the read and its end */
+        {"-", "501", "500", "501", true, false}, /* and that is told once */
         {"-", "499", "500", "-", false, false},
         {"-", "500", "500", "-", false, false},
-        {"-", "500", "", "-", true, false},        /* no version tells which came first */
+        {"-", "500", "", "-", true, false}, /* no version tells which came first */
         {"-", "", "500", "-", true, false},
         {"-", "", "", "-", false, false},
-        {"400", "-", "500", "500", true, false},   /* the read is the first to notice */
-        {"500", "-", "400", "-", false, false},    /* a slow one is not */
+        {"400", "-", "500", "500", true, false}, /* the read is the first to notice */
+        {"500", "-", "400", "-", false, false},  /* a slow one is not */
         {"400", "-", "", "-", true, false},
         {"400", "-", NULL, "400", false, false},
-        {"9", "-", "10", "-", true, false},        /* versions are numbers */
+        {"9", "-", "10", "-", true, false}, /* versions are numbers */
     };
     (void)state;
 
@@ -543,8 +546,9 @@ static void test_a_label_lets_them_in(void **state)
     world_apply("{'apiVersion':'v1','kind':'Namespace','metadata':{'name':'ns','labels':{'team':'b'}}}");
     world_cluster_store("{'conditions':[{'namespaceSelector':{'matchLabels':{'team':'a'}}}]}");
     external_secret_of("ns");
-    world_expect("es", REFUSED "using cluster store \"cstore\" is not allowed from namespace \"ns\": denied by "
-                               "spec.condition");
+    world_expect("es",
+                 REFUSED "using cluster store \"cstore\" is not allowed from namespace \"ns\": denied by "
+                         "spec.condition");
     world_settle();
     assert_int_equal(es_denied_count(world_env.denied), 1);
     world_apply("{'apiVersion':'v1','kind':'Namespace','metadata':{'name':'ns','labels':{'team':'a'}}}");
@@ -567,20 +571,13 @@ static void test_a_label_lets_them_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_changed_credential_opens_again),
-        TEST(test_who_failed_retries_at_once),
-        TEST(test_a_missing_credential_is_waited_for),
-        TEST(test_a_missing_key_is_waited_for),
-        TEST(test_a_credential_that_is_read_late),
-        TEST(test_a_credential_that_we_make),
-        TEST(test_each_namespace_has_its_own),
-        TEST(test_a_foreign_namespace_is_refused),
-        TEST(test_what_no_store_reads_is_forgotten),
-        TEST(test_news_and_reads_in_any_order),
-        TEST(test_a_list_tells_what_is_gone),
-        TEST(test_an_old_version_opens_nothing),
-        TEST(test_a_change_while_it_is_opened),
-        TEST(test_a_label_lets_them_in),
+        TEST(test_a_changed_credential_opens_again),   TEST(test_who_failed_retries_at_once),
+        TEST(test_a_missing_credential_is_waited_for), TEST(test_a_missing_key_is_waited_for),
+        TEST(test_a_credential_that_is_read_late),     TEST(test_a_credential_that_we_make),
+        TEST(test_each_namespace_has_its_own),         TEST(test_a_foreign_namespace_is_refused),
+        TEST(test_what_no_store_reads_is_forgotten),   TEST(test_news_and_reads_in_any_order),
+        TEST(test_a_list_tells_what_is_gone),          TEST(test_an_old_version_opens_nothing),
+        TEST(test_a_change_while_it_is_opened),        TEST(test_a_label_lets_them_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

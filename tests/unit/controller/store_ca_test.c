@@ -186,9 +186,9 @@ static void test_what_is_missing_or_wrong(void **state)
     (void)state;
     expect(FROM("Secret", ""), NO_CLIENT "failed to get cert from secret: cannot get Kubernetes secret "
                                          "\"roots\" from namespace \"ns\": secrets \"roots\" not found");
-    expect(FROM("ConfigMap", ""),
-           NO_CLIENT "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
-                     "namespace \"ns\": configmaps \"roots\" not found");
+    expect(FROM("ConfigMap", ""), NO_CLIENT
+           "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
+           "namespace \"ns\": configmaps \"roots\" not found");
     holders("ns", "roots", "trust me");
     expect(FROM("ConfigMap", ""),
            NO_CLIENT "the ConfigMap ns/roots holds no CA certificate at key \"ca.crt\": failed to parse the "
@@ -216,9 +216,9 @@ static bool trusts(void *ctx)
 static void test_it_is_watched(void **state)
 {
     (void)state;
-    expect(FROM("ConfigMap", ""),
-           NO_CLIENT "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
-                     "namespace \"ns\": configmaps \"roots\" not found");
+    expect(FROM("ConfigMap", ""), NO_CLIENT
+           "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
+           "namespace \"ns\": configmaps \"roots\" not found");
     holders("ns", "roots", CERTIFICATE);
     world_expect_store(VALID);
     assert_int_equal(es_sources_count(&world_env, ES_READ_CONFIG_MAP), 1);

@@ -176,8 +176,9 @@ static void test_namespace_regexes(void **state)
     world_cluster_store("{'conditions':[{'namespaceRegexes':['^a$']},{'namespaceRegexes':['^b$','[']}]}");
     world_settle();
     const char *ready = world_ready(CSTORE, "", "cstore");
-    assert_true(es_str_starts(ready, "False|InvalidProviderConfig|unable to validate store: failed to compile 1th "
-                                     "namespace regex in 1th condition: "));
+    assert_true(es_str_starts(ready,
+                              "False|InvalidProviderConfig|unable to validate store: failed to compile 1th "
+                              "namespace regex in 1th condition: "));
     world_cluster_store("{'conditions':[{'namespaceRegexes':['^a$']}]}");
     world_settle();
     assert_string_equal(world_ready(CSTORE, "", "cstore"), VALID);

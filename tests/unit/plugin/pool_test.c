@@ -295,14 +295,10 @@ static void test_everything_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_one_opening_for_many),
-        TEST(test_another_version_replaces),
-        TEST(test_a_late_comer_does_not_replace),
-        TEST(test_drop_and_sweep),
-        TEST(test_others_wait_for_the_opening),
-        TEST(test_a_failure_is_shared_and_forgotten),
-        TEST(test_a_drop_during_the_opening),
-        TEST(test_everything_at_once),
+        TEST(test_one_opening_for_many),          TEST(test_another_version_replaces),
+        TEST(test_a_late_comer_does_not_replace), TEST(test_drop_and_sweep),
+        TEST(test_others_wait_for_the_opening),   TEST(test_a_failure_is_shared_and_forgotten),
+        TEST(test_a_drop_during_the_opening),     TEST(test_everything_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
