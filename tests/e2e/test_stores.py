@@ -357,14 +357,12 @@ def proxy(control_plane, tmp_path):
 def behind(make_esod, kubeconfig, proxy, tmp_path):
     path = tmp_path / "through-proxy"
     path.write_text(with_server(kubeconfig, proxy.url, proxy.ca))
-    return make_esod(kubeconfig=path)
+    return lambda **config: make_esod(kubeconfig=path, **config).start()
 
 
 def test_each_version_is_read_once_and_nothing_spins(behind, proxy, cluster, space, backend):
-    behind.start()
+    behind()
     login = f"GET /api/v1/namespaces/{space.name}/secrets/login( |$)"
-    watches = "GET /api/v1/secrets.*watch=true.*managed.*%21%3Dtrue|GET /api/v1/secrets.*watch=true.*managed.*!=true"
-    assert not proxy.requests(watches)
     cluster.apply(secret(space.name, "login", token="one"))
     put(cluster, logs_in("own", space.name, ref=REF))
     for i in range(20):
@@ -384,3 +382,15 @@ def test_each_version_is_read_once_and_nothing_spins(behind, proxy, cluster, spa
     space.external_secret("late", "own", {"k": "a"}, kind="SecretStore")
     space.synced("late", {"k": "three"})
     assert len(proxy.requests(login)) == 3
+
+
+def test_of_one_namespace_only_that_is_watched(behind, proxy, cluster, space):
+    behind(namespace=space.name)
+    cluster.apply(secret(space.name, "login", token="wrong"))
+    put(cluster, logs_in("own", space.name, lazy=True, ref=REF))
+    space.external_secret("app", "own", {"k": "a"}, kind="SecretStore")
+    space.failed("app")
+    time.sleep(NAP)
+    cluster.apply(secret(space.name, "login", token="right"))
+    at_once(lambda: cluster.holds(space.name, "app", {"k": "right"}))
+    assert not proxy.requests("^GET /api/v1/(secrets|configmaps|serviceaccounts)")
