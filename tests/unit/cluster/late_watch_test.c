@@ -86,7 +86,7 @@ static void test_a_late_watch_is_fed_at_once(void **state)
 /* Of a kind that was found at run time, and of one struct that is the caller's. */
 static void test_kinds_of_ones_own(void **state)
 {
-    const struct es_kind own = {"example.org", "v1", "things", "Thing", true};
+    const struct es_kind own = {"example.org", "v1", "things", "Thing", true, ES_HOLDS_NONE};
     const struct es_kind *found = NULL;
     (void)state;
 
