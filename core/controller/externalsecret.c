@@ -454,21 +454,30 @@ static bool finalizer_comes_first(const struct es_pass *p)
     return es_streq(p->deletion_policy, "Delete");
 }
 
+static bool is_settled_now(struct es_pass *p)
+{
+    json_t *target = NULL;
+
+    if (p->generic)
+        return es_generic_is_settled(p);
+    bool settled = es_cache_get(p->env->targets, p->ns, p->target_name, &target, NULL) == 0 &&
+                   es_obj_bool(target, "intact");
+    json_decref(target);
+    return settled;
+}
+
 /* Elsewhere it may come in a pass of its own, once nothing urgent waits: a
  * thousand new ExternalSecrets get their Secrets first. Only where that next pass
  * is sure to find nothing else to do, or it would put the finalizer off again. */
-static bool finalizer_may_wait(const struct es_pass *p)
+static bool finalizer_may_wait(struct es_pass *p)
 {
     int64_t interval = es_refresh_interval_ms(p->es);
-    json_t *es = NULL, *target = NULL;
-    bool settled = !p->generic && p->synced && (interval <= 0 || interval >= 10000) &&
+    json_t *es = NULL;
+    bool settled = p->synced && (interval <= 0 || interval >= 10000) &&
                    es_cache_get(p->env->external_secrets, p->ns, p->name, &es, NULL) == 0 &&
-                   !es_refresh_is_due(es, p->version, p->started_unix_ms) &&
-                   es_cache_get(p->env->targets, p->ns, p->target_name, &target, NULL) == 0 &&
-                   es_obj_bool(target, "intact");
+                   !es_refresh_is_due(es, p->version, p->started_unix_ms) && is_settled_now(p);
 
     json_decref(es);
-    json_decref(target);
     return settled;
 }
 

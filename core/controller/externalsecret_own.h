@@ -57,6 +57,9 @@ int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err
 /* The pass from the check of target.manifest on. */
 int es_generic_sync(struct es_pass *p, struct es_error *err);
 
+/* Is the target as the last pass left it? */
+bool es_generic_is_settled(struct es_pass *p);
+
 /* With deletionPolicy=Delete, of an ExternalSecret that is being deleted: the target goes too. */
 int es_generic_delete(struct es_pass *p, struct es_error *err);
 

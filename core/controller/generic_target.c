@@ -104,6 +104,18 @@ static int read_target(struct generic *g)
     return rc < 0 ? es_error_wrap(g->err, "failed to get target resource: ") : 0;
 }
 
+static int look(struct generic *g)
+{
+    struct es_pass *p = g->p;
+
+    if (p->policy->writes)
+        g->cache = es_generic_watches_use(p->env->generic, p->ns, p->name, g->kind);
+    if (!g->cache)
+        return 0;
+    int rc = es_cache_get(g->cache, p->ns, p->target_name, &g->known, NULL);
+    return rc < 0 && rc != ES_E_NOT_FOUND ? es_error_nomem(g->err) : 0;
+}
+
 /* A number for the content that the target has; "" is content that cannot be hashed. */
 static uint64_t content_number(const char *hash)
 {
@@ -116,6 +128,11 @@ static uint64_t content_number(const char *hash)
 static bool is_as_left(const struct generic *g, const char *content)
 {
     return es_generic_watches_noted(g->p->env->generic, g->p->ns, g->p->name) == content_number(content);
+}
+
+static bool is_known_valid(const struct generic *g)
+{
+    return g->known && (es_obj_bool(g->known, "intact") || is_as_left(g, es_obj_str(g->known, "content")));
 }
 
 static bool is_valid_live(const struct generic *g)
@@ -137,7 +154,7 @@ static int is_valid(struct generic *g)
     if (!g->p->policy->writes)
         return 0;
     if (g->known)
-        return es_obj_bool(g->known, "intact") || is_as_left(g, es_obj_str(g->known, "content"));
+        return is_known_valid(g);
     if (g->cache && es_cache_synced(g->cache))
         return 0;
     int rc = read_target(g);
@@ -382,6 +399,17 @@ int es_generic_delete(struct es_pass *p, struct es_error *err)
 
 /* ---- the pass ---- */
 
+bool es_generic_is_settled(struct es_pass *p)
+{
+    struct es_error ignored = ES_ERROR_INIT;
+    struct generic g = {.p = p, .err = &ignored};
+    bool settled = check_manifest(p, &ignored) == 0 && find_kind(p, &g.kind, &ignored) == 0 &&
+                   g.kind->namespaced && look(&g) == 0 && is_known_valid(&g);
+
+    generic_fini(&g);
+    return settled;
+}
+
 static int sync_values(struct generic *g)
 {
     struct es_pass *p = g->p;
@@ -395,18 +423,6 @@ static int sync_values(struct generic *g)
         return es_pass_finish(p, "ResourceSynced", "secret retained due to DeletionPolicy=Retain", NULL,
                               g->err);
     return apply(g);
-}
-
-static int look(struct generic *g)
-{
-    struct es_pass *p = g->p;
-
-    if (p->policy->writes)
-        g->cache = es_generic_watches_use(p->env->generic, p->ns, p->name, g->kind);
-    if (!g->cache)
-        return 0;
-    int rc = es_cache_get(g->cache, p->ns, p->target_name, &g->known, NULL);
-    return rc < 0 && rc != ES_E_NOT_FOUND ? es_error_nomem(g->err) : 0;
 }
 
 /* Between two refreshes only what others changed is repaired. True: the pass is over. */

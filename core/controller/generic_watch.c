@@ -249,6 +249,15 @@ void es_generic_watches_release(struct es_generic_watches *g, const char *ns, co
     end(g, ended);
 }
 
+bool es_generic_watches_is_watched(struct es_generic_watches *g, const struct es_kind *kind)
+{
+    pthread_mutex_lock(&g->lock);
+    const struct watched *w = find_locked(g, kind);
+    bool is = w && w->cache;
+    pthread_mutex_unlock(&g->lock);
+    return is;
+}
+
 static uint64_t content_of(struct es_generic_watches *g, const char *ns, const char *name, bool set,
                            uint64_t content)
 {

@@ -8,6 +8,7 @@
 #define ES_CONTROLLER_GENERIC_WATCH_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/cluster/cache.h"
@@ -29,6 +30,8 @@ struct es_cache *es_generic_watches_use(struct es_generic_watches *g, const char
 
 /* ns/name uses none any more. Costs nothing while no kind is watched. */
 void es_generic_watches_release(struct es_generic_watches *g, const char *ns, const char *name);
+
+bool es_generic_watches_is_watched(struct es_generic_watches *g, const struct es_kind *kind);
 
 /* The content that ns/name left at its target, as a number; what the API server
  * adds by itself (defaults) is part of it. 0: not known, as after a start. */
