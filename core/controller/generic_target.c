@@ -46,6 +46,7 @@ static void generic_fini(struct generic *g)
 /* No retry: only an edit helps, of the object or of esod's settings. */
 static int refuse(struct es_pass *p, struct es_error *err)
 {
+    es_generic_watches_release(p->env->generic, p->ns, p->name);
     es_pass_report(p, "invalid generic target", err);
     p->out->after_ms = -1;
     return 0;
@@ -110,6 +111,8 @@ static int look(struct generic *g)
 
     if (p->policy->writes)
         g->cache = es_generic_watches_use(p->env->generic, p->ns, p->name, g->kind);
+    else
+        es_generic_watches_release(p->env->generic, p->ns, p->name);
     if (!g->cache)
         return 0;
     int rc = es_cache_get(g->cache, p->ns, p->target_name, &g->known, NULL);
