@@ -129,6 +129,22 @@ static void add_causes(struct es_buf *out, const json_t *status)
     }
 }
 
+/* Go says of which type the field is: "... into Go struct field ConfigMap.data of
+ * type string". What stands before that may be the value. */
+static void add_type(struct es_buf *out, const char *message)
+{
+    static const char lead[] = " into Go struct field ", middle[] = " of type ";
+    const char *field = strstr(message, lead);
+    const char *type = field ? strstr(field, middle) : NULL;
+
+    if (!type)
+        return;
+    field += sizeof lead - 1;
+    type += sizeof middle - 1;
+    es_buf_addf(out, ": %.*s has to be of type %.*s", (int)strcspn(field, " "), field,
+                (int)strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789[]"), type);
+}
+
 void es_kube_refusal_by_fields(const json_t *status, struct es_error *err)
 {
     static const char gate[] = "admission webhook \"";
@@ -145,6 +161,7 @@ void es_kube_refusal_by_fields(const json_t *status, struct es_error *err)
     else
         es_buf_addf(&text, "the API server refused the content (%s)", es_obj_str(status, "reason"));
     add_causes(&text, status);
+    add_type(&text, message);
     snprintf(err->text, sizeof err->text, "%s", es_buf_str(&text));
     es_buf_fini(&text);
 }
