@@ -302,8 +302,14 @@ static void test_the_end_of_the_external_secret(void **state)
     assert_false(is_watched());
 
     /* What it never wrote is not its to delete. */
-    world_external_secret("foreign", SPEC(MAP_TARGET("'deletionPolicy':'Delete','creationPolicy':'None',")));
-    world_expect("foreign", RESOURCE_SYNCED);
+    vault_set("db", NULL);
+    world_external_secret("foreign", SPEC(MAP_TARGET("'creationPolicy':'Orphan',")));
+    world_expect("foreign",
+                 FAILED("could not get secret data from provider: error processing spec.data[0] (key: db), "
+                        "err: Secret does not exist"));
+    world_external_secret("foreign",
+                          SPEC(MAP_TARGET("'deletionPolicy':'Delete','creationPolicy':'CreateOrMerge',")));
+    world_settle();
     world_delete(ES, "ns", "foreign");
     world_until(is_gone, NAME("foreign"), "the end of foreign");
     assert_string_equal(map_value("foreign", "password"), "(none)");
