@@ -116,6 +116,8 @@ static int read_path(struct steps *s)
     const char *at = s->path;
     int rc;
 
+    if (!es_utf8_valid(at, strlen(at)))
+        return refuse(s, "not UTF-8");
     do {
         const char *end = at + strcspn(at, ".");
         rc = read_segment(s, at, end);
