@@ -1,16 +1,18 @@
 #include "core/base/hide.h"
 
+#include <stdbool.h>
 #include <string.h>
 
+/* What is shorter is a word that may stand anywhere. */
 #define LEAST_SECRET 6
 
-static size_t hide_one(char *text, size_t len, const char *secret, size_t secret_len)
+static const char stars[] = "***";
+
+static size_t hide_whole(char *text, size_t len, const char *secret, size_t secret_len)
 {
-    static const char stars[] = "***";
     char *at = text;
 
-    while (secret_len >= LEAST_SECRET &&
-           (at = memmem(at, len - (size_t)(at - text), secret, secret_len)) != NULL) {
+    while ((at = memmem(at, len - (size_t)(at - text), secret, secret_len)) != NULL) {
         size_t behind = (size_t)(at - text) + secret_len;
         memcpy(at, stars, 3);
         memmove(at + 3, text + behind, len - behind);
@@ -20,16 +22,53 @@ static size_t hide_one(char *text, size_t len, const char *secret, size_t secret
     return len;
 }
 
-size_t es_hide(char *text, size_t len, const void *secret, size_t secret_len)
+/* A text that was cut may end with the beginning of one. */
+static size_t hide_beginning(char *text, size_t len, const char *secret, size_t secret_len)
 {
-    const char *at = secret, *end = at ? at + secret_len : at;
-
-    len = hide_one(text, len, secret, secret_len);
-    while (at && at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline ? newline : end;
-        len = hide_one(text, len, at, (size_t)(stop - at));
-        at = newline ? newline + 1 : end;
+    for (size_t part = secret_len < len ? secret_len : len; part >= LEAST_SECRET; part--) {
+        if (memcmp(text + len - part, secret, part) != 0)
+            continue;
+        memcpy(text + len - part, stars, 3);
+        return len - part + 3;
     }
     return len;
+}
+
+static size_t hide_piece(char *text, size_t len, const char *secret, size_t secret_len)
+{
+    if (secret_len < LEAST_SECRET)
+        return len;
+    len = hide_whole(text, len, secret, secret_len);
+    return hide_beginning(text, len, secret, secret_len);
+}
+
+/* What quoting a text changes: JSON, Go's %q and Python's repr write these in other
+ * ways, and what wraps a text does so at its line ends. */
+static bool survives_quoting(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return byte >= ' ' && byte < 0x7F && !strchr("\"'\\<>&", c);
+}
+
+size_t es_hide(char *text, size_t len, const void *secret, size_t secret_len)
+{
+    const char *s = secret;
+
+    if (!s)
+        return len;
+    len = hide_piece(text, len, s, secret_len);
+    for (size_t i = 0, start = 0; i <= secret_len; i++) {
+        if (i < secret_len && survives_quoting(s[i]))
+            continue;
+        if (i - start < secret_len)
+            len = hide_piece(text, len, s + start, i - start);
+        start = i + 1;
+    }
+    return len;
+}
+
+void es_hide_in_error(struct es_error *err, const void *secret, size_t secret_len)
+{
+    if (err)
+        err->text[es_hide(err->text, strlen(err->text), secret, secret_len)] = '\0';
 }

@@ -152,10 +152,8 @@ static bool is_valid_live(const struct generic *g)
  * the same: the watch has only just begun, or is not allowed. */
 static int is_valid(struct generic *g)
 {
-    if (es_streq(g->p->policy->name, "Orphan"))
+    if (es_streq(g->p->policy->name, "Orphan") || !g->p->policy->writes)
         return 1;
-    if (!g->p->policy->writes)
-        return 0;
     if (g->known)
         return is_known_valid(g);
     if (g->cache && es_cache_synced(g->cache))
@@ -167,15 +165,10 @@ static int is_valid(struct generic *g)
 /* ---- writing ---- */
 
 /* What the API server says about an object may quote what is in it. */
-static int hide_values(const struct generic *g)
+static void hide_values(const struct generic *g)
 {
-    struct es_error *err = g->err;
-    size_t len = strlen(err->text);
-
     for (size_t i = 0; i < g->values.count; i++)
-        len = es_hide(err->text, len, g->values.items[i].blob.ptr, g->values.items[i].blob.len);
-    err->text[len] = '\0';
-    return err->code;
+        es_hide_in_error(g->err, g->values.items[i].blob.ptr, g->values.items[i].blob.len);
 }
 
 /* Stands for all that decides how the target looks, see inputs_of in externalsecret.c. */
@@ -295,8 +288,9 @@ static int write_target(struct generic *g)
     json_decref(change.object);
     if (rc == ES_E_EXISTS && !g->existing)
         return 1;
-    /* Gone in between, or changed: the next pass sees it as it is. */
-    if (rc == ES_E_CONFLICT || (rc == ES_E_NOT_FOUND && g->existing)) {
+    /* Gone in between, alone or with its namespace, or changed: the next pass sees
+     * it as it is. */
+    if (rc == ES_E_CONFLICT || rc == ES_E_GONE || (rc == ES_E_NOT_FOUND && g->existing)) {
         p->out->after_ms = CONFLICT_PAUSE_MS;
         return 0;
     }
