@@ -3,7 +3,7 @@
  * One pass, top to bottom, in the order of the specification (externalsecret,
  * section 3). What has its own idea stands in files of its own: when to refresh
  * (refresh.c), how values are read (fetch.c) and shaped (core/secret), templates
- * (template.c), status (status.c). */
+ * (template.c), status (status.c), targets that are no plain Secrets (generic_target.c). */
 #include <stdio.h>
 #include <string.h>
 
