@@ -189,13 +189,13 @@ def test_what_is_edited_or_deleted_is_repaired(operator, cluster, space, custom)
     synced(cluster, space, "mouse")
     wait_for(lambda: '"targets of this kind are watched"' in operator.log)
     cluster.patch("ConfigMap", "map", {"data": {"x": "edited", "more": "y"}}, space.name)
-    wait_for(lambda: holds(cluster, "ConfigMap", "map", space.name, "data", {"x": "1"}), 3)
+    wait_for(lambda: holds(cluster, "ConfigMap", "map", space.name, "data", {"x": "1"}))
     cluster.patch(custom.kind, "mouse", {"spec": {"replicas": 5, "data": {"x": "edited"}}}, space.name)
-    wait_for(lambda: holds(cluster, custom.kind, "mouse", space.name, "spec", {"data": {"x": "1"}, "replicas": 3}), 3)
+    wait_for(lambda: holds(cluster, custom.kind, "mouse", space.name, "spec", {"data": {"x": "1"}, "replicas": 3}))
     cluster.delete("ConfigMap", "map", space.name)
-    wait_for(lambda: holds(cluster, "ConfigMap", "map", space.name, "data", {"x": "1"}), 5)
+    wait_for(lambda: holds(cluster, "ConfigMap", "map", space.name, "data", {"x": "1"}))
     cluster.patch("ConfigMap", "map", {"metadata": {"labels": {MANAGED: None}}}, space.name)
-    wait_for(lambda: cluster.get("ConfigMap", "map", space.name)["metadata"]["labels"].get(MANAGED) == "true", 6)
+    wait_for(lambda: cluster.get("ConfigMap", "map", space.name)["metadata"]["labels"].get(MANAGED) == "true")
 
 
 def test_a_restart_takes_it_as_it_is(operator, cluster, space):
