@@ -595,7 +595,7 @@ static int house_resolve(void *self, const char *api_version, const char *kind, 
     int n = snprintf(plural, sizeof plural, "%ss", kind);
     for (int i = 0; i < n && i < (int)sizeof plural; i++)
         plural[i] = (char)tolower((unsigned char)plural[i]);
-    struct es_kind guess = {group, version, plural, kind, true};
+    struct es_kind guess = {group, version, plural, kind, true, ES_HOLDS_PLAIN};
     pthread_mutex_lock(&l->lock);
     const struct es_kind *own = es_kind_set_put(&l->kinds, known ? known : &guess);
     pthread_mutex_unlock(&l->lock);

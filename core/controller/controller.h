@@ -17,6 +17,7 @@
 #include "core/plugin/pool.h"
 #include "core/plugin/registry.h"
 
+struct es_generic_watches;
 struct es_store_table;
 struct es_sources;
 struct es_denied;
@@ -45,6 +46,7 @@ struct es_env {
     struct es_store_table *store_table;
     struct es_sources *sources;
     struct es_denied *denied;
+    struct es_generic_watches *generic;
     int64_t started_mono_ms;
     const bool *cancelled; /* set when passes in flight have to end */
 

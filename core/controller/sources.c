@@ -610,6 +610,14 @@ void es_sources_news(struct es_env *env, enum es_kube_read what, const char *ns,
     wake_all(s, &list, what, ns, name);
 }
 
+/* The watches of the other kinds are listeners: they hear of everybody's writes. */
+void es_sources_wrote(struct es_env *env, const struct es_kind *kind, const char *ns, const char *name,
+                      const char *rv)
+{
+    if (es_kind_same(kind, &es_kind_secret))
+        es_sources_news(env, ES_READ_SECRET, ns, name, rv, !rv);
+}
+
 void es_sources_list_begins(struct es_env *env, enum es_kube_read what)
 {
     pthread_mutex_lock(&env->sources->lock);

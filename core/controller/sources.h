@@ -60,6 +60,11 @@ void es_sources_read(struct es_env *env, struct es_reader *r, enum es_kube_read 
 void es_sources_news(struct es_env *env, enum es_kube_read what, const char *ns, const char *name,
                      const char *rv, bool gone);
 
+/* We have written an object of a kind, or removed it (`rv` is NULL). A store may be
+ * opened with a Secret that we make, and no watch brings our own writes back. */
+void es_sources_wrote(struct es_env *env, const struct es_kind *kind, const char *ns, const char *name,
+                      const char *rv);
+
 /* A full list of `what` begins. When it has ended, what was not in it is gone,
  * unless es_source_elsewhere finds it. */
 void es_sources_list_begins(struct es_env *env, enum es_kube_read what);

@@ -135,7 +135,8 @@ static int ask(struct es_discovery *d, const struct wanted *w, const char *api_v
                            .version = w->version,
                            .plural = es_obj_str(resource, "name"),
                            .kind = w->kind,
-                           .namespaced = es_obj_bool(resource, "namespaced")};
+                           .namespaced = es_obj_bool(resource, "namespaced"),
+                           .holds = ES_HOLDS_PLAIN};
     rc = resource ? remember(d, w, &kind, ret, err) : no_match(api_version, w->kind, err);
     json_decref(list);
     return rc;

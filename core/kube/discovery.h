@@ -19,7 +19,8 @@ struct es_discovery;
 struct es_discovery *es_discovery_new(struct es_kube *kube, const struct es_clock *clock);
 void es_discovery_free(struct es_discovery *d); /* NULL is fine */
 
-/* *ret lives as long as the discovery. ES_E_NOT_FOUND with the text of
+/* *ret lives as long as the discovery; it counts as a kind that holds secrets in
+ * the clear, which is what kinds are looked up for. ES_E_NOT_FOUND with the text of
  * client-go ("no matches for kind ..."), ES_E_INVALID when a name would change
  * the request's path, else what the request failed with. */
 int es_discovery_resolve(struct es_discovery *d, const char *api_version, const char *kind,

@@ -4,15 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct es_kind es_kind_external_secret = {ES_GROUP, "v1", "externalsecrets", "ExternalSecret", true};
-const struct es_kind es_kind_secret_store = {ES_GROUP, "v1", "secretstores", "SecretStore", true};
-const struct es_kind es_kind_cluster_secret_store = {ES_GROUP, "v1", "clustersecretstores",
-                                                     "ClusterSecretStore", false};
-const struct es_kind es_kind_secret = {"", "v1", "secrets", "Secret", true};
-const struct es_kind es_kind_config_map = {"", "v1", "configmaps", "ConfigMap", true};
-const struct es_kind es_kind_namespace = {"", "v1", "namespaces", "Namespace", false};
-const struct es_kind es_kind_service_account = {"", "v1", "serviceaccounts", "ServiceAccount", true};
-const struct es_kind es_kind_event = {"", "v1", "events", "Event", true};
+const struct es_kind es_kind_external_secret = {ES_GROUP,         "v1", "externalsecrets",
+                                                "ExternalSecret", true, ES_HOLDS_NONE};
+const struct es_kind es_kind_secret_store = {ES_GROUP,      "v1", "secretstores",
+                                             "SecretStore", true, ES_HOLDS_NONE};
+const struct es_kind es_kind_cluster_secret_store = {
+    ES_GROUP, "v1", "clustersecretstores", "ClusterSecretStore", false, ES_HOLDS_NONE};
+const struct es_kind es_kind_secret = {"", "v1", "secrets", "Secret", true, ES_HOLDS_ENCODED};
+const struct es_kind es_kind_config_map = {"", "v1", "configmaps", "ConfigMap", true, ES_HOLDS_NONE};
+const struct es_kind es_kind_namespace = {"", "v1", "namespaces", "Namespace", false, ES_HOLDS_NONE};
+const struct es_kind es_kind_service_account = {"",   "v1",         "serviceaccounts", "ServiceAccount",
+                                                true, ES_HOLDS_NONE};
+const struct es_kind es_kind_event = {"", "v1", "events", "Event", true, ES_HOLDS_NONE};
 
 static const struct es_kind *const known[] = {
     &es_kind_external_secret, &es_kind_secret_store, &es_kind_cluster_secret_store, &es_kind_secret,

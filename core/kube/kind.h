@@ -5,12 +5,18 @@
 
 #include <stdbool.h>
 
+/* What the objects of a kind hold of secrets. Their calls go over connections
+ * whose buffers are wiped; where values stand in the clear, the API server's
+ * refusals are not passed on as they are, since they quote values. */
+enum es_kind_holds { ES_HOLDS_NONE, ES_HOLDS_ENCODED, ES_HOLDS_PLAIN };
+
 struct es_kind {
     const char *group; /* "" for the core group */
     const char *version;
     const char *plural;
     const char *kind;
     bool namespaced;
+    enum es_kind_holds holds;
 };
 
 #define ES_GROUP "external-secrets.io"

@@ -42,7 +42,8 @@ static struct es_kind_node *node_new(const struct es_kind *k)
                                .version = put_text(&at, k->version),
                                .plural = put_text(&at, k->plural),
                                .kind = put_text(&at, k->kind),
-                               .namespaced = k->namespaced};
+                               .namespaced = k->namespaced,
+                               .holds = k->holds};
     return n;
 }
 
@@ -50,7 +51,7 @@ const struct es_kind *es_kind_set_put(struct es_kind_set *s, const struct es_kin
 {
     for (struct es_kind_node *n = s->first; n; n = n->next)
         if (es_kind_same(&n->kind, kind) && es_streq(n->kind.kind, kind->kind) &&
-            n->kind.namespaced == kind->namespaced)
+            n->kind.namespaced == kind->namespaced && n->kind.holds == kind->holds)
             return &n->kind;
     struct es_kind_node *n = s->count < ES_KIND_SET_MAX ? node_new(kind) : NULL;
     if (!n)

@@ -86,7 +86,7 @@ static void test_a_late_watch_is_fed_at_once(void **state)
 /* Of a kind that was found at run time, and of one struct that is the caller's. */
 static void test_kinds_of_ones_own(void **state)
 {
-    const struct es_kind own = {"example.org", "v1", "things", "Thing", true};
+    const struct es_kind own = {"example.org", "v1", "things", "Thing", true, ES_HOLDS_NONE};
     const struct es_kind *found = NULL;
     (void)state;
 
@@ -112,22 +112,6 @@ static void test_trouble_of_a_late_watch_is_told(void **state)
     assert_true(es_cluster_synced(cluster));
     es_cluster_unwatch(cluster, late);
     assert_false(es_cluster_trouble(cluster, &trouble));
-}
-
-static void test_there_is_a_ceiling(void **state)
-{
-    struct es_cache *caches[ES_SHELF_LOOSE_MAX], *more = NULL;
-    struct es_cache_opts opts = {.kind = MAPS};
-    (void)state;
-
-    check_ok(es_cluster_start(cluster, &err), &err);
-    for (int i = 0; i < ES_SHELF_LOOSE_MAX; i++)
-        caches[i] = watch(MAPS, true);
-    assert_int_equal(es_cluster_watch(cluster, &opts, &more, &err), ES_E_TOO_LARGE);
-    assert_string_equal(err.text, "more than 64 resources would be watched at once");
-    for (int i = 0; i < ES_SHELF_LOOSE_MAX; i++)
-        es_cluster_unwatch(cluster, caches[i]);
-    es_cluster_unwatch(cluster, watch(MAPS, false));
 }
 
 /* ---- the shelf ---- */
@@ -195,7 +179,6 @@ int main(void)
         WITH_API(test_a_late_watch_is_fed_at_once),
         WITH_API(test_kinds_of_ones_own),
         cmocka_unit_test_setup_teardown(test_trouble_of_a_late_watch_is_told, setup_unavailable, teardown),
-        WITH_API(test_there_is_a_ceiling),
         cmocka_unit_test(test_a_cache_in_hand_is_not_taken_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

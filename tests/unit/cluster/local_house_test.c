@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/cluster/local_house.h"
+#include "core/cluster/shelf.h"
 
 #define ES (&es_kind_external_secret)
 #define SECRET (&es_kind_secret)
@@ -395,6 +396,22 @@ static void test_watches_may_begin_late_and_end_early(void **state)
     assert_int_equal(es_cache_count(watch(ES, NULL, "")), 3);
 }
 
+static void test_late_watches_have_a_ceiling(void **state)
+{
+    struct es_cache *caches[ES_SHELF_LOOSE_MAX], *more = NULL;
+    struct es_cache_opts opts = {.kind = SECRET};
+    (void)state;
+
+    check_ok(es_cluster_start(cluster, &err), &err);
+    for (int i = 0; i < ES_SHELF_LOOSE_MAX; i++)
+        caches[i] = watch(SECRET, NULL, "");
+    assert_int_equal(es_cluster_watch(cluster, &opts, &more, &err), ES_E_TOO_LARGE);
+    assert_string_equal(err.text, "more than 64 resources would be watched at once");
+    for (int i = 0; i < ES_SHELF_LOOSE_MAX; i++)
+        es_cluster_unwatch(cluster, caches[i]);
+    watch(SECRET, NULL, ""); /* there is room again */
+}
+
 /* Two caches of one kind: each hears of its own, and so do answers of writes. */
 static void test_two_caches_of_a_kind(void **state)
 {
@@ -721,6 +738,7 @@ int main(void)
         WITH_HOUSE(test_watches_see_everything),
         WITH_HOUSE(test_watches_hear_of_dependents),
         WITH_HOUSE(test_watches_may_begin_late_and_end_early),
+        WITH_HOUSE(test_late_watches_have_a_ceiling),
         WITH_HOUSE(test_two_caches_of_a_kind),
         WITH_HOUSE(test_a_watch_of_metadata),
         WITH_HOUSE(test_kinds_are_guessed),

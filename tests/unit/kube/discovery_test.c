@@ -124,7 +124,7 @@ static void test_a_set_of_kinds_has_an_end(void **state)
 {
     struct es_kind_set set = {0};
     char plural[16];
-    struct es_kind kind = {"g", "v1", plural, "K", true};
+    struct es_kind kind = {"g", "v1", plural, "K", true, ES_HOLDS_NONE};
     (void)state;
 
     for (int i = 0; i < ES_KIND_SET_MAX; i++) {

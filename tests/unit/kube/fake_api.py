@@ -289,6 +289,26 @@ QUOTING = {
 }
 
 
+def cause(field):
+    return {"causes": [{"field": field, "reason": "FieldValueInvalid", "message": 'Invalid value: "hunter2"'},
+                       {"reason": "FieldValueRequired", "message": "hunter2"}]}
+
+
+REFUSALS = {
+    "fields": status(422, 'Thing "a" is invalid: spec.x: Invalid value: "hunter2": no', details=cause("spec.x")),
+    "type": status(400, "Thing in version \"v1\" cannot be handled as a Thing: json: cannot unmarshal number 424242 "
+                        "into Go struct field Thing.data of type string"),
+    "webhook": status(403, 'admission webhook "w.example.com" denied the request: hunter2 is no good'),
+    "rights": status(403, 'things is forbidden: User "u" cannot create resource "things"'),
+}
+
+
+def refusals(r, n):
+    """/refusals by the object's name."""
+    answer = REFUSALS[r.path.rsplit("/", 1)[1]]
+    r.reply(answer["code"], answer)
+
+
 def answers(r, n):
     """/answers/CODE/REASON... through the namespace and the name."""
     code, reason = re.search(r"/namespaces/(\d+)/[a-z]+/(.*)$", r.path).groups()
