@@ -29,6 +29,7 @@
 struct pass {
     struct es_env *env;
     const char *ns, *name;
+    const struct es_cause *cause;
     json_t *es;           /* the ExternalSecret as cached */
     json_t *known_target; /* digest of the target Secret, NULL: not managed or not there */
     const char *target_name;
@@ -423,10 +424,25 @@ static int delete_target(struct pass *p, struct es_error *err)
 
 /* ---- the pass ---- */
 
+/* From when on a read is fresh enough for this pass. A refresh that only time has
+ * brought may take one that is a little older: what comes due within seconds of
+ * each other is read once. */
+static int64_t fresh_since_ms(const struct pass *p)
+{
+    int64_t window_ms = es_refresh_interval_ms(p->es) / 10;
+    bool edited = !es_streq(es_obj_str(p->es, "status", "syncedResourceVersion"), p->version);
+
+    if (!p->cause->periodic || edited || window_ms < 0)
+        return p->cause->since_ms;
+    if (window_ms > p->env->settings.read_window_ms)
+        window_ms = p->env->settings.read_window_ms;
+    return p->cause->since_ms - window_ms;
+}
+
 static int sync_values(struct pass *p, struct es_error *err)
 {
     struct es_values values = {0};
-    int rc = es_fetch(p->env, p->es, &values, err);
+    int rc = es_fetch(p->env, p->es, fresh_since_ms(p), &values, err);
 
     p->synced = true;
     if (rc == ES_E_CANCELLED && p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED))
@@ -552,10 +568,10 @@ static int run(struct pass *p, struct es_error *err)
     return late_rc == ES_E_NOT_FOUND ? stop_vanished(p) : late_rc;
 }
 
-int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                                 struct es_error *err)
+int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name,
+                                 const struct es_cause *cause, struct es_outcome *ret, struct es_error *err)
 {
-    struct pass p = {.env = env, .ns = ns, .name = name, .out = ret};
+    struct pass p = {.env = env, .ns = ns, .name = name, .cause = cause, .out = ret};
     int rc = es_cache_get(env->external_secrets, ns, name, &p.es, err);
 
     ret->after_ms = -1;
