@@ -27,6 +27,7 @@ struct es_instance {
     char *store; /* identity as JSON, ready for documents */
     struct es_reads *reads;
     char *reads_prefix; /* of the keys of what is read through it; begins as its store's */
+    bool personal;      /* atomic: its plugin reads what belongs to the consumer, answers are his alone */
 
     /* The identity again, for what is left to say when nobody asks any more. */
     char *store_kind, *store_namespace, *store_name, *consumer_namespace;
@@ -165,6 +166,8 @@ static int run(struct es_instance *i, struct esp_call *c, esp_op op, const struc
     c->value_count = value_count;
     esp_status status = op(i->state, c, &request);
     gate_leave(i);
+    if (c->for_consumer)
+        __atomic_store_n(&i->personal, true, __ATOMIC_RELEASE);
     rc = es_call_settle(c, status, err);
     count_read(c, rc);
     return rc;
@@ -391,13 +394,18 @@ int es_instance_share(struct es_instance *i, const struct es_authority *who, enu
                       int (*read)(void *ctx, struct es_values *ret, struct es_error *err), void *ctx,
                       struct es_values *ret, struct es_error *err)
 {
-    char *key = es_strf("%s%s|%s", i->reads_prefix, es_op_name(op), what);
+    /* Whether the consumer decides shows while somebody reads. From then on each
+     * namespace has keys of its own, and that one read is not shared. */
+    bool personal = __atomic_load_n(&i->personal, __ATOMIC_ACQUIRE);
+    char *key = es_strf("%s%s|%s|%s", i->reads_prefix, es_op_name(op), personal ? who->consumer_namespace : "",
+                        what);
     const struct es_read_call call = {
         .key = key,
         .provider = i->provider->name,
         .operation = es_op_name(op),
         .deadline_ms = who->deadline_ms ? who->deadline_ms : es_mono_ms() + ES_CALL_DEFAULT_MS,
         .cancelled = who->cancelled,
+        .unfit = personal ? NULL : &i->personal,
         .read = read,
         .ctx = ctx};
 

@@ -19,7 +19,7 @@ enum state {
     READING,
     ANSWERED, /* with values, or that there is no secret */
     FAILED,
-    LEFT, /* the reader gave up, or there was no memory for the answer */
+    LEFT, /* the reader gave up, the answer is his alone, or there was no memory for it */
 };
 
 /* One read of a provider. An attached one is found by its key; a detached one
@@ -249,8 +249,9 @@ static int make(struct es_reads *r, struct es_read *e, const struct es_read_call
 {
     struct es_error why = ES_ERROR_INIT;
     int rc = call->read(call->ctx, ret, &why);
-    enum state state = state_after(rc, call);
-    size_t size = rc == 0 ? packed_size(ret) : 0;
+    bool unfit = call->unfit && __atomic_load_n(call->unfit, __ATOMIC_ACQUIRE);
+    enum state state = unfit ? LEFT : state_after(rc, call);
+    size_t size = rc == 0 && !unfit ? packed_size(ret) : 0;
     unsigned char *packed = size ? es_locked_alloc(size) : NULL;
 
     if (packed)

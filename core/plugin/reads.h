@@ -69,6 +69,7 @@ struct es_read_call {
     const char *provider, *operation; /* for the metrics */
     int64_t deadline_ms;              /* monotonic: how long to wait for somebody else's */
     const bool *cancelled;            /* or NULL */
+    const bool *unfit; /* or NULL; atomic: when it is set after `read`, the answer is the caller's alone */
     int (*read)(void *ctx, struct es_values *ret, struct es_error *err);
     void *ctx;
 };
