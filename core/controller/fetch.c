@@ -210,8 +210,7 @@ static void find_sharers(struct fetch *f, const json_t *entry)
     for (size_t i = 0; i < f->term_count; i++)
         times += f->terms[i] == hash;
     f->reading.again = times > 1;
-    f->reading.others =
-        es_cache_has_other(f->env->external_secrets, term, f->ns, es_obj_name(f->es));
+    f->reading.others = es_cache_has_other(f->env->external_secrets, term, f->ns, es_obj_name(f->es));
 }
 
 /* The opened store for an entry of data or dataFrom. */

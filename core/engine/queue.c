@@ -16,8 +16,8 @@
 struct item {
     int64_t due_ms;
     int64_t asked_ms; /* of the newest add, NOT_ASKED: only time makes it due */
-    uint64_t serial; /* first in, first out among equals */
-    size_t place;    /* in its lane's heap */
+    uint64_t serial;  /* first in, first out among equals */
+    size_t place;     /* in its lane's heap */
     int kind, failures;
     enum es_lane lane;
     bool running, calm;

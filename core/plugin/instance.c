@@ -397,17 +397,17 @@ int es_instance_share(struct es_instance *i, const struct es_authority *who, enu
     /* Whether the consumer decides shows while somebody reads. From then on each
      * namespace has keys of its own, and that one read is not shared. */
     bool personal = __atomic_load_n(&i->personal, __ATOMIC_ACQUIRE);
-    char *key = es_strf("%s%s|%s|%s", i->reads_prefix, es_op_name(op), personal ? who->consumer_namespace : "",
-                        what);
-    const struct es_read_call call = {
-        .key = key,
-        .provider = i->provider->name,
-        .operation = es_op_name(op),
-        .deadline_ms = who->deadline_ms ? who->deadline_ms : es_mono_ms() + ES_CALL_DEFAULT_MS,
-        .cancelled = who->cancelled,
-        .unfit = personal ? NULL : &i->personal,
-        .read = read,
-        .ctx = ctx};
+    char *key =
+        es_strf("%s%s|%s|%s", i->reads_prefix, es_op_name(op), personal ? who->consumer_namespace : "", what);
+    const struct es_read_call call = {.key = key,
+                                      .provider = i->provider->name,
+                                      .operation = es_op_name(op),
+                                      .deadline_ms = who->deadline_ms ? who->deadline_ms
+                                                                      : es_mono_ms() + ES_CALL_DEFAULT_MS,
+                                      .cancelled = who->cancelled,
+                                      .unfit = personal ? NULL : &i->personal,
+                                      .read = read,
+                                      .ctx = ctx};
 
     int rc = key ? es_reads_run(who->reading, &call, ret, err) : es_error_nomem(err);
     es_mem_free(key);

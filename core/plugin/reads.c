@@ -312,7 +312,7 @@ static void count_shared(const struct es_reads *r, const struct es_read_call *ca
 
 /* One round: a read of somebody's, or one's own. 1: that somebody gave up. */
 static int read_once(struct es_reading *g, const struct es_read_call *call, struct es_values *ret,
-               struct es_error *err)
+                     struct es_error *err)
 {
     struct es_reads *r = g->reads;
     bool mine, ended = true;

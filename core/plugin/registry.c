@@ -56,8 +56,8 @@ static int make_metrics(struct es_registry *r, struct es_metrics *m)
     r->api_calls = es_metrics_family(m, ES_COUNTER, "externalsecret_provider_api_calls_count",
                                      "Number of API calls towards the secret provider", calls, 3, NULL, 0);
     r->reads = es_metrics_family(m, ES_COUNTER, "esod_provider_reads_total",
-                                 "Reads that providers were asked to make, by operation and result.", reads, 3,
-                                 NULL, 0);
+                                 "Reads that providers were asked to make, by operation and result.", reads,
+                                 3, NULL, 0);
     r->restarts = es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
                                     "Processes of plugins that were started again after one ended.", plugin,
                                     1, NULL, 0);
