@@ -289,7 +289,7 @@ static void begin(void)
                                              .store_requeue_ms = 300000,
                                              .flood_gate = !options.no_flood_gate,
                                              .secret_stores = true,
-                                             .cluster_stores = true,
+                                             .cluster_stores = !options.no_cluster_stores,
                                              .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
