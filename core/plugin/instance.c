@@ -522,8 +522,9 @@ bool es_instance_has_batch(const struct es_instance *i)
  * the store, since all of them read the same backend. */
 static void forget_reads_of_store(struct es_instance *i)
 {
+    if (!i->reads)
+        return;
     char *prefix = es_strf("%s/%s/%s|", i->store_kind, i->store_namespace, i->store_name);
-
     /* Without memory for so little more than needed is forgotten. */
     es_reads_forget(i->reads, prefix ? prefix : "");
     es_mem_free(prefix);
