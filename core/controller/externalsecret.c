@@ -430,10 +430,15 @@ static int delete_target(struct pass *p, struct es_error *err)
  * each other is read once. */
 static int64_t fresh_since_ms(const struct pass *p)
 {
+    const char *synced = es_obj_str(p->es, "status", "syncedResourceVersion");
     int64_t window_ms = es_refresh_interval_ms(p->es) / 10;
-    bool edited = !es_streq(es_obj_str(p->es, "status", "syncedResourceVersion"), p->version);
 
-    if (!p->cause->periodic || edited || window_ms < 0)
+    /* The edit may be newer than the event that led here: the cache had it when the
+     * pass began, and the pass that its own event asks for will find it done. Who
+     * forces a sync must see what he has changed, so nothing older than now will do. */
+    if (*synced && !es_streq(synced, p->version))
+        return p->env->clock->mono_ms(p->env->clock->ctx);
+    if (!p->cause->periodic || !*synced || window_ms < 0)
         return p->cause->since_ms;
     if (window_ms > p->env->settings.read_window_ms)
         window_ms = p->env->settings.read_window_ms;

@@ -177,9 +177,9 @@ static void test_every_flag_overrides_the_file(void **state)
         fine(ES_FOR_RUN, everything, "--kubeconfig", "relative/k", "--context=d", "-namespace", "",
              "--concurrent=256", "--controller-class", "other", "--store-requeue-interval=1m",
              "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True",
-             "--enable-flood-gate=1", "--read-window=0", "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
-             "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
-             "--zap-time-encoding=nano", "--isolation", "process");
+             "--enable-flood-gate=1", "--read-window=0", "--client-qps=0", "--client-burst=1",
+             "--metrics-addr", "127.0.0.1:0", "--live-addr=", "--shutdown-grace=0", "--loglevel", "error",
+             "--log-format=console", "--zap-time-encoding=nano", "--isolation", "process");
     const struct es_config *c = &l->config;
 
     (void)state;
