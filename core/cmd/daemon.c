@@ -14,6 +14,7 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .flood_gate = c->flood_gate,
                               .secret_stores = c->secret_stores,
                               .cluster_stores = c->cluster_stores,
+                              .generic_targets = c->generic_targets,
                               .read_window_ms = c->read_window_ms};
 }
 

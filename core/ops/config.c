@@ -49,6 +49,9 @@ const struct es_setting es_settings_table[] = {
      600000,
      "How much older than its due time a read may be that a periodic refresh shares with others; at most a "
      "tenth of its refreshInterval. 0: it shares only what is read from then on."},
+    {"unsafe-allow-generic-targets", "unsafeAllowGenericTargets", ES_SET_BOOLEAN, AT(generic_targets),
+     "false", ES_FOR_RUN, 0, 0,
+     "Serve target.manifest: objects of other kinds than Secret, where values stand in the clear."},
     {"client-qps", "clientQPS", ES_SET_NUMBER, AT(client_qps), "0", ES_FOR_RUN, 0, 1000000,
      "Requests per second to the API server. 0: no limit here, the API server has its own."},
     {"client-burst", "clientBurst", ES_SET_INTEGER, AT(client_burst), "100", ES_FOR_RUN, 1, 1000000,

@@ -290,6 +290,7 @@ static void begin(void)
                                              .flood_gate = !options.no_flood_gate,
                                              .secret_stores = true,
                                              .cluster_stores = !options.no_cluster_stores,
+                                             .generic_targets = options.generic_targets,
                                              .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
