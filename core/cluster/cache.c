@@ -662,6 +662,22 @@ int es_cache_each(struct es_cache *c, const char *term,
     return key_list_run(&list, fn, ctx);
 }
 
+bool es_cache_has_other(struct es_cache *c, const char *term, const char *ns, const char *name)
+{
+    char *key = es_key_of(ns, name);
+    uint64_t h = term_hash(term);
+    bool other = false;
+
+    pthread_mutex_lock(&c->lock);
+    if (key && c->index.cap)
+        for (size_t i = h & (c->index.cap - 1); !other && c->index.pairs[i].term;
+             i = (i + 1) & (c->index.cap - 1))
+            other = c->index.pairs[i].term == h && !es_streq(c->index.pairs[i].entry->key, key);
+    pthread_mutex_unlock(&c->lock);
+    es_mem_free(key);
+    return other;
+}
+
 int es_cache_each_all(struct es_cache *c, void (*fn)(void *ctx, const char *ns, const char *name), void *ctx)
 {
     struct key_list list = {0};

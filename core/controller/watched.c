@@ -9,6 +9,7 @@
 #include "core/controller/controller.h"
 #include "core/controller/denied.h"
 #include "core/controller/generic_watch.h"
+#include "core/controller/read_terms.h"
 #include "core/controller/sources.h"
 #include "core/controller/store_table.h"
 #include "core/controller/watched.h"
@@ -103,6 +104,13 @@ static void index_external_secret(const json_t *kept, struct es_terms *t)
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
         json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry)
             store_term(t, ns, es_obj_at(entry, "sourceRef", "storeRef"));
+    /* Last: when there are too many, only the sharing of reads suffers. */
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry) {
+            char text[ES_READ_TERM_MAX];
+            if (es_read_term(text, kept, entry))
+                es_terms_add(t, text);
+        }
 }
 
 static void external_secret_changed(void *ctx, const char *ns, const char *name, unsigned what,
@@ -117,43 +125,39 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
         env->enqueue(env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name);
 }
 
-static void enqueue_external_secret(void *ctx, const char *ns, const char *name)
-{
-    struct es_env *env = ctx;
-    env->enqueue(env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name);
-}
-
-static void wake_dependents(struct es_env *env, const char *what, const char *ns, const char *name)
-{
-    char text[640];
-    if (env->external_secrets && snprintf(text, sizeof text, "%s:%s/%s", what, ns, name) < (int)sizeof text)
-        es_cache_each(env->external_secrets, text, enqueue_external_secret, env);
-}
-
-struct wake {
+/* All are woken by one event, so one read serves them, also when the first reads
+ * before the last is woken. */
+struct waking {
     struct es_env *env;
-    const char *only_ns;
+    int64_t since_ms;
+    const char *only_ns; /* "": all namespaces */
     size_t count;
 };
 
-static void wake_one(void *ctx, const char *ns, const char *name)
+static void wake(void *ctx, const char *ns, const char *name)
 {
-    struct wake *w = ctx;
+    struct waking *w = ctx;
 
     if (*w->only_ns && !es_streq(ns, w->only_ns))
         return;
     w->count++;
-    enqueue_external_secret(w->env, ns, name);
+    w->env->enqueue_since(w->env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name, w->since_ms);
+}
+
+static size_t wake_all(struct es_env *env, const char *what, const char *ns, const char *name,
+                       const char *only_ns)
+{
+    struct waking w = {.env = env, .since_ms = env->clock->mono_ms(env->clock->ctx), .only_ns = only_ns};
+    char text[640];
+
+    if (env->external_secrets && snprintf(text, sizeof text, "%s:%s/%s", what, ns, name) < (int)sizeof text)
+        es_cache_each(env->external_secrets, text, wake, &w);
+    return w.count;
 }
 
 size_t es_wake_dependents(struct es_env *env, const char *ns, const char *name, const char *only_ns)
 {
-    struct wake w = {.env = env, .only_ns = only_ns};
-    char text[640];
-
-    if (env->external_secrets && snprintf(text, sizeof text, "store:%s/%s", ns, name) < (int)sizeof text)
-        es_cache_each(env->external_secrets, text, wake_one, &w);
-    return w.count;
+    return wake_all(env, "store", ns, name, only_ns);
 }
 
 /* ---- stores ---- */
@@ -171,9 +175,12 @@ static void store_changed(struct es_env *env, const struct es_kind *kind, enum e
 
     es_store_forget(env, kind, ns, name);
     es_sources_store_changed(env, kind, ns, name, what & ES_CHANGED_GONE ? NULL : kept);
-    if (what & ES_CHANGED_GONE &&
-        snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix)
-        es_pool_drop(env->pool, prefix);
+    if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) &&
+        snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix) {
+        es_reads_forget(env->reads, prefix);
+        if (what & ES_CHANGED_GONE)
+            es_pool_drop(env->pool, prefix);
+    }
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE))
         env->enqueue(env->enqueue_ctx, id, ns, name);
     /* A store that became ready or was edited ends its dependents' backoff. */
@@ -232,7 +239,7 @@ static void target_changed(void *ctx, const char *ns, const char *name, unsigned
     es_sources_news(ctx, ES_READ_SECRET, ns, name,
                     gone ? NULL : es_obj_str(kept, "metadata", "resourceVersion"), gone);
     if (gone || !es_obj_bool(kept, "intact"))
-        wake_dependents(ctx, "target", ns, name);
+        wake_all(ctx, "target", ns, name, "");
 }
 
 /* ---- namespaces ---- */

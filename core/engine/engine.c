@@ -41,13 +41,20 @@ static enum es_lane lane_of(int kind)
     return kind == ES_EXTERNAL_SECRET ? ES_LANE_URGENT : ES_LANE_FIRST;
 }
 
-static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const char *name)
+static void enqueue_since(void *ctx, enum es_controller_id id, const char *ns, const char *name,
+                          int64_t since_ms)
 {
     struct es_engine *e = ctx;
     char *key = es_key_of(ns, name);
     if (key)
-        es_queue_add(e->queue, (int)id, key, 0, lane_of((int)id));
+        es_queue_add_since(e->queue, (int)id, key, since_ms, lane_of((int)id));
     es_mem_free(key);
+}
+
+static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const char *name)
+{
+    const struct es_clock *clock = ((struct es_engine *)ctx)->env->clock;
+    enqueue_since(ctx, id, ns, name, clock->mono_ms(clock->ctx));
 }
 
 /* ---- a worker ---- */
@@ -71,13 +78,15 @@ static void log_failure(const struct es_controller *c, const char *ns, const cha
 static void work_on(struct es_engine *e, struct es_work *work)
 {
     const struct es_controller *c = &es_controllers[work->kind];
+    const struct es_cause cause = {.since_ms = work->since_ms,
+                                   .periodic = !work->asked && work->failures == 0};
     struct es_outcome outcome = {.after_ms = -1};
     struct es_error err = ES_ERROR_INIT;
     char ns[256];
     const char *name = es_key_split(work->key, ns);
     int64_t started_ns = es_mono_ns();
 
-    int rc = c->reconcile(e->env, ns, name, &outcome, &err);
+    int rc = c->reconcile(e->env, ns, name, &cause, &outcome, &err);
     if (rc < 0) {
         count_pass(e, c, "error", started_ns);
         es_metric_add(e->failures, (const char *const[]){c->name}, 1);
@@ -162,6 +171,7 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
     if (e->wanted > WORKERS_MAX)
         e->wanted = WORKERS_MAX;
     env->enqueue = enqueue;
+    env->enqueue_since = enqueue_since;
     env->enqueue_ctx = e;
     env->cancelled = &e->cancelled;
     register_metrics(e);
@@ -197,6 +207,18 @@ static void give_memory_back(struct es_engine *e)
     malloc_trim(TRIM_PAD);
 }
 
+/* Answers that no waiting pass can use any more are wiped. */
+static void sweep_reads(struct es_engine *e)
+{
+    const struct es_clock *clock = e->env->clock;
+    struct es_queue_stats s;
+
+    if (!e->env->reads)
+        return;
+    es_queue_stats(e->queue, &s);
+    es_reads_sweep(e->env->reads, s.waiting ? clock->mono_ms(clock->ctx) - s.oldest_ms : INT64_MAX);
+}
+
 int es_engine_tick(struct es_engine *e, struct es_error *err)
 {
     if (!e->running && es_cluster_synced(e->env->cluster)) {
@@ -207,6 +229,7 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
                ES_F_INT("externalSecrets", es_cache_count(e->env->external_secrets)));
     }
     give_memory_back(e);
+    sweep_reads(e);
     if (es_mono_ms() >= e->next_sweep_ms) {
         e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
         es_pool_sweep(e->env->pool, STORE_IDLE_MS);

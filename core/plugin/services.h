@@ -16,6 +16,7 @@
 
 struct es_authority;
 struct es_reader;
+struct es_reading;
 
 enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT };
 
@@ -54,6 +55,7 @@ struct es_authority {
     int64_t deadline_ms;            /* monotonic; 0: 30 s from now */
     const bool *cancelled;          /* or NULL */
     struct es_reader *reader;       /* of the services' owner, under which it notes what is read; or NULL */
+    struct es_reading *reading;     /* whose reads may be shared (reads.h), or NULL */
 };
 
 #endif
