@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/controller/controller.h"
 #include "core/controller/store_table.h"
+#include "core/controller/tally.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
@@ -253,6 +254,8 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     env->store_table = es_store_table_new();
     if (!env->store_table)
         return es_error_nomem(err);
+    if (env->metrics && es_tally_new(&env->tally, env->metrics, env->settings.metric_labels, err) < 0)
+        return err->code;
     for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
         if (!plan[i].wanted)
             continue;
@@ -269,4 +272,6 @@ void es_controllers_fini(struct es_env *env)
 {
     es_store_table_free(env->store_table);
     env->store_table = NULL;
+    es_tally_free(env->tally);
+    env->tally = NULL;
 }

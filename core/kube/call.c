@@ -286,7 +286,8 @@ static void add_header(struct wire *w, const char *name, const char *value)
 /* Secrets hold them, and a TokenRequest is answered with one. */
 static bool is_about_secrets(const struct es_kube_call *call)
 {
-    return call->kind == &es_kind_secret || es_streq(call->subresource, "token");
+    return call->kind == &es_kind_secret || es_streq(call->subresource, "token") ||
+           (call->kind && es_streq(call->kind->plural, "tokenreviews"));
 }
 
 static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call *call, const char *url,

@@ -21,9 +21,11 @@
 static bool ready;
 static const char *notes;
 
-static bool is_ready(void *ctx, struct es_buf *out)
+static bool is_ready(void *ctx, bool verbose, struct es_buf *out)
 {
     assert_ptr_equal(ctx, &notes);
+    if (verbose)
+        es_buf_adds(out, "[+] everything\n");
     es_buf_adds(out, notes);
     return ready;
 }
@@ -166,9 +168,13 @@ static void test_readiness_has_reasons(void **state)
     assert_string_equal(p.body, "ok");
 
     notes = "optional plugin x: no such file\n";
-    p = get(port, "/readyz?verbose=1");
+    p = get(port, "/readyz");
     assert_int_equal(p.status, 200);
     assert_string_equal(p.body, "ok\noptional plugin x: no such file\n");
+    p = get(port, "/readyz?verbose=1");
+    assert_string_equal(p.body, "ok\n[+] everything\noptional plugin x: no such file\n");
+    p = get(port, "/readyz?verbose");
+    assert_string_equal(p.body, "ok\n[+] everything\noptional plugin x: no such file\n");
 
     ready = false;
     notes = "the first lists are still being read\nand more\n";
