@@ -506,6 +506,7 @@ struct es_metrics_page {
     struct es_metrics *metrics;
     struct es_metric *at; /* the family whose turn it is; NULL: all were written */
     size_t pos;           /* in a source's samples */
+    bool headed;          /* its HELP and TYPE are written */
     struct view views[ES_METRIC_SOURCES_MAX];
     size_t view_count;
 };
@@ -552,15 +553,14 @@ static bool write_some(struct es_metrics_page *p, struct es_buf *out)
 
     if (!view)
         return false;
-    if (p->pos == 0)
+    if (!p->headed)
         add_head(out, f);
     size_t headed = out->len;
     bool more = f->source->write(f->source->ctx, view, f->which, &p->pos, f, out);
-    /* No head without a sample, should there be any in the pieces to come. */
-    if (headed > before && out->len == headed && !out->failed) {
+    p->headed = p->headed || out->len > headed;
+    if (!p->headed && !out->failed) { /* no head without a sample; one may be among those to come */
         out->len = before;
         out->ptr[before] = '\0';
-        p->pos = more ? 0 : p->pos;
     }
     return more;
 }
@@ -592,6 +592,7 @@ bool es_metrics_page_next(struct es_metrics_page *p, struct es_buf *out)
         write_family(out, p->at);
     p->at = next_family(p->metrics, p->at);
     p->pos = 0;
+    p->headed = false;
     return true;
 }
 

@@ -30,6 +30,27 @@ static bool is_ready(void *ctx, bool verbose, struct es_buf *out)
     return ready;
 }
 
+/* Does it move? And whose token is good? */
+static int standing; /* so many questions are answered with "stuck"; -1: all */
+
+static bool is_alive(void *ctx, struct es_buf *out)
+{
+    assert_ptr_equal(ctx, &notes);
+    if (standing == 0)
+        return true;
+    standing -= standing > 0;
+    es_buf_adds(out, "the main loop has not moved for 61 s\n");
+    return false;
+}
+
+static unsigned authorize(void *ctx, const char *token)
+{
+    assert_ptr_equal(ctx, &notes);
+    if (strcmp(token, "good") == 0)
+        return 200;
+    return strcmp(token, "powerless") == 0 ? 403 : strcmp(token, "unclear") == 0 ? 503 : 401;
+}
+
 static struct es_metrics *metrics;
 static struct es_metric *counter;
 
@@ -40,6 +61,7 @@ static int set_up(void **state)
     counter = es_metrics_family(metrics, ES_COUNTER, "things_total", "Things.", NULL, 0, NULL, 0);
     ready = true;
     notes = "";
+    standing = 0;
     return metrics && counter ? 0 : -1;
 }
 
@@ -56,6 +78,7 @@ static int serve(struct es_server **ret, const char *metrics_addr, const char *l
     struct es_server_opts opts = {.metrics_addr = metrics_addr,
                                   .live_addr = live_addr,
                                   .metrics = metrics,
+                                  .alive = is_alive,
                                   .ready = is_ready,
                                   .ctx = &notes};
     *err = (struct es_error)ES_ERROR_INIT;
@@ -157,6 +180,23 @@ static void test_health_says_that_it_lives(void **state)
     es_server_free(s);
 }
 
+static void test_health_says_what_is_stuck(void **state)
+{
+    struct es_server *s = serve_both();
+    (void)state;
+
+    standing = -1;
+    struct page p = get(es_server_live_port(s), "/healthz");
+    assert_int_equal(p.status, 503);
+    assert_string_equal(p.body, "stuck\nthe main loop has not moved for 61 s\n");
+    /* After the whole process had been stopped: it is on its way again. */
+    standing = 1;
+    p = get(es_server_live_port(s), "/healthz");
+    assert_int_equal(p.status, 200);
+    assert_string_equal(p.body, "ok");
+    es_server_free(s);
+}
+
 static void test_readiness_has_reasons(void **state)
 {
     struct es_server *s = serve_both();
@@ -200,6 +240,92 @@ static void test_metrics_page(void **state)
     assert_string_equal(p.type, "text/plain; version=0.0.4; charset=utf-8");
     assert_non_null(strstr(p.body, "# TYPE things_total counter\nthings_total 3\n"));
     es_server_free(s);
+}
+
+/* ---- over TLS, and to some only ---- */
+
+static long ask_secure(int port, const char *authorization, struct page *p)
+{
+    char url[256], header[256];
+    struct curl_slist *headers = NULL;
+    CURL *curl = curl_easy_init();
+
+    *p = (struct page){0};
+    snprintf(url, sizeof url, "https://127.0.0.1:%d/metrics", port);
+    if (authorization) {
+        snprintf(header, sizeof header, "Authorization: %s", authorization);
+        headers = curl_slist_append(NULL, header);
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, p);
+    CURLcode rc = curl_easy_perform(curl);
+    if (rc != CURLE_OK)
+        fail_msg("%s: %s", url, curl_easy_strerror(rc));
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &p->status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return p->status;
+}
+
+static void test_who_may_read(void **state)
+{
+    struct es_server_opts opts = {.metrics_addr = "127.0.0.1:0",
+                                  .live_addr = "127.0.0.1:0",
+                                  .metrics = metrics,
+                                  .metrics_secure = true,
+                                  .authorize = authorize,
+                                  .authorize_ctx = &notes,
+                                  .ready = is_ready,
+                                  .ctx = &notes};
+    static const struct {
+        const char *authorization;
+        int status;
+    } cases[] = {{NULL, 401},
+                 {"", 401},
+                 {"Basic good", 401},
+                 {"Bearer", 401},
+                 {"Bearer bad", 401},
+                 {"Bearer powerless", 403},
+                 {"Bearer unclear", 503},
+                 {"Bearer good", 200},
+                 {"bearer  good", 200}};
+    struct es_server *s = NULL;
+    struct es_error err = ES_ERROR_INIT;
+    struct page p;
+    (void)state;
+
+    es_metric_add(counter, NULL, 3);
+    assert_int_equal(es_server_new(&s, &opts, &err), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(ask_secure(es_server_metrics_port(s), cases[i].authorization, &p), cases[i].status);
+        assert_int_equal(strstr(p.body, "things_total 3") != NULL, cases[i].status == 200);
+    }
+    assert_int_equal(get(es_server_live_port(s), "/healthz").status, 200);
+    es_server_tick(s);
+    es_server_free(s);
+}
+
+static void test_a_certificate_that_is_not_there(void **state)
+{
+    struct es_server_opts opts = {.metrics_addr = "127.0.0.1:0",
+                                  .metrics = metrics,
+                                  .metrics_secure = true,
+                                  .cert_file = "/nonexistent/tls.crt",
+                                  .key_file = "/nonexistent/tls.key",
+                                  .ready = is_ready,
+                                  .ctx = &notes};
+    struct es_server *s = NULL;
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    assert_int_equal(es_server_new(&s, &opts, &err), ES_E_CONFIG);
+    assert_string_equal(err.text, "--metrics-cert-dir: /nonexistent/tls.crt: No such file or directory");
 }
 
 static void test_each_page_has_its_listener(void **state)
@@ -355,6 +481,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_health_says_that_it_lives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_health_says_what_is_stuck, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_may_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_certificate_that_is_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readiness_has_reasons, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_metrics_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_page_has_its_listener, set_up, tear_down),
