@@ -76,7 +76,7 @@ int es_process_metrics(struct es_metrics *m, struct es_error *err)
                                      "Virtual memory size in bytes.", NULL, 0, NULL, 0);
     max_fds = es_metrics_family(m, ES_GAUGE, "process_max_fds", "Ceiling of open file descriptors.", NULL, 0,
                                 NULL, 0);
-    cpu = es_metrics_family(m, ES_GAUGE, "process_cpu_seconds_total",
+    cpu = es_metrics_family(m, ES_COUNTER, "process_cpu_seconds_total",
                             "User and system CPU time spent in seconds.", NULL, 0, NULL, 0);
     threads = es_metrics_family(m, ES_GAUGE, "process_threads", "Threads of the process.", NULL, 0, NULL, 0);
     open_fds = es_metrics_family(m, ES_GAUGE, "process_open_fds", "Open file descriptors.", NULL, 0, NULL, 0);

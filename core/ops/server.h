@@ -2,7 +2,10 @@
  *
  * healthz says that the process moves, readyz that it works: caches filled,
  * plugins loaded, and if not, why not, a line a reason. Metrics may be served over
- * TLS (libmicrohttpd's own, which is GnuTLS), and to those only who may read them. */
+ * TLS, and to those only who may read them. TLS is libmicrohttpd's own, which is
+ * GnuTLS: a library that is mapped anyhow, since libmicrohttpd links it, and takes
+ * memory only when it is used; OpenSSL in front of it would want threads, timeouts
+ * and limits of its own for what libmicrohttpd has. */
 #ifndef ES_OPS_SERVER_H
 #define ES_OPS_SERVER_H
 
