@@ -5,136 +5,57 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/cluster/kube_house.h"
 #include "core/cmd/cmd.h"
 #include "core/cmd/daemon.h"
 #include "core/cmd/figures.h"
 #include "core/cmd/load.h"
+#include "core/cmd/pages.h"
 #include "core/cmd/version.h"
 #include "core/ops/process.h"
-#include "core/ops/pulse.h"
-#include "core/ops/reviewer.h"
-#include "core/ops/server.h"
 
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
-#define REVIEW_TIMEOUT_MS 5000
 
 static const char usage[] =
     "Usage: esod run [--config FILE] [FLAGS]\n\n"
     "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
     "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong.\n";
 
-static int new_client(struct es_daemon *d, const struct es_kube_opts *how, struct es_kube **ret,
-                      struct es_error *err)
+/* A setting that names a file which is not there is a wrong setting. */
+static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
 {
-    const struct es_config *c = d->config;
-    struct es_kube_config *kube_config = NULL;
     struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
+    int rc = es_kube_config_load(ret, &where, err);
 
-    int rc = es_kube_config_load(&kube_config, &where, err);
-    if (rc == ES_E_NOT_FOUND) /* a file that is not there is a wrong setting */
-        rc = err->code = ES_E_CONFIG;
-    return rc < 0 ? rc : es_kube_new(ret, d->http, kube_config, how, err);
+    return rc == ES_E_NOT_FOUND ? err->code = ES_E_CONFIG : rc;
 }
 
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
     const struct es_config *c = d->config;
+    struct es_kube_config *login = NULL;
     struct es_kube *kube = NULL;
     struct es_kube_opts how = {
         .qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
     struct es_kube_house_opts house = {.ns = c->ns};
 
-    int rc = new_client(d, &how, &kube, err);
+    int rc = load_login(&login, c, err);
     if (rc < 0)
         return rc;
-    es_log(ES_INFO, "setup", "API server",
-           ES_F_STR("server", es_kube_config_server(es_kube_config_of(kube))));
-    return es_cluster_new_kube(ret, kube, &house, err);
+    es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(login)));
+    rc = es_kube_new(&kube, d->http, login, &how, err);
+    return rc < 0 ? rc : es_cluster_new_kube(ret, kube, &house, err);
 }
 
-/* Readers of the metrics are asked about with a patience, and a client, of their own. */
-static int new_reviewer(struct es_daemon *d, struct es_reviewer **ret, struct es_error *err)
+static int open_pages(struct es_daemon *d, struct es_pages **ret, struct es_error *err)
 {
-    struct es_kube_opts how = {.timeout_ms = REVIEW_TIMEOUT_MS, .user_agent = ES_USER_AGENT};
-    struct es_kube *kube = NULL;
+    struct es_kube_config *login = NULL;
+    int rc = d->config->metrics_auth ? load_login(&login, d->config, err) : 0;
 
-    if (!d->config->metrics_auth)
-        return 0;
-    int rc = new_client(d, &how, &kube, err);
-    return rc < 0 ? rc : es_reviewer_new(ret, kube, NULL, err);
-}
-
-static void note_refusals(const struct es_registry *r, struct es_buf *notes)
-{
-    const struct es_plugin_refusal *refusals;
-    size_t count = es_registry_refusals(r, &refusals);
-
-    for (size_t i = 0; i < count; i++)
-        es_buf_addf(notes, "optional plugin %s: %s\n", refusals[i].name, refusals[i].reason);
-}
-
-/* How it is doing, for the health pages. */
-struct condition {
-    struct es_daemon *daemon;
-    bool running;    /* atomic */
-    int64_t beat_ms; /* of the main loop; atomic */
-};
-
-static void tell_caches(const struct es_env *env, struct es_buf *notes)
-{
-    struct es_cache *const caches[] = {env->external_secrets, env->secret_stores, env->cluster_secret_stores,
-                                       env->targets, env->namespaces};
-
-    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
-        if (caches[i])
-            es_buf_addf(notes, "[%c] cache of %s\n", es_cache_synced(caches[i]) ? '+' : '-',
-                        es_cache_opts_of(caches[i])->kind->kind);
-}
-
-static void tell_plugins(const struct es_registry *r, struct es_buf *notes)
-{
-    const struct es_plugin *const *plugins;
-    size_t count = es_registry_plugins(r, &plugins);
-
-    for (size_t i = 0; i < count; i++)
-        es_buf_addf(notes, "[+] plugin %s\n", plugins[i]->name);
-}
-
-static bool is_ready(void *ctx, bool verbose, struct es_buf *notes)
-{
-    struct condition *c = ctx;
-    struct es_env *env = &c->daemon->env;
-    struct es_error err = ES_ERROR_INIT;
-    bool ready = __atomic_load_n(&c->running, __ATOMIC_ACQUIRE);
-
-    if (verbose) {
-        tell_caches(env, notes);
-        tell_plugins(env->registry, notes);
-        es_buf_addf(notes, "[%c] workers\n", ready ? '+' : '-');
-    }
-    if (es_cluster_trouble(env->cluster, &err))
-        es_buf_addf(notes, "%s\n", err.text);
-    else if (!ready)
-        es_buf_adds(notes, "the first lists are still being read\n");
-    note_refusals(env->registry, notes);
-    return ready;
-}
-
-static bool is_alive(void *ctx, struct es_buf *notes)
-{
-    struct condition *c = ctx;
-    int64_t now_ms = es_mono_ms();
-    const struct es_pulse loop = {"the main loop", __atomic_load_n(&c->beat_ms, __ATOMIC_RELAXED)},
-                          transport = {"the transport", es_http_beat_ms(c->daemon->http)};
-
-    bool loop_moves = es_pulse_moves(&loop, now_ms, notes);
-    return es_pulse_moves(&transport, now_ms, notes) && loop_moves;
+    return rc < 0 ? rc : es_pages_new(ret, d, login, err);
 }
 
 /* The signals arrive here, not in some thread that holds a lock. */
@@ -170,19 +91,16 @@ static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
     snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
 }
 
-static int serve(struct es_daemon *d, struct es_server *server, struct condition *condition,
-                 const sigset_t *signals, struct es_error *err)
+static int serve(struct es_daemon *d, struct es_pages *pages, const sigset_t *signals, struct es_error *err)
 {
     char trouble[ES_ERROR_TEXT_MAX] = "";
 
     for (;;) {
-        __atomic_store_n(&condition->beat_ms, es_mono_ms(), __ATOMIC_RELAXED);
         int rc = es_engine_tick(d->engine, err);
         if (rc < 0)
             return rc;
-        es_server_tick(server);
         bool ready = es_engine_ready(d->engine);
-        __atomic_store_n(&condition->running, ready, __ATOMIC_RELEASE);
+        es_pages_tick(pages, ready);
         log_trouble(d, trouble);
         int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
         if (number) {
@@ -199,52 +117,12 @@ static void log_ignored(const struct es_config *c)
                ES_F_STR("flag", *flag));
 }
 
-static unsigned authorize(void *ctx, const char *token)
-{
-    return es_reviewer_ask(ctx, token);
-}
-
-/* The pages are there while the daemon works, and gone before it is taken apart. */
-static int serve_pages(struct es_daemon *d, const sigset_t *signals, struct es_error *err)
-{
-    const struct es_config *c = d->config;
-    struct condition condition = {.daemon = d, .beat_ms = es_mono_ms()};
-    char *cert = c->metrics_cert_dir ? es_strf("%s/%s", c->metrics_cert_dir, c->metrics_cert_name) : NULL;
-    char *key = c->metrics_cert_dir ? es_strf("%s/%s", c->metrics_cert_dir, c->metrics_key_name) : NULL;
-    struct es_reviewer *reviewer = NULL;
-    struct es_server *server = NULL;
-    struct es_server_opts pages = {.metrics_addr = c->metrics_addr,
-                                   .live_addr = c->live_addr,
-                                   .metrics = d->metrics,
-                                   .metrics_secure = c->metrics_secure,
-                                   .cert_file = cert,
-                                   .key_file = key,
-                                   .alive = is_alive,
-                                   .ready = is_ready,
-                                   .ctx = &condition};
-
-    int rc = c->metrics_cert_dir && (!cert || !key) ? es_error_nomem(err) : new_reviewer(d, &reviewer, err);
-    if (reviewer) {
-        pages.authorize = authorize;
-        pages.authorize_ctx = reviewer;
-    }
-    if (rc == 0)
-        rc = es_server_new(&server, &pages, err);
-    if (rc == 0)
-        rc = serve(d, server, &condition, signals, err);
-    es_reviewer_stop(reviewer);
-    es_server_free(server);
-    es_reviewer_free(reviewer);
-    es_mem_free(cert);
-    es_mem_free(key);
-    return rc;
-}
-
 /* Everything from the cluster on; the transport and the plugins are there. */
 static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_error *err)
 {
     struct es_engine_opts engine = {.workers = (int)d->config->concurrent};
     struct es_cluster *cluster = NULL;
+    struct es_pages *pages = NULL;
 
     int rc = es_process_metrics(d->metrics, err);
     if (rc == 0)
@@ -253,7 +131,12 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_er
         rc = es_daemon_start(d, cluster, &engine, err);
     if (rc == 0)
         rc = es_figures_register(d, err);
-    return rc < 0 ? rc : serve_pages(d, signals, err);
+    if (rc == 0)
+        rc = open_pages(d, &pages, err);
+    if (rc == 0)
+        rc = serve(d, pages, signals, err);
+    es_pages_free(pages);
+    return rc;
 }
 
 int es_cmd_run(int argc, char **argv)
