@@ -242,6 +242,106 @@ static void test_metrics_page(void **state)
     es_server_free(s);
 }
 
+/* ---- pages of megabytes ---- */
+
+enum { SAMPLES = 100000 };
+static int views;
+
+static void *open_view(void *ctx)
+{
+    __atomic_add_fetch(&views, 1, __ATOMIC_SEQ_CST);
+    return ctx;
+}
+
+static void close_view(void *ctx, void *view)
+{
+    (void)ctx;
+    (void)view;
+    __atomic_sub_fetch(&views, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool write_many(void *ctx, void *view, int which, size_t *pos, const struct es_metric *f,
+                       struct es_buf *out)
+{
+    char name[32];
+    (void)ctx;
+    (void)view;
+    (void)which;
+    for (int i = 0; i < 100; i++, ++*pos) {
+        snprintf(name, sizeof name, "a-secret-of-a-team-%zu", *pos);
+        es_metric_sample(f, out, (const char *const[]){name}, 1);
+    }
+    return *pos < SAMPLES;
+}
+
+static size_t count_lines(char *data, size_t size, size_t count, void *ctx)
+{
+    size_t *lines = ctx;
+    for (size_t i = 0; i < size * count; i++)
+        *lines += data[i] == '\n';
+    return size * count;
+}
+
+/* Lines of /metrics, and how long it took to get them. */
+static size_t read_lines(int port, double *ret_seconds)
+{
+    char url[64];
+    size_t lines = 0;
+    CURL *curl = curl_easy_init();
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/metrics", port);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, count_lines);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &lines);
+    assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+    curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME, ret_seconds);
+    curl_easy_cleanup(curl);
+    return lines;
+}
+
+/* Asks, and reads a few bytes of the answer. */
+static int ask_and_wait(int port)
+{
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int small = 1024, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char head[8];
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
+    assert_int_equal(read(fd, head, sizeof head), sizeof head);
+    return fd;
+}
+
+static void test_a_hundred_thousand_samples(void **state)
+{
+    static const char *const labels[] = {"name"};
+    static struct es_metric_source source = {.open = open_view, .write = write_many, .close = close_view};
+    struct es_server *s = serve_both();
+    int port = es_server_metrics_port(s);
+    double seconds = 0;
+    (void)state;
+
+    source.ctx = &source;
+    assert_int_equal(es_metrics_source_family(metrics, &source, 0, ES_GAUGE, "many", "M.", labels, 1), 0);
+    int slow = ask_and_wait(port);
+    assert_int_equal(read_lines(port, &seconds), SAMPLES + 2);
+    print_message("%d samples in %.3f s\n", SAMPLES, seconds);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(seconds < 5);
+#endif
+    /* Whoever reads slowly has a view still; it goes with him. */
+    close(slow);
+    for (int i = 0; i < 5000 && __atomic_load_n(&views, __ATOMIC_SEQ_CST); i++)
+        usleep(1000);
+    assert_int_equal(views, 0);
+    es_server_free(s);
+}
+
 /* ---- over TLS, and to some only ---- */
 
 static long ask_secure(int port, const char *authorization, struct page *p)
@@ -482,6 +582,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_health_says_that_it_lives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_health_says_what_is_stuck, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_hundred_thousand_samples, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_may_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_certificate_that_is_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readiness_has_reasons, set_up, tear_down),
