@@ -533,6 +533,7 @@ static bool is_switched_off(const struct pass *p)
 static int sync_if_ours(struct pass *p, struct es_error *err)
 {
     if (is_switched_off(p)) {
+        p->foreign = true;
         p->out->after_ms = -1;
         return 0;
     }

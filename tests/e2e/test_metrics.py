@@ -113,6 +113,20 @@ def test_conditions_are_there_after_a_restart(operator, cluster, space):
                == {("Ready", "True"): 1, ("Ready", "False"): 0})
 
 
+def test_conditions_of_others_objects_are_theirs_to_tell(make_operator, cluster, space):
+    """Two operators with classes of their own would say everything twice."""
+    mine, other = make_operator().start(), make_operator(controllerClass="other").start()
+    space.store({"a": "1"}, controller="default")
+    space.external_secret("app", data={"k": "a"})
+    space.synced("app", {"k": "1"})
+    me = {"name": "app", "namespace": space.name}
+    eventually(mine, lambda p: p.conditions("externalsecret", space.name, "app"))
+    eventually(other, lambda p: p.value("externalsecret_sync_calls_total", **me))
+    p = page(other)
+    assert p.conditions("externalsecret", space.name, "app") == {}
+    assert p.conditions("clustersecretstore", "", space.name) == {}
+
+
 def test_extended_labels(make_operator, cluster, space):
     operator = make_operator(enableExtendedMetricLabels=True).start()
     want = {k.replace(".", "_").replace("/", "_").replace("-", "_"): v for k, v in APP.items()}
