@@ -12,6 +12,7 @@
 #include "core/controller/read_terms.h"
 #include "core/controller/sources.h"
 #include "core/controller/store_table.h"
+#include "core/controller/tally.h"
 #include "core/controller/watched.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
@@ -329,6 +330,8 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     env->generic = es_generic_watches_new(env);
     if (!env->store_table || !env->sources || !env->denied || !env->generic)
         return es_error_nomem(err);
+    if (env->metrics && es_tally_new(&env->tally, env->metrics, env->settings.metric_labels, err) < 0)
+        return err->code;
     for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
         if (!plan[i].wanted)
             continue;
@@ -351,4 +354,6 @@ void es_controllers_fini(struct es_env *env)
     env->denied = NULL;
     es_generic_watches_free(env->generic);
     env->generic = NULL;
+    es_tally_free(env->tally);
+    env->tally = NULL;
 }
