@@ -447,9 +447,10 @@ static int sync_values(struct pass *p, struct es_error *err)
     return rc;
 }
 
+/* Under None there is no target that could be anything else than it should be. */
 static bool is_settled_target(const struct pass *p)
 {
-    if (es_streq(p->policy->name, "Orphan"))
+    if (es_streq(p->policy->name, "Orphan") || !p->policy->writes)
         return true;
     return p->known_target && es_obj_bool(p->known_target, "intact");
 }

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import condition, decoded, external_secret, store, version, wait_for, with_server
-from proxy import HttpProxy, TcpProxy
+from proxy import TcpProxy
 
 SECRETS = r"^(POST|PUT|PATCH) /api/v1/namespaces/[^/]+/secrets"
 STATUS = r"^(PUT|PATCH) .*/externalsecrets/[^/]+/status"
@@ -89,21 +89,6 @@ def test_the_api_server_is_not_there_yet_when_esod_starts(make_operator, control
 
 
 # ---- answers that go wrong on the way
-
-@pytest.fixture
-def proxy(control_plane, tmp_path):
-    made = HttpProxy(control_plane, tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def behind(make_operator, kubeconfig, proxy, tmp_path):
-    """An operator that knows the API server by the proxy's address; not started yet."""
-    path = tmp_path / "through-proxy"
-    path.write_text(with_server(kubeconfig, proxy.url, proxy.ca))
-    return make_operator(kubeconfig=path)
-
 
 EXPIRED = json.dumps({"type": "ERROR", "object": {
     "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Expired", "code": 410,
