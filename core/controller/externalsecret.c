@@ -158,6 +158,18 @@ static int stop_vanished(struct pass *p)
     return 0;
 }
 
+/* In a namespace that is being deleted nothing can be created any more, and the
+ * stores and Secrets that go before the ExternalSecret are no failures of it. */
+static bool namespace_is_ending(const struct pass *p)
+{
+    json_t *ns = NULL;
+    bool ending = p->env->namespaces && es_cache_get(p->env->namespaces, "", p->ns, &ns, NULL) == 0 &&
+                  es_obj_bool(ns, "ending");
+
+    json_decref(ns);
+    return ending;
+}
+
 /* With deletionPolicy=Delete the target goes as well, if it is ours. */
 static int delete_target_of_deleted(struct pass *p, struct es_error *err)
 {
@@ -328,6 +340,8 @@ static int update_target(struct pass *p, struct write *w, const json_t *existing
             settle(p, w, answer);
             w->wrote = true;
             say(p, ES_EVENT_NORMAL, "Updated", "secret updated");
+        } else if (rc == ES_E_NOT_FOUND) {
+            rc = ES_E_CONFLICT; /* deleted meanwhile: look again */
         } else if (rc != ES_E_CONFLICT) {
             es_error_wrap(err, "unable to update secret %s: ", p->target_name);
         }
@@ -394,6 +408,8 @@ static int apply(struct pass *p, const struct es_values *values, struct es_error
         p->out->after_ms = CONFLICT_PAUSE_MS;
         return 0;
     }
+    if (rc == ES_E_GONE || rc == ES_E_NOT_FOUND)
+        return stop_vanished(p); /* with its namespace */
     if (rc < 0)
         return report_write(p, w.fault, err);
     if (w.missing)
@@ -533,6 +549,8 @@ static int run(struct pass *p, struct es_error *err)
 
     if (es_obj_deleting(p->es))
         return clean_up(p, err);
+    if (namespace_is_ending(p))
+        return stop_vanished(p);
     if (!es_obj_has_finalizer(p->es, ES_FINALIZER) && finalizer_comes_first(p))
         rc = set_finalizer(p, true, err);
     if (rc < 0)
