@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/codec.h"
+#include "core/base/hide.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
@@ -303,6 +305,24 @@ static void settle(struct pass *p, const struct write *w, const json_t *secret)
                   w->inputs);
 }
 
+/* Why a write was refused is worth knowing, but it may be somebody's webhook that
+ * says it, and quotes what it was shown: as text, or in base64 as it came. */
+static void hide_values(const json_t *secret, struct es_error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get(secret, "data"), key, value) {
+        struct es_blob plain = {0};
+        const char *text = json_is_string(value) ? json_string_value(value) : "";
+        size_t len = json_string_length(value);
+        es_hide_in_error(err, text, len);
+        if (es_base64_decode(&plain, ES_BASE64_STD, text, len, NULL) == 0)
+            es_hide_in_error(err, plain.ptr, plain.len);
+        es_blob_fini(&plain);
+    }
+}
+
 static int create_target(struct pass *p, struct write *w, struct es_error *err)
 {
     struct es_target_change change = {0};
@@ -316,6 +336,8 @@ static int create_target(struct pass *p, struct write *w, struct es_error *err)
         settle(p, w, answer);
         w->wrote = true;
         say(p, ES_EVENT_NORMAL, "Created", "secret created");
+    } else {
+        hide_values(change.object, err);
     }
     json_decref(answer);
     json_decref(change.object);
@@ -343,6 +365,7 @@ static int update_target(struct pass *p, struct write *w, const json_t *existing
         } else if (rc == ES_E_NOT_FOUND) {
             rc = ES_E_CONFLICT; /* deleted meanwhile: look again */
         } else if (rc != ES_E_CONFLICT) {
+            hide_values(change.object, err);
             es_error_wrap(err, "unable to update secret %s: ", p->target_name);
         }
     }

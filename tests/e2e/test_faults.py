@@ -138,6 +138,7 @@ START_FAULTS = {
     "watches answered 410": (WATCHES, {"status": 410, "times": 2}),
     "watches that say 410": (WATCHES, {"body": EXPIRED, "times": 2}),
     "watches cut": (WATCHES, {"cut": "before", "times": 3}),
+    "watches cut in the middle of a line": (WATCHES, {"cut": "inside", "times": 6}),
     "watches with broken lines": (WATCHES, {"body": b"{\"type\": \"ADDED\", \"object\n", "times": 2}),
     "everything 403 for 3 s": (ALL, {"status": 403, "times": -1, "seconds": 3}),
     "everything cut for 3 s": (ALL, {"cut": "before", "times": -1, "seconds": 3}),

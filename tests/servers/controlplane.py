@@ -223,6 +223,9 @@ class ControlPlane:
             return answer.status, answer.read()
         except http.client.HTTPException as e:
             raise OSError(str(e)) from e
+        except ssl.SSLError:
+            self._ssl = None  # the file was read while the API server was still writing it
+            raise
         finally:
             conn.close()
 
