@@ -15,7 +15,7 @@ import time
 import pytest
 
 from harness import (CREATED_BY, DATA_HASH, FINALIZER, GROUP, MANAGED, MANAGER, condition, data_hash, decoded, external_secret,
-                     owner_hash, stays, store, synced_version, version, wait_for)
+                     owner_hash, stays, store, synced_version, version, wait_for, with_server)
 
 pytestmark = pytest.mark.sanitized
 
@@ -231,6 +231,52 @@ def test_what_is_due_is_refreshed_and_nothing_but_the_time_is_written(behind, pr
     assert len(written) == len(due) and all("/status" in line for line in written), written
 
 
+READER = "e2e-takeover-reader"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+
+
+@pytest.fixture
+def reader(control_plane, cluster, proxy, tmp_path):
+    """The kubeconfig of somebody who may read all that esod reads, and write nothing: what docs/operations.md advises."""
+    rules = [{"apiGroups": [GROUP], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+             {"apiGroups": [""], "resources": ["secrets", "configmaps", "namespaces"], "verbs": ["get", "list", "watch"]}]
+    meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": READER}}
+    cluster.call("POST", f"{RBAC}/clusterroles", {**meta, "kind": "ClusterRole", "rules": rules})
+    cluster.call("POST", f"{RBAC}/clusterrolebindings", {
+        **meta, "kind": "ClusterRoleBinding", "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": READER},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "nobody"}]})
+    path = tmp_path / "reader"
+    path.write_text(with_server(control_plane.state / "kubeconfig-nobody", proxy.url, proxy.ca))
+    yield path
+    for kind in ("clusterrolebindings", "clusterroles"):
+        cluster.call("DELETE", f"{RBAC}/{kind}/{READER}")
+
+
+def test_who_may_only_read_shows_beforehand_what_would_be_written(make_operator, reader, reference, proxy, cluster, space):
+    leave_all(reference, space)
+    cluster.patch("Secret", "app", {"data": {"k": "eA=="}}, space.name)
+    cluster.patch("ExternalSecret", "merged", {"metadata": {"labels": {"team": "blue"}}}, space.name)
+    before = versions(cluster, space)
+    operator = make_operator(kubeconfig=reader).start()
+    passed_by(operator, space, [name for name in LEFT if name not in ("app", "merged")])
+
+    def told():
+        said = [line for line in map(json.loads, operator.log.splitlines()) if line["level"] == "error"]
+        assert {line["name"] for line in said} == {"app", "merged"}
+        for line in said:
+            assert 'User "nobody" cannot update resource "secrets"' in line["error"], line
+        return True
+    wait_for(told)
+    time.sleep(1)
+    told()
+    refused = {line.split("?")[0] for _, line, status in proxy.requests(WRITES)}
+    where = f"/namespaces/{space.name}"
+    assert {line for line in refused if line.endswith(("/secrets/app", "/secrets/merged"))} == {
+        f"PUT /api/v1{where}/secrets/{name}" for name in ("app", "merged")}
+    assert all(line.endswith(("/app", "/merged", "/app/status", "/merged/status")) for line in refused), refused
+    assert versions(cluster, space) == before
+
+
 @pytest.mark.parametrize("name", ["app", *LONG[1:3]], ids=["short", "28 letters", "64 letters"])
 @pytest.mark.parametrize("policy", ["Owner", "Orphan", "CreateOrMerge", "Merge"])
 def test_what_is_no_longer_named_goes(make_operator, reference, cluster, space, name, policy):
@@ -299,6 +345,8 @@ def test_objects_stored_as_v1beta1(make_operator, control_plane, reference, clus
     finally:
         stored_as("v1")
     assert b'"apiVersion":"external-secrets.io/v1beta1"' in in_etcd("externalsecrets", space.name, "app")
+    owner, = cluster.get("Secret", "app", space.name)["metadata"]["ownerReferences"]
+    cluster.patch("Secret", "app", {"metadata": {"ownerReferences": [{**owner, "apiVersion": GROUP + "/v1beta1"}]}}, space.name)
     before = versions(cluster, space)
     operator = make_operator().start()
     passed_by(operator, space, ["app"])
@@ -306,7 +354,8 @@ def test_objects_stored_as_v1beta1(make_operator, control_plane, reference, clus
     assert versions(cluster, space) == before
     # And is served like any other from then on.
     cluster.patch("ExternalSecret", "app", {"spec": {"data": [es["spec"]["data"][0]]}}, space.name)
-    space.synced("app", {"k": "one"})
+    _, secret = space.synced("app", {"k": "one"})
+    assert secret["metadata"]["ownerReferences"] == [owner]
     for plural in kinds.values():
         cluster.patch("CustomResourceDefinition", f"{plural}.{GROUP}", {"status": {"storedVersions": ["v1"]}}, sub="status")
 
