@@ -7,8 +7,6 @@ import pytest
 
 from harness import FINALIZER, SANITIZED, Refused, condition, decoded, external_secret, stays, synced_version, version, wait_for
 
-pytestmark = pytest.mark.sanitized
-
 SECRET_WRITES = r"^(POST|PUT|PATCH|DELETE) /api/v1/namespaces/[^/]+/secrets"
 WRITES = r"^(POST|PUT|PATCH|DELETE) (?!.*/events)"
 
@@ -28,6 +26,7 @@ def owner_of(cluster, space, name):
     return secret["metadata"]["ownerReferences"][0]["name"], secret
 
 
+@pytest.mark.sanitized
 def test_three_hundred_want_the_same_secret(behind, proxy, cluster, space):
     """One has it, the others say so once; when it goes, another one has it."""
     count = 60 if SANITIZED else 300
@@ -96,6 +95,7 @@ def test_two_orphans_do_not_fight(behind, proxy, cluster, space):
 
 # ---- somebody is quicker
 
+@pytest.mark.sanitized
 def test_an_edit_while_the_pass_runs_is_followed(behind, proxy, cluster, space):
     behind.start()
     space.store({"a": "one", "b": "two"})
@@ -116,6 +116,7 @@ def test_an_edit_while_the_pass_runs_is_followed(behind, proxy, cluster, space):
     assert '"level":"error"' not in behind.log
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
 def test_a_deletion_while_the_pass_runs_leaves_nothing(behind, proxy, cluster, space, policy):
     behind.start()
@@ -131,6 +132,7 @@ def test_a_deletion_while_the_pass_runs_leaves_nothing(behind, proxy, cluster, s
     assert '"level":"error"' not in behind.log
 
 
+@pytest.mark.sanitized
 def test_finalizers_are_given_back_whatever_conflicts(behind, proxy, cluster, space):
     """Ours goes although the API server refuses it time and again; somebody else's stays."""
     behind.start()
@@ -150,6 +152,7 @@ def test_finalizers_are_given_back_whatever_conflicts(behind, proxy, cluster, sp
     wait_for(lambda: cluster.get("ExternalSecret", "held", space.name) is None)
 
 
+@pytest.mark.sanitized
 def test_a_secret_made_immutable_is_explained_until_it_goes(behind, proxy, cluster, space):
     behind.start()
     space.store({"a": "one"})

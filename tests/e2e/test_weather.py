@@ -220,7 +220,6 @@ def test_somebody_elses_webhook_denies_secrets(operator, webhook, cluster, space
     space.synced("app", {"k": "planted-first-value", "l": "planted-\"second\"\nvalue"}, timeout=20)
 
 
-@pytest.mark.sanitized
 def test_a_quota_is_full(operator, cluster, space):
     space.store(ten())
     quotas = f"/api/v1/namespaces/{space.name}/resourcequotas"
@@ -255,7 +254,7 @@ def compact(control_plane):
 def test_a_restart_and_a_compaction_while_a_thousand_refresh(operator, control_plane, cluster, space):
     count = 100 if SANITIZED else 1000
     space.store(ten())
-    cluster.create_many(many(space, count, refreshInterval="20s"))
+    cluster.create_many(many(space, count, refreshInterval="5s" if SANITIZED else "20s"))
     wait_for(lambda: in_step(cluster, space, count), 90, every=1)
     uids = {s["metadata"]["name"]: s["metadata"]["uid"] for s in cluster.list("Secret", space.name)}
     control_plane.kill_apiserver()
