@@ -207,8 +207,9 @@ static void target_changed(void *ctx, const char *ns, const char *name, unsigned
 static int digest_namespace(json_t **object)
 {
     json_t *labels = es_obj_at(*object, "metadata", "labels");
-    json_t *kept = json_pack("{s:{s:s,s:s}}", "metadata", "name", es_obj_name(*object), "resourceVersion",
-                             es_obj_str(*object, "metadata", "resourceVersion"));
+    json_t *kept =
+        json_pack("{s:{s:s,s:s},s:b}", "metadata", "name", es_obj_name(*object), "resourceVersion",
+                  es_obj_str(*object, "metadata", "resourceVersion"), "ending", es_obj_deleting(*object));
     if (!kept || (labels && json_object_set(json_object_get(kept, "metadata"), "labels", labels) < 0)) {
         json_decref(kept);
         return ES_E_NOMEM;

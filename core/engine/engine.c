@@ -62,13 +62,18 @@ static enum es_work_result result_of(int rc, const struct es_outcome *outcome)
     return outcome->after_ms ? ES_WORK_REQUEUE_AFTER : ES_WORK_REQUEUE;
 }
 
+/* That esod ends, or that somebody else was quicker, is nobody's mistake. */
+static enum es_log_level level_of(const struct es_error *err)
+{
+    return err->code == ES_E_CANCELLED || err->code == ES_E_CONFLICT ? ES_INFO : ES_ERROR;
+}
+
 static void log_failure(const struct es_controller *c, const char *ns, const char *name,
                         const struct es_error *err, int64_t delay_ms)
 {
-    es_log(err->code == ES_E_CANCELLED ? ES_INFO : ES_ERROR, c->logger,
-           "the pass failed and will be repeated", ES_F_STR("controller", c->name), ES_F_STR("namespace", ns),
-           ES_F_STR("name", name), ES_F_STR("error", err->text), ES_F_STR("kind", es_code_name(err->code)),
-           ES_F_MS("retryMs", delay_ms));
+    es_log(level_of(err), c->logger, "the pass failed and will be repeated", ES_F_STR("controller", c->name),
+           ES_F_STR("namespace", ns), ES_F_STR("name", name), ES_F_STR("error", err->text),
+           ES_F_STR("kind", es_code_name(err->code)), ES_F_MS("retryMs", delay_ms));
 }
 
 static void work_on(struct es_engine *e, int worker, struct es_work *work)

@@ -148,6 +148,7 @@ static void test_refusals(void **state)
         {"401", "Unauthorized", ES_E_DENIED,
          "the API server does not accept the credential (401 Unauthorized)"},
         {"403", "Forbidden", ES_E_DENIED, "the message for 403"},
+        {"403", "ending", ES_E_GONE, "the namespace is being terminated"},
         {"404", "NotFound", ES_E_NOT_FOUND, "the message for 404"},
         {"405", "MethodNotAllowed", ES_E_UNSUPPORTED, "the message for 405"},
         {"408", "Timeout", ES_E_RETRY, "the message for 408"},
