@@ -2,7 +2,20 @@
  *
  * Behind it stands a real API server (kube_house.h) or a folder of manifests
  * (local_house.h). All functions block and may be called on any thread. Codes
- * and texts are those of core/kube/client.h. */
+ * and texts are those of core/kube/client.h.
+ *
+ * The write gate. Where several replicas run, one of them writes: the one that
+ * can be sure of the lease at this moment (core/ops/election.h). Everything
+ * that writes passes the gate, which is asked twice: here, so that no work is
+ * done in vain, and by the transport when the first byte would leave
+ * (core/http/http.h), however long a request was queued, throttled or waiting
+ * for a connection. A barred write fails with ES_E_CANCELLED and has not
+ * happened. What neither can catch are bytes that the kernel had taken
+ * before the process was stopped for longer than the lease: an API server that
+ * reads them later compares the resourceVersion or uid that a write carries, so
+ * updates and deletions name one wherever they can. A write that goes anywhere
+ * else than through this file, such as a value pushed to a provider, asks
+ * es_cluster_may_write first. */
 #ifndef ES_CLUSTER_CLUSTER_H
 #define ES_CLUSTER_CLUSTER_H
 
@@ -11,6 +24,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/base/gate.h"
 #include "core/base/values.h"
 #include "core/cluster/cache.h"
 #include "core/kube/kind.h"
@@ -37,6 +51,9 @@ struct es_house {
                          const json_t *obj, json_t **ret, struct es_error *err);
     int (*sa_token)(void *self, const char *ns, const char *name, const json_t *token_request, json_t **ret,
                     struct es_error *err);
+    /* The house asks the gate at the last moment before a write. NULL: it has no
+     * such moment. */
+    void (*set_gate)(void *self, const struct es_gate *gate);
     /* Begins to feed the cache, until stop. */
     int (*watch)(void *self, struct es_cache *cache, struct es_error *err);
     /* No call returns anything but ES_E_CANCELLED from now on. */
@@ -49,6 +66,13 @@ int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *
                    struct es_error *err);
 void es_cluster_stop(struct es_cluster *c); /* see es_house.stop */
 void es_cluster_free(struct es_cluster *c); /* ends the watches, frees the caches */
+
+/* The gate, which must outlive the cluster; without one everything may be
+ * written. Before es_cluster_start. */
+void es_cluster_set_gate(struct es_cluster *c, const struct es_gate *gate);
+
+/* 0, or ES_E_CANCELLED while this replica must not write. */
+int es_cluster_may_write(struct es_cluster *c, struct es_error *err);
 
 /* Creates the cache of a kind, one per kind. Fed from es_cluster_start on. */
 int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, struct es_cache **ret,
@@ -65,7 +89,8 @@ bool es_cluster_trouble(struct es_cluster *c, struct es_error *err);
 int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                    json_t **ret, struct es_error *err);
 
-/* Writes: an answer goes into the kind's cache before they return. */
+/* Writes: they pass the gate, and an answer goes into the kind's cache before
+ * they return. */
 int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,
                       const char *manager, json_t **ret, struct es_error *err);
 int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,

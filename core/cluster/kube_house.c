@@ -82,6 +82,12 @@ static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
     return rc;
 }
 
+static void house_set_gate(void *self, const struct es_gate *gate)
+{
+    struct kube_house *h = self;
+    es_kube_set_gate(h->kube, gate);
+}
+
 static void house_stop(void *self)
 {
     struct kube_house *h = self;
@@ -106,6 +112,7 @@ static const struct es_house kube_house = {
     .patch = house_patch,
     .remove = house_remove,
     .sa_token = house_sa_token,
+    .set_gate = house_set_gate,
     .watch = house_watch,
     .stop = house_stop,
     .free = house_free,
