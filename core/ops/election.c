@@ -286,8 +286,8 @@ static void make_round(struct es_election *e)
     struct es_error err = ES_ERROR_INIT;
     int rc = es_lease_round(&e->lease, &err);
 
+    note_record(e); /* before the news: the event about it names the Lease */
     note_state(e);
-    note_record(e);
     note_trouble(e, rc < 0 ? err.text : "");
 }
 
@@ -512,6 +512,8 @@ void es_election_stop(struct es_election *e)
         return;
     end_thread(e);
     give_back(e);
+    es_watch_free(e->watch);
+    e->watch = NULL;
     note_metric(e, false);
 }
 
@@ -520,8 +522,7 @@ void es_election_free(struct es_election *e)
     if (!e)
         return;
     es_election_stop(e);
-    if (e->watch)
-        es_watch_free(e->watch);
+    es_watch_free(e->watch);
     es_kube_free(e->kube);
     es_lease_fini(&e->lease);
     json_decref(e->news);
