@@ -18,6 +18,7 @@
 #include "core/controller/template.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
+#include "core/secret/rules.h"
 #include "core/secret/target.h"
 
 #define COMPONENT "external-secrets"
@@ -426,9 +427,12 @@ static int delete_target(struct pass *p, struct es_error *err)
 static int sync_values(struct pass *p, struct es_error *err)
 {
     struct es_values values = {0};
-    int rc = es_fetch(p->env, p->es, &values, err);
+    int rc = es_external_secret_check(p->es, err);
 
     p->synced = true;
+    if (rc < 0)
+        return report_and_wait(p, "could not update secret", err);
+    rc = es_fetch(p->env, p->es, &values, err);
     if (rc == ES_E_CANCELLED && p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED))
         return rc; /* the daemon is ending: the next start goes on */
     if (rc == ES_E_UNDECIDED) {
@@ -511,8 +515,19 @@ static int refuse_policy(struct pass *p, struct es_error *err)
     return report_and_wait(p, "could not update secret", err);
 }
 
+/* With --enable-cluster-store-reconciler=false another operator serves them. */
+static bool is_switched_off(const struct pass *p)
+{
+    return !p->env->settings.cluster_stores &&
+           es_streq(es_obj_str(p->es, "spec", "secretStoreRef", "kind"), es_kind_cluster_secret_store.kind);
+}
+
 static int sync_if_ours(struct pass *p, struct es_error *err)
 {
+    if (is_switched_off(p)) {
+        p->out->after_ms = -1;
+        return 0;
+    }
     if (!p->policy)
         return refuse_policy(p, err);
     int rc = es_fetch_is_foreign(p->env, p->es, err);
