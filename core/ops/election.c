@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -15,11 +13,10 @@
 #include "core/kube/lease.h"
 #include "core/kube/obj.h"
 #include "core/kube/watch.h"
+#include "core/ops/identity.h"
 
 #define LOGGER "leaderelection"
 #define STACK ((size_t)256 * 1024)
-#define HOST_MAX 256
-#define UUID_TEXT 37
 #define METRIC_HELP                                                                                          \
     "Gauge of if the reporting system is master of the relevant lease, 0 indicates backup, 1 indicates "     \
     "master. 'name' is the string used to identify the lease. Please make sure to group by name."
@@ -339,66 +336,42 @@ static bool is_free(const struct es_election *e)
     return e->lease.state == ES_LEASE_WAITING && es_lease_free_at(&e->lease) <= es_boot_ms();
 }
 
+/* Sleeps until a round is wanted: the next regular one, one that the news ask
+ * for, or the one that takes what has run out. False: the end. */
+static bool await_round(struct es_election *e, int64_t due_ms)
+{
+    for (;;) {
+        int64_t now_ms = es_mono_ms(), free_ms = until_free_ms(e);
+        bool runs_out = free_ms > 0 && free_ms < due_ms - now_ms, has_news;
+        json_t *news;
+
+        bool go_on = wait_until(e, runs_out ? now_ms + free_ms : due_ms, &has_news, &news);
+        bool wanted = go_on && has_news && take_news(e, news);
+        json_decref(news);
+        if (!go_on)
+            return false;
+        if (wanted || es_mono_ms() >= due_ms || ((has_news || runs_out) && is_free(e)))
+            return true;
+    }
+}
+
 static void *run(void *arg)
 {
     struct es_election *e = arg;
-    int64_t due_ms = es_mono_ms();
-    bool has_news, wanted = true;
-    json_t *news;
 
-    while (e->lease.state != ES_LEASE_LOST) {
-        if (wanted) {
-            make_round(e);
-            due_ms = es_mono_ms() + next_period_ms(e);
-        }
-        int64_t now_ms = es_mono_ms(), free_ms = until_free_ms(e);
-        int64_t until_ms = free_ms > 0 && free_ms < due_ms - now_ms ? now_ms + free_ms : due_ms;
-        bool go_on = wait_until(e, until_ms, &has_news, &news);
-        wanted = has_news && go_on && take_news(e, news);
-        json_decref(news);
-        if (!go_on)
-            break;
-        wanted = wanted || es_mono_ms() >= due_ms || (has_news && is_free(e)) ||
-                 (free_ms < INT64_MAX && is_free(e));
-    }
+    do
+        make_round(e);
+    while (e->lease.state != ES_LEASE_LOST && await_round(e, es_mono_ms() + next_period_ms(e)));
     return NULL;
 }
 
 /* ---- birth and death ---- */
 
-/* A version 4 UUID. */
-static int random_uuid(char out[UUID_TEXT], struct es_error *err)
-{
-    unsigned char b[16];
-
-    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-        return es_error_set(err, ES_E_INTERNAL, "the system gives no random numbers");
-    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
-    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-    snprintf(out, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-    return 0;
-}
-
-/* As client-go's users make it: in a pod, the host's name is the pod's. */
-static int make_identity(struct es_election *e, struct es_error *err)
-{
-    char host[HOST_MAX] = "", uuid[UUID_TEXT];
-    int rc = random_uuid(uuid, err);
-
-    if (rc < 0)
-        return rc;
-    if (gethostname(host, sizeof host - 1) < 0 || !*host)
-        snprintf(host, sizeof host, "esod");
-    e->identity = es_strf("%s_%s", host, uuid);
-    return e->identity ? 0 : es_error_nomem(err);
-}
-
 static int copy_texts(struct es_election *e, const struct es_election_opts *opts, struct es_error *err)
 {
     e->ns = es_mem_strdup(opts->ns);
     e->name = es_mem_strdup(opts->name);
-    return e->ns && e->name ? make_identity(e, err) : es_error_nomem(err);
+    return e->ns && e->name ? es_identity_new(&e->identity, err) : es_error_nomem(err);
 }
 
 static void init_lock(struct es_election *e)
