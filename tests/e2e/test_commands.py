@@ -77,7 +77,8 @@ WRONG = {
                                     'run: unknown argument "--enable-push-secret-reconciler"; see esod run --help'),
     "times of the election do not go together": (
         ["run", "--enable-leader-election", "--leader-election-renew-deadline", "20s"],
-        "--leader-election-lease-duration (15s) has to be longer than --leader-election-renew-deadline (20s)"),
+        "--leader-election-lease-duration (15s) has to be longer than --leader-election-renew-deadline (20s), "
+        "or two replicas could lead at once"),
     "value is missing": (["run", "--concurrent"], "--concurrent needs a value"),
     "value is wrong": (["run", "--concurrent", "many"], '--concurrent: "many" is not a whole number'),
     "no such file": (["run", "--config", "/nowhere"], "/nowhere: No such file or directory"),
