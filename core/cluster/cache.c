@@ -8,6 +8,7 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/cluster/index.h"
 #include "core/cluster/pack.h"
 #include "core/kube/obj.h"
 
@@ -22,53 +23,32 @@ struct entry {
     uint32_t kept_len; /* of what is kept: less when it is packed */
     uint16_t key_size; /* with the NUL, as is the next */
     uint8_t rv_size;
-    uint8_t term_count;
-    uint64_t terms[];
+    uint8_t link_count;
+    struct es_link links[]; /* one for each term */
 };
 
-_Static_assert(ES_TERMS_MAX <= UINT8_MAX, "an entry counts its terms in a byte");
+_Static_assert(ES_TERMS_MAX <= UINT8_MAX, "an entry counts its links in a byte");
 
 struct es_terms {
     size_t count;
     uint64_t hash[ES_TERMS_MAX];
 };
 
-/* Term -> entries, as pairs in one open table: a cache of a hundred thousand
- * objects pays 32 bytes a term. A 64-bit hash stands for the term's text; what
- * a false match would cost is one needless pass. */
-struct pair {
-    uint64_t term; /* 0: free */
-    struct entry *entry;
-};
-
-struct index {
-    struct pair *pairs;
-    size_t count, cap;
-};
-
 struct es_cache {
     struct es_cache_opts opts;
-    struct es_pack *pack; /* NULL: texts are kept as they are */
-    pthread_mutex_t lock; /* guards all fields below */
-    struct es_map map;    /* key -> entry */
-    struct index index;
+    struct es_pack *pack;  /* NULL: texts are kept as they are */
+    pthread_mutex_t lock;  /* guards all fields below */
+    struct es_map map;     /* key -> entry */
+    struct es_index index; /* term -> entries */
     uint32_t epoch;
     bool listing, synced;
     char *seen_rv; /* newest resourceVersion that the watch has brought */
     struct es_error trouble;
 };
 
-/* ---- terms and index ---- */
-
-static uint64_t term_hash(const char *term)
-{
-    uint64_t h = es_hash64(term, strlen(term));
-    return h ? h : 1;
-}
-
 void es_terms_add(struct es_terms *t, const char *term)
 {
-    uint64_t h = term_hash(term);
+    uint64_t h = es_term_of(term);
 
     for (size_t i = 0; i < t->count; i++)
         if (t->hash[i] == h)
@@ -77,63 +57,16 @@ void es_terms_add(struct es_terms *t, const char *term)
         t->hash[t->count++] = h;
 }
 
-static void index_insert(struct index *x, struct pair p)
-{
-    size_t i = p.term & (x->cap - 1);
-    while (x->pairs[i].term)
-        i = (i + 1) & (x->cap - 1);
-    x->pairs[i] = p;
-}
-
-static int index_add(struct index *x, uint64_t term, struct entry *e)
-{
-    if (x->count + 1 > x->cap / 4 * 3) {
-        size_t cap = x->cap ? x->cap * 2 : 64;
-        struct index grown = {.pairs = calloc(cap, sizeof *grown.pairs), .count = x->count, .cap = cap};
-        if (!grown.pairs)
-            return ES_E_NOMEM;
-        for (size_t i = 0; i < x->cap; i++)
-            if (x->pairs[i].term)
-                index_insert(&grown, x->pairs[i]);
-        free(x->pairs);
-        *x = grown;
-    }
-    index_insert(x, (struct pair){term, e});
-    x->count++;
-    return 0;
-}
-
-static void index_remove(struct index *x, uint64_t term, const struct entry *e)
-{
-    if (!x->cap)
-        return;
-    size_t mask = x->cap - 1, i = term & mask;
-    while (x->pairs[i].term && !(x->pairs[i].term == term && x->pairs[i].entry == e))
-        i = (i + 1) & mask;
-    if (!x->pairs[i].term)
-        return;
-    /* Close the gap, so that probing needs no tombstones. */
-    for (size_t j = (i + 1) & mask; x->pairs[j].term; j = (j + 1) & mask) {
-        size_t home = x->pairs[j].term & mask;
-        if (((j - home) & mask) >= ((j - i) & mask)) {
-            x->pairs[i] = x->pairs[j];
-            i = j;
-        }
-    }
-    x->pairs[i] = (struct pair){0};
-    x->count--;
-}
-
 /* ---- entries ---- */
 
 static char *entry_tail(struct entry *e)
 {
-    return (char *)&e->terms[e->term_count];
+    return (char *)&e->links[e->link_count];
 }
 
 static const char *entry_key(const struct entry *e)
 {
-    return (const char *)&e->terms[e->term_count];
+    return (const char *)&e->links[e->link_count];
 }
 
 static const char *entry_rv(const struct entry *e)
@@ -149,8 +82,7 @@ static const char *entry_kept(const struct entry *e)
 /* What is to be stored, before it has its place. */
 struct parts {
     const char *key, *rv, *kept;
-    size_t kept_len, text_len;
-    const struct es_terms *terms;
+    size_t kept_len, text_len, link_count;
 };
 
 /* NULL without memory, or for what no API server sends: a version of more than
@@ -161,16 +93,14 @@ static struct entry *entry_new(const struct parts *p)
 
     if (key_size > UINT16_MAX || rv_size > UINT8_MAX || p->text_len > UINT32_MAX)
         return NULL;
-    struct entry *e =
-        malloc(sizeof *e + p->terms->count * sizeof *e->terms + key_size + rv_size + p->kept_len);
+    struct entry *e = malloc(sizeof *e + p->link_count * sizeof *e->links + key_size + rv_size + p->kept_len);
     if (!e)
         return NULL;
     *e = (struct entry){.text_len = (uint32_t)p->text_len,
                         .kept_len = (uint32_t)p->kept_len,
                         .key_size = (uint16_t)key_size,
                         .rv_size = (uint8_t)rv_size,
-                        .term_count = (uint8_t)p->terms->count};
-    memcpy(e->terms, p->terms->hash, p->terms->count * sizeof *e->terms);
+                        .link_count = (uint8_t)p->link_count};
     memcpy(entry_tail(e), p->key, key_size);
     memcpy(entry_tail(e) + key_size, p->rv, rv_size);
     memcpy(entry_tail(e) + key_size + rv_size, p->kept, p->kept_len);
@@ -178,16 +108,14 @@ static struct entry *entry_new(const struct parts *p)
 }
 
 /* The entry for an object, not yet linked. */
-static struct entry *entry_of(struct es_cache *c, const char *key, const char *rv, const json_t *kept)
+static struct entry *entry_of(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
+                              size_t link_count)
 {
-    struct es_terms terms = {0};
-    struct parts parts = {.key = key, .rv = rv, .terms = &terms};
+    struct parts parts = {.key = key, .rv = rv, .link_count = link_count};
     char *text = es_json_text(kept, &parts.text_len);
     char *packed = text && c->pack ? es_mem_alloc(parts.text_len) : NULL;
     struct entry *e = NULL;
 
-    if (c->opts.index)
-        c->opts.index(kept, &terms);
     parts.kept = packed;
     if (packed)
         parts.kept_len = es_pack_in(c->pack, text, parts.text_len, packed);
@@ -218,8 +146,8 @@ static json_t *parse_kept(struct es_cache *c, const char *kept, size_t kept_len,
 
 static void unlink_entry_locked(struct es_cache *c, struct entry *e)
 {
-    for (uint32_t i = 0; i < e->term_count; i++)
-        index_remove(&c->index, e->terms[i], e);
+    for (uint8_t i = 0; i < e->link_count; i++)
+        es_index_remove(&c->index, &e->links[i]);
 }
 
 /* Store manifests may hold values in the clear (the fake provider's do). */
@@ -228,13 +156,13 @@ static void entry_free(struct entry *e)
     es_mem_free(e);
 }
 
-static int link_entry_locked(struct es_cache *c, struct entry *e)
+static int link_entry_locked(struct es_cache *c, struct entry *e, const struct es_terms *terms)
 {
     void *old = NULL;
-    uint32_t done = 0;
+    uint8_t done = 0;
 
-    for (; done < e->term_count; done++)
-        if (index_add(&c->index, e->terms[done], e) < 0)
+    for (; done < e->link_count; done++)
+        if (es_index_add(&c->index, &e->links[done], terms->hash[done], done) < 0)
             goto fail;
     if (es_map_put(&c->map, entry_key(e), e, &old) < 0)
         goto fail;
@@ -244,9 +172,16 @@ static int link_entry_locked(struct es_cache *c, struct entry *e)
     }
     return 0;
 fail:
-    for (uint32_t i = 0; i < done; i++)
-        index_remove(&c->index, e->terms[i], e);
+    for (uint8_t i = 0; i < done; i++)
+        es_index_remove(&c->index, &e->links[i]);
     return ES_E_NOMEM;
+}
+
+/* Whose link it is: links stand in a row behind the entry's head. */
+static const struct entry *entry_of_link(const struct es_link *link)
+{
+    const struct es_link *first = link - es_link_ordinal(link);
+    return (const struct entry *)((const char *)first - offsetof(struct entry, links));
 }
 
 /* ---- life ---- */
@@ -274,7 +209,7 @@ void es_cache_free(struct es_cache *c)
     for (size_t pos = 0; (e = es_map_next(&c->map, &pos));)
         entry_free(e);
     es_map_fini(&c->map);
-    free(c->index.pairs);
+    es_index_fini(&c->index);
     es_mem_free(c->seen_rv);
     es_pack_free(c->pack);
     pthread_mutex_destroy(&c->lock);
@@ -342,9 +277,12 @@ static bool is_stale_locked(const struct es_cache *c, const struct entry *old, c
 static unsigned store(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
                       bool from_watch)
 {
-    struct entry *e = entry_of(c, key, rv, kept);
+    struct es_terms terms = {0};
     unsigned result = 0;
 
+    if (c->opts.index)
+        c->opts.index(kept, &terms);
+    struct entry *e = entry_of(c, key, rv, kept, terms.count);
     if (!e)
         return 0; /* the next full list brings it again */
     e->marks = marks_of(c, kept, rv);
@@ -360,7 +298,7 @@ static unsigned store(struct es_cache *c, const char *key, const char *rv, const
          * be about an object that was deleted while the watch was away. */
         if (old && from_watch)
             old->epoch = c->epoch;
-    } else if (link_entry_locked(c, e) == 0) {
+    } else if (link_entry_locked(c, e, &terms) == 0) {
         result = changed;
         e = NULL;
     }
@@ -686,13 +624,11 @@ int es_cache_each(struct es_cache *c, const char *term,
                   void (*fn)(void *ctx, const char *ns, const char *name), void *ctx)
 {
     struct key_list list = {0};
-    uint64_t h = term_hash(term);
+    uint64_t h = es_term_of(term);
 
     pthread_mutex_lock(&c->lock);
-    if (c->index.cap)
-        for (size_t i = h & (c->index.cap - 1); c->index.pairs[i].term; i = (i + 1) & (c->index.cap - 1))
-            if (c->index.pairs[i].term == h)
-                key_list_add(&list, entry_key(c->index.pairs[i].entry));
+    for (const struct es_link *link = es_index_first(&c->index, h); link; link = link->next)
+        key_list_add(&list, entry_key(entry_of_link(link)));
     pthread_mutex_unlock(&c->lock);
     return key_list_run(&list, fn, ctx);
 }

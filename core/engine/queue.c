@@ -12,14 +12,13 @@
 #define NOT_IN_HEAP UINT32_MAX
 #define CALM_WORKERS 2
 #define FAILURES_MAX 30 /* more than it takes to reach the longest backoff */
-#define FIRST_KIND 'A'  /* how kind 0 is written in an item's id */
 
 /* Every object of the cluster has one of these, most of the time asleep: small. */
 struct item {
     int64_t due_ms;
     uint64_t serial; /* first in, first out among equals */
     uint32_t place;  /* in its lane's heap */
-    uint8_t failures;
+    uint8_t kind, failures;
     uint8_t lane; /* enum es_lane */
     bool running : 1;
     bool calm    : 1;
@@ -173,7 +172,7 @@ static void forget_locked(struct es_queue *q, struct item *i)
 static struct item *find_or_add_locked(struct es_queue *q, int kind, const char *key)
 {
     char id[768];
-    int n = snprintf(id, sizeof id, "%c%s", FIRST_KIND + kind, key);
+    int n = snprintf(id, sizeof id, "%c%s", 'A' + kind, key);
     if (n < 0 || n >= (int)sizeof id)
         return NULL;
     struct item *i = es_map_get(&q->map, id);
@@ -183,6 +182,7 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
     if (!i)
         return NULL;
     memcpy(i->id, id, (size_t)n + 1);
+    i->kind = (uint8_t)kind;
     i->place = NOT_IN_HEAP;
     if (es_map_put(&q->map, i->id, i, NULL) < 0) {
         free(i);
@@ -292,7 +292,7 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
             i->again = false;
             q->running++;
             q->calm_running += i->calm;
-            *ret = (struct es_work){.kind = i->id[0] - FIRST_KIND,
+            *ret = (struct es_work){.kind = i->kind,
                                     .key = i->id + 1,
                                     .failures = i->failures,
                                     .waited_ms = now - i->due_ms,
