@@ -195,9 +195,9 @@ static int clean_up(struct pass *p, struct es_error *err)
 
 struct orphans {
     struct pass *p;
-    const char *owner; /* what the label of our targets says */
     struct es_error *err;
     int rc;
+    const char *owner; /* what the label of our targets says */
 };
 
 static void remove_orphan(void *ctx, const char *ns, const char *name)
