@@ -398,30 +398,44 @@ static void on_restart(void *ctx)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* One entry that the full list did not have, taken out; NULL when none is left. */
-static struct entry *take_outdated(struct es_cache *c)
+/* The next entry from *pos on that the full list did not have, taken out; NULL:
+ * none is left there. */
+static struct entry *take_outdated(struct es_cache *c, size_t *pos)
 {
     struct entry *e = NULL;
 
     pthread_mutex_lock(&c->lock);
-    for (size_t pos = 0; (e = es_map_next(&c->map, &pos));)
+    while ((e = es_map_next(&c->map, pos)))
         if (e->epoch != c->epoch)
             break;
     if (e) {
         es_map_remove(&c->map, entry_key(e));
         unlink_entry_locked(c, e);
+        (*pos)--; /* what stood behind it has moved up */
     }
     pthread_mutex_unlock(&c->lock);
     return e;
 }
 
+/* Others write to the map between two steps, and may move an entry to where the
+ * search has been. So it is over when a whole round has found nothing. */
+static void drop_outdated(struct es_cache *c)
+{
+    bool found;
+
+    do {
+        struct entry *e;
+        found = false;
+        for (size_t pos = 0; (e = take_outdated(c, &pos)); found = true)
+            announce_gone(c, e, ES_CHANGED_GONE);
+    } while (found);
+}
+
 static void on_synced(void *ctx)
 {
     struct es_cache *c = ctx;
-    struct entry *e;
 
-    while ((e = take_outdated(c)))
-        announce_gone(c, e, ES_CHANGED_GONE);
+    drop_outdated(c);
     pthread_mutex_lock(&c->lock);
     c->listing = false;
     c->synced = true;

@@ -180,6 +180,30 @@ static void test_a_new_list_removes_what_it_lacks(void **state)
     world_free(w);
 }
 
+/* Each removal moves neighbours in the table: none of them may be passed over. */
+static void test_every_other_of_many_is_gone(void **state)
+{
+    enum { COUNT = 3000 };
+    struct world *w = world_new(NULL);
+    (void)state;
+
+    for (int round = 0; round < 2; round++) {
+        restart(w);
+        for (int i = 0; i < COUNT; i += 1 + round) {
+            char name[16];
+            snprintf(name, sizeof name, "o%d", i);
+            set(w, name, i + 1, 1, 0);
+            w->diary[0] = '\0';
+        }
+        synced(w);
+        w->diary[0] = '\0';
+    }
+    assert_int_equal(es_cache_count(w->cache), COUNT / 2);
+    assert_kept(w, "o2998", "2999");
+    assert_kept(w, "o2999", "none");
+    world_free(w);
+}
+
 static void test_an_answer_that_came_during_a_list_survives_it(void **state)
 {
     struct world *w = world_new(NULL);
@@ -844,6 +868,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_list_then_changes),
         cmocka_unit_test(test_a_new_list_removes_what_it_lacks),
+        cmocka_unit_test(test_every_other_of_many_is_gone),
         cmocka_unit_test(test_an_answer_that_came_during_a_list_survives_it),
         cmocka_unit_test(test_known_versions_need_no_event),
         cmocka_unit_test(test_managed_fields_are_not_kept),
