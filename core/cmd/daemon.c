@@ -13,7 +13,8 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .store_requeue_ms = c->store_requeue_ms,
                               .flood_gate = c->flood_gate,
                               .secret_stores = c->secret_stores,
-                              .cluster_stores = c->cluster_stores};
+                              .cluster_stores = c->cluster_stores,
+                              .generic_targets = c->generic_targets};
 }
 
 /* What every request was, for /metrics. */

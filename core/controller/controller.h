@@ -17,6 +17,7 @@
 #include "core/plugin/pool.h"
 #include "core/plugin/registry.h"
 
+struct es_generic_watches;
 struct es_store_table;
 
 enum es_controller_id { ES_EXTERNAL_SECRET, ES_SECRET_STORE, ES_CLUSTER_SECRET_STORE, ES_CONTROLLERS };
@@ -41,6 +42,7 @@ struct es_env {
     struct es_pool *pool;
     struct es_metrics *metrics;
     struct es_store_table *store_table;
+    struct es_generic_watches *generic;
     int64_t started_mono_ms;
     const bool *cancelled; /* set when passes in flight have to end */
 

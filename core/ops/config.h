@@ -27,7 +27,7 @@ struct es_config {
     double client_qps;
     int64_t client_burst;
     int64_t store_requeue_ms, shutdown_grace_ms;
-    bool cluster_stores, secret_stores, flood_gate;
+    bool cluster_stores, secret_stores, flood_gate, generic_targets;
     const char *runner;          /* esod-plugin-runner: beside the program, or where it was to be installed */
     enum es_isolation isolation; /* of plugins whose entry says nothing: PROCESS or NONE */
 

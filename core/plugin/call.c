@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/hide.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
 
@@ -84,55 +85,20 @@ int es_call_trust(struct esp_call *c, esp_bytes secret)
     return 0;
 }
 
-/* What is shorter is a word that may stand anywhere. */
-#define LEAST_SECRET 6
-
-/* Replaces each occurrence; returns the new length. */
-static size_t hide(uint8_t *text, size_t len, const uint8_t *secret, size_t secret_len)
-{
-    static const char stars[] = "***";
-    uint8_t *at = text;
-
-    while (secret_len >= LEAST_SECRET &&
-           (at = memmem(at, len - (size_t)(at - text), secret, secret_len)) != NULL) {
-        size_t behind = (size_t)(at - text) + secret_len;
-        memcpy(at, stars, 3);
-        memmove(at + 3, text + behind, len - behind);
-        len -= secret_len - 3;
-        at += 3;
-    }
-    return len;
-}
-
-/* As a whole, and line by line: a key in PEM may be quoted in part. */
-static size_t hide_lines(uint8_t *text, size_t len, esp_bytes secret)
-{
-    const uint8_t *at = secret.ptr, *end = secret.ptr + secret.len;
-
-    len = hide(text, len, secret.ptr, secret.len);
-    while (at && at < end) {
-        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
-        const uint8_t *stop = newline ? newline : end;
-        len = hide(text, len, at, (size_t)(stop - at));
-        at = newline ? newline + 1 : end;
-    }
-    return len;
-}
-
 char *es_call_hear(const struct esp_call *c, char *out, size_t max, esp_bytes text)
 {
     /* Twice what is ever shown, a log line: a secret that begins in there is
      * seen whole. */
-    uint8_t raw[8 * ES_CALL_MAX_TEXT];
+    char raw[8 * ES_CALL_MAX_TEXT];
     size_t len = !text.ptr ? 0 : text.len < sizeof raw ? text.len : sizeof raw;
 
     if (len)
         memcpy(raw, text.ptr, len);
     for (const struct es_trusted *t = c->trusted; t; t = t->next)
-        len = hide_lines(raw, len, t->bytes);
+        len = es_hide(raw, len, t->bytes.ptr, t->bytes.len);
     for (size_t i = 0; i < c->value_count; i++)
-        len = hide_lines(raw, len, c->values[i].value);
-    es_call_clean_text(out, max, (esp_bytes){raw, len});
+        len = es_hide(raw, len, c->values[i].value.ptr, c->values[i].value.len);
+    es_call_clean_text(out, max, (esp_bytes){(const uint8_t *)raw, len});
     explicit_bzero(raw, sizeof raw);
     return out;
 }

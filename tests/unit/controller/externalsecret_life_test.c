@@ -76,6 +76,40 @@ static void test_a_store_that_is_not_ready(void **state)
     world_expect("es", SYNCED);
 }
 
+/* Another operator serves ClusterSecretStores: its ExternalSecrets are not ours. */
+static void test_cluster_stores_that_are_switched_off(void **state)
+{
+    (void)state;
+    world_stop();
+    world_start(&(struct world_opts){.no_cluster_stores = true});
+    world_external_secret("es", "{'secretStoreRef':{'name':'cstore','kind':'ClusterSecretStore'},"
+                                "'data':[{'secretKey':'password','remoteRef':{'key':'db'}}]}");
+    world_settle();
+    assert_string_equal(world_ready(ES, "ns", "es"), "(none)");
+    assert_int_equal(world_events("UpdateFailed"), 0);
+    assert_no_secret("es");
+}
+
+/* It came in under definitions that do not know the rule. */
+static void test_a_broken_rule_is_told_and_nothing_is_done(void **state)
+{
+    (void)state;
+    vault_set("db", "hunter2");
+    world_store();
+    world_expect_store("True|Valid|store validated");
+    world_external_secret("es", SPEC("'target':{'creationPolicy':'None','deletionPolicy':'Merge'},"));
+    world_expect(
+        "es", "False|SecretSyncedError|could not update secret: deletionPolicy=Merge must not be used with "
+              "creationPolicy=None. There is no Secret to merge with");
+    assert_int_equal(is(&vault_reads), 0);
+    world_expect_event(
+        "Warning", "UpdateFailed",
+        "deletionPolicy=Merge must not be used with creationPolicy=None. There is no Secret to merge "
+        "with");
+    world_external_secret("es", SPEC(""));
+    world_expect("es", SYNCED);
+}
+
 /* "Cannot tell" is an answer to a validation. To somebody who wants a value it
  * is a failure, and has to be told. */
 static void test_a_store_that_cannot_tell(void **state)
@@ -482,6 +516,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_a_new_store_is_waited_for_quietly),
         IN_WORLD(test_an_unjudged_store_causes_no_flash),
+        IN_WORLD(test_cluster_stores_that_are_switched_off),
+        IN_WORLD(test_a_broken_rule_is_told_and_nothing_is_done),
         IN_WORLD(test_a_store_that_is_not_ready),
         IN_WORLD(test_a_store_that_cannot_tell),
         IN_WORLD(test_a_store_of_another_class),

@@ -105,6 +105,7 @@ static void test_defaults(void **state)
     assert_string_equal(c->controller_class, "default");
     assert_int_equal(c->store_requeue_ms, 5 * 60 * 1000);
     assert_true(c->secret_stores && c->cluster_stores && c->flood_gate);
+    assert_false(c->generic_targets);
     assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
     assert_true(c->client_qps >= 0 && c->client_qps <= 0);
     assert_int_equal(c->client_burst, 100);
@@ -131,6 +132,7 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "enableSecretStoreReconciler: false\n"
                                  "enableClusterStoreReconciler: no\n"
                                  "enableFloodGate: false\n"
+                                 "unsafeAllowGenericTargets: true\n"
                                  "clientQPS: 12.5\n"
                                  "clientBurst: 20\n"
                                  "metricsAddr: 0\n"
@@ -156,6 +158,7 @@ static void test_every_key(void **state)
     assert_string_equal(c->controller_class, "mine");
     assert_int_equal(c->store_requeue_ms, 90000);
     assert_false(c->secret_stores || c->cluster_stores || c->flood_gate);
+    assert_true(c->generic_targets);
     assert_true(c->client_qps > 12.4 && c->client_qps < 12.6);
     assert_int_equal(c->client_burst, 20);
     assert_string_equal(c->metrics_addr, "0");
