@@ -202,6 +202,7 @@ struct orphans {
     struct es_pass *p;
     struct es_error *err;
     int rc;
+    const char *owner; /* what the label of our targets says */
 };
 
 static void remove_orphan(void *ctx, const char *ns, const char *name)
@@ -213,6 +214,11 @@ static void remove_orphan(void *ctx, const char *ns, const char *name)
     if (o->rc < 0 || es_streq(name, p->target_name) ||
         es_cache_get(p->env->targets, ns, name, &known, NULL) < 0)
         return;
+    /* The index goes by hashes; what is deleted has to be ours for certain. */
+    if (!es_streq(es_obj_str(known, "createdBy"), o->owner)) {
+        json_decref(known);
+        return;
+    }
     o->rc = es_cluster_remove(p->env->cluster, &es_kind_secret, ns, name,
                               es_obj_str(known, "metadata", "uid"), o->err);
     json_decref(known);
@@ -226,7 +232,7 @@ static void remove_orphan(void *ctx, const char *ns, const char *name)
 static int remove_orphans(struct es_pass *p, struct es_error *err)
 {
     char owner[ES_SHA3_224_HEX_MAX], wanted[640];
-    struct orphans o = {.p = p, .err = err};
+    struct orphans o = {.p = p, .owner = owner, .err = err};
 
     if (!p->policy->owns)
         return 0;
