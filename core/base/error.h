@@ -24,7 +24,7 @@ enum es_code {
     ES_E_INTERNAL = -8,    /* a defect, here or in a plugin */
     ES_E_CONFLICT = -16,   /* the object changed meanwhile: look again at once */
     ES_E_EXISTS = -17,     /* create: there is one already */
-    ES_E_GONE = -18,       /* watch: the resourceVersion is too old */
+    ES_E_GONE = -18,       /* watch: the resourceVersion is too old; create: the namespace is being deleted */
     ES_E_INVALID = -19,    /* the API server refused the object's content */
     ES_E_TOO_LARGE = -20,  /* above a ceiling */
     ES_E_NOMEM = -21,

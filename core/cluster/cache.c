@@ -8,59 +8,47 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/cluster/index.h"
+#include "core/cluster/pack.h"
 #include "core/kube/obj.h"
 
-/* An object takes one allocation: the key, its terms and the text follow. */
+/* An object takes one allocation: behind its terms follow key, version and what
+ * is kept of its text. There are as many of these as objects in the cluster, so
+ * every byte counts. */
 struct entry {
     struct es_marks marks;
     uint64_t note;
-    uint32_t epoch; /* of the last full list that had it */
-    uint32_t term_count;
-    size_t text_len;
-    const char *key, *rv, *text;
-    uint64_t terms[];
+    uint32_t epoch;    /* of the last full list that had it */
+    uint32_t text_len; /* of the text itself */
+    uint32_t kept_len; /* of what is kept: less when it is packed */
+    uint16_t key_size; /* with the NUL, as is the next */
+    uint8_t rv_size;
+    uint8_t link_count;
+    struct es_link links[]; /* one for each term */
 };
+
+_Static_assert(ES_TERMS_MAX <= UINT8_MAX, "an entry counts its links in a byte");
 
 struct es_terms {
     size_t count;
     uint64_t hash[ES_TERMS_MAX];
 };
 
-/* Term -> entries, as pairs in one open table: a cache of a hundred thousand
- * objects pays 32 bytes a term. A 64-bit hash stands for the term's text; what
- * a false match would cost is one needless pass. */
-struct pair {
-    uint64_t term; /* 0: free */
-    struct entry *entry;
-};
-
-struct index {
-    struct pair *pairs;
-    size_t count, cap;
-};
-
 struct es_cache {
     struct es_cache_opts opts;
-    pthread_mutex_t lock; /* guards all fields below */
-    struct es_map map;    /* key -> entry */
-    struct index index;
+    struct es_pack *pack;  /* NULL: texts are kept as they are */
+    pthread_mutex_t lock;  /* guards all fields below */
+    struct es_map map;     /* key -> entry */
+    struct es_index index; /* term -> entries */
     uint32_t epoch;
     bool listing, synced;
     char *seen_rv; /* newest resourceVersion that the watch has brought */
     struct es_error trouble;
 };
 
-/* ---- terms and index ---- */
-
-static uint64_t term_hash(const char *term)
-{
-    uint64_t h = es_hash64(term, strlen(term));
-    return h ? h : 1;
-}
-
 void es_terms_add(struct es_terms *t, const char *term)
 {
-    uint64_t h = term_hash(term);
+    uint64_t h = es_term_of(term);
 
     for (size_t i = 0; i < t->count; i++)
         if (t->hash[i] == h)
@@ -69,77 +57,97 @@ void es_terms_add(struct es_terms *t, const char *term)
         t->hash[t->count++] = h;
 }
 
-static void index_insert(struct index *x, struct pair p)
-{
-    size_t i = p.term & (x->cap - 1);
-    while (x->pairs[i].term)
-        i = (i + 1) & (x->cap - 1);
-    x->pairs[i] = p;
-}
-
-static int index_add(struct index *x, uint64_t term, struct entry *e)
-{
-    if (x->count + 1 > x->cap / 4 * 3) {
-        size_t cap = x->cap ? x->cap * 2 : 64;
-        struct index grown = {.pairs = calloc(cap, sizeof *grown.pairs), .count = x->count, .cap = cap};
-        if (!grown.pairs)
-            return ES_E_NOMEM;
-        for (size_t i = 0; i < x->cap; i++)
-            if (x->pairs[i].term)
-                index_insert(&grown, x->pairs[i]);
-        free(x->pairs);
-        *x = grown;
-    }
-    index_insert(x, (struct pair){term, e});
-    x->count++;
-    return 0;
-}
-
-static void index_remove(struct index *x, uint64_t term, const struct entry *e)
-{
-    if (!x->cap)
-        return;
-    size_t mask = x->cap - 1, i = term & mask;
-    while (x->pairs[i].term && !(x->pairs[i].term == term && x->pairs[i].entry == e))
-        i = (i + 1) & mask;
-    if (!x->pairs[i].term)
-        return;
-    /* Close the gap, so that probing needs no tombstones. */
-    for (size_t j = (i + 1) & mask; x->pairs[j].term; j = (j + 1) & mask) {
-        size_t home = x->pairs[j].term & mask;
-        if (((j - home) & mask) >= ((j - i) & mask)) {
-            x->pairs[i] = x->pairs[j];
-            i = j;
-        }
-    }
-    x->pairs[i] = (struct pair){0};
-    x->count--;
-}
-
 /* ---- entries ---- */
 
-static struct entry *entry_new(const char *key, const char *rv, const char *text, size_t text_len,
-                               const struct es_terms *terms)
+static char *entry_tail(struct entry *e)
 {
-    size_t key_size = strlen(key) + 1, rv_size = strlen(rv) + 1;
-    size_t head = sizeof(struct entry) + terms->count * sizeof(uint64_t);
-    struct entry *e = malloc(head + key_size + rv_size + text_len + 1);
+    return (char *)&e->links[e->link_count];
+}
+
+static const char *entry_key(const struct entry *e)
+{
+    return (const char *)&e->links[e->link_count];
+}
+
+static const char *entry_rv(const struct entry *e)
+{
+    return entry_key(e) + e->key_size;
+}
+
+static const char *entry_kept(const struct entry *e)
+{
+    return entry_rv(e) + e->rv_size;
+}
+
+/* What is to be stored, before it has its place. */
+struct parts {
+    const char *key, *rv, *kept;
+    size_t kept_len, text_len, link_count;
+};
+
+/* NULL without memory, or for what no API server sends: a version of more than
+ * 250 characters. */
+static struct entry *entry_new(const struct parts *p)
+{
+    size_t key_size = strlen(p->key) + 1, rv_size = strlen(p->rv) + 1;
+
+    if (key_size > UINT16_MAX || rv_size > UINT8_MAX || p->text_len > UINT32_MAX)
+        return NULL;
+    struct entry *e = malloc(sizeof *e + p->link_count * sizeof *e->links + key_size + rv_size + p->kept_len);
     if (!e)
         return NULL;
-    char *p = (char *)e + head;
-    *e = (struct entry){.term_count = (uint32_t)terms->count, .text_len = text_len};
-    memcpy(e->terms, terms->hash, terms->count * sizeof(uint64_t));
-    e->key = memcpy(p, key, key_size);
-    e->rv = memcpy(p + key_size, rv, rv_size);
-    e->text = memcpy(p + key_size + rv_size, text, text_len);
-    p[key_size + rv_size + text_len] = '\0';
+    *e = (struct entry){.text_len = (uint32_t)p->text_len,
+                        .kept_len = (uint32_t)p->kept_len,
+                        .key_size = (uint16_t)key_size,
+                        .rv_size = (uint8_t)rv_size,
+                        .link_count = (uint8_t)p->link_count};
+    memcpy(entry_tail(e), p->key, key_size);
+    memcpy(entry_tail(e) + key_size, p->rv, rv_size);
+    memcpy(entry_tail(e) + key_size + rv_size, p->kept, p->kept_len);
     return e;
+}
+
+/* The entry for an object, not yet linked. */
+static struct entry *entry_of(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
+                              size_t link_count)
+{
+    struct parts parts = {.key = key, .rv = rv, .link_count = link_count};
+    char *text = es_json_text(kept, &parts.text_len);
+    char *packed = text && c->pack ? es_mem_alloc(parts.text_len) : NULL;
+    struct entry *e = NULL;
+
+    parts.kept = packed;
+    if (packed)
+        parts.kept_len = es_pack_in(c->pack, text, parts.text_len, packed);
+    if (!parts.kept_len) {
+        parts.kept = text;
+        parts.kept_len = parts.text_len;
+    }
+    if (text)
+        e = entry_new(&parts);
+    es_mem_free(packed);
+    es_mem_free(text);
+    return e;
+}
+
+/* The object again; NULL without memory. `kept` is a copy of the entry's, so
+ * that no lock is held meanwhile. */
+static json_t *parse_kept(struct es_cache *c, const char *kept, size_t kept_len, size_t text_len)
+{
+    if (kept_len == text_len)
+        return json_loadb(kept, text_len, JSON_ALLOW_NUL, NULL);
+    char *text = es_mem_alloc(text_len);
+    json_t *object = NULL;
+    if (text && es_pack_out(c->pack, kept, kept_len, text, text_len) == 0)
+        object = json_loadb(text, text_len, JSON_ALLOW_NUL, NULL);
+    es_mem_free(text);
+    return object;
 }
 
 static void unlink_entry_locked(struct es_cache *c, struct entry *e)
 {
-    for (uint32_t i = 0; i < e->term_count; i++)
-        index_remove(&c->index, e->terms[i], e);
+    for (uint8_t i = 0; i < e->link_count; i++)
+        es_index_remove(&c->index, &e->links[i]);
 }
 
 /* Store manifests may hold values in the clear (the fake provider's do). */
@@ -148,15 +156,15 @@ static void entry_free(struct entry *e)
     es_mem_free(e);
 }
 
-static int link_entry_locked(struct es_cache *c, struct entry *e)
+static int link_entry_locked(struct es_cache *c, struct entry *e, const struct es_terms *terms)
 {
     void *old = NULL;
-    uint32_t done = 0;
+    uint8_t done = 0;
 
-    for (; done < e->term_count; done++)
-        if (index_add(&c->index, e->terms[done], e) < 0)
+    for (; done < e->link_count; done++)
+        if (es_index_add(&c->index, &e->links[done], terms->hash[done], done) < 0)
             goto fail;
-    if (es_map_put(&c->map, e->key, e, &old) < 0)
+    if (es_map_put(&c->map, entry_key(e), e, &old) < 0)
         goto fail;
     if (old) {
         unlink_entry_locked(c, old);
@@ -164,9 +172,16 @@ static int link_entry_locked(struct es_cache *c, struct entry *e)
     }
     return 0;
 fail:
-    for (uint32_t i = 0; i < done; i++)
-        index_remove(&c->index, e->terms[i], e);
+    for (uint8_t i = 0; i < done; i++)
+        es_index_remove(&c->index, &e->links[i]);
     return ES_E_NOMEM;
+}
+
+/* Whose link it is: links stand in a row behind the entry's head. */
+static const struct entry *entry_of_link(const struct es_link *link)
+{
+    const struct es_link *first = link - es_link_ordinal(link);
+    return (const struct entry *)((const char *)first - offsetof(struct entry, links));
 }
 
 /* ---- life ---- */
@@ -177,6 +192,10 @@ int es_cache_new(struct es_cache **ret, const struct es_cache_opts *opts, struct
     if (!c)
         return es_error_nomem(err);
     c->opts = *opts;
+    if (opts->packed && !(c->pack = es_pack_new())) {
+        free(c);
+        return es_error_nomem(err);
+    }
     pthread_mutex_init(&c->lock, NULL);
     *ret = c;
     return 0;
@@ -190,8 +209,9 @@ void es_cache_free(struct es_cache *c)
     for (size_t pos = 0; (e = es_map_next(&c->map, &pos));)
         entry_free(e);
     es_map_fini(&c->map);
-    free(c->index.pairs);
+    es_index_fini(&c->index);
     es_mem_free(c->seen_rv);
+    es_pack_free(c->pack);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
@@ -280,7 +300,7 @@ static bool is_stale_locked(const struct es_cache *c, const struct entry *old, c
                             bool from_watch)
 {
     if (old)
-        return es_rv_compare(old->rv, rv) > 0 || (!from_watch && es_streq(old->rv, rv));
+        return es_rv_compare(entry_rv(old), rv) > 0 || (!from_watch && es_streq(entry_rv(old), rv));
     return !from_watch && c->seen_rv && es_rv_compare(rv, c->seen_rv) <= 0;
 }
 
@@ -289,14 +309,11 @@ static unsigned store(struct es_cache *c, const char *key, const char *rv, const
                       bool from_watch)
 {
     struct es_terms terms = {0};
-    size_t len = 0;
     unsigned result = 0;
 
     if (c->opts.index)
         c->opts.index(kept, &terms);
-    char *text = es_json_text(kept, &len);
-    struct entry *e = text ? entry_new(key, rv, text, len, &terms) : NULL;
-    es_mem_free(text);
+    struct entry *e = entry_of(c, key, rv, kept, terms.count);
     if (!e)
         return 0; /* the next full list brings it again */
     e->marks = marks_of(c, kept, rv);
@@ -305,14 +322,14 @@ static unsigned store(struct es_cache *c, const char *key, const char *rv, const
     struct entry *old = es_map_get(&c->map, key);
     unsigned changed = difference(old, e);
     e->epoch = c->epoch;
-    if (old && es_streq(old->rv, rv))
+    if (old && es_streq(entry_rv(old), rv))
         e->note = old->note; /* the watch repeats what a write's answer said */
     if (is_stale_locked(c, old, rv, from_watch)) {
         /* Only the list says what still exists: an answer that says nothing new may
          * be about an object that was deleted while the watch was away. */
         if (old && from_watch)
             old->epoch = c->epoch;
-    } else if (link_entry_locked(c, e) == 0) {
+    } else if (link_entry_locked(c, e, &terms) == 0) {
         result = changed;
         e = NULL;
     }
@@ -338,7 +355,7 @@ static struct entry *take_entry(struct es_cache *c, const char *key, const char 
 {
     pthread_mutex_lock(&c->lock);
     struct entry *e = es_map_get(&c->map, key);
-    if (e && rv && es_rv_compare(e->rv, rv) > 0)
+    if (e && rv && es_rv_compare(entry_rv(e), rv) > 0)
         e = NULL;
     if (e) {
         es_map_remove(&c->map, key);
@@ -352,8 +369,8 @@ static struct entry *take_entry(struct es_cache *c, const char *key, const char 
 
 static void announce_gone(struct es_cache *c, struct entry *e, unsigned what)
 {
-    json_t *last = json_loadb(e->text, e->text_len, JSON_ALLOW_NUL, NULL);
-    notify(c, e->key, what, last);
+    json_t *last = parse_kept(c, entry_kept(e), e->kept_len, e->text_len);
+    notify(c, entry_key(e), what, last);
     json_decref(last);
     entry_free(e);
 }
@@ -403,7 +420,7 @@ static bool on_known(void *ctx, const char *ns, const char *name, const char *rv
         return false;
     pthread_mutex_lock(&c->lock);
     struct entry *e = es_map_get(&c->map, key);
-    if (e && es_streq(e->rv, rv)) {
+    if (e && es_streq(entry_rv(e), rv)) {
         known = true;
         e->epoch = c->epoch;
         note_rv_locked(c, rv);
@@ -424,30 +441,44 @@ static void on_restart(void *ctx)
         c->opts.listener->restart(c->opts.listener->ctx);
 }
 
-/* One entry that the full list did not have, taken out; NULL when none is left. */
-static struct entry *take_outdated(struct es_cache *c)
+/* The next entry from *pos on that the full list did not have, taken out; NULL:
+ * none is left there. */
+static struct entry *take_outdated(struct es_cache *c, size_t *pos)
 {
     struct entry *e = NULL;
 
     pthread_mutex_lock(&c->lock);
-    for (size_t pos = 0; (e = es_map_next(&c->map, &pos));)
+    while ((e = es_map_next(&c->map, pos)))
         if (e->epoch != c->epoch)
             break;
     if (e) {
-        es_map_remove(&c->map, e->key);
+        es_map_remove(&c->map, entry_key(e));
         unlink_entry_locked(c, e);
+        (*pos)--; /* what stood behind it has moved up */
     }
     pthread_mutex_unlock(&c->lock);
     return e;
 }
 
+/* Others write to the map between two steps, and may move an entry to where the
+ * search has been. So it is over when a whole round has found nothing. */
+static void drop_outdated(struct es_cache *c)
+{
+    bool found;
+
+    do {
+        struct entry *e;
+        found = false;
+        for (size_t pos = 0; (e = take_outdated(c, &pos)); found = true)
+            announce_gone(c, e, ES_CHANGED_GONE);
+    } while (found);
+}
+
 static void on_synced(void *ctx)
 {
     struct es_cache *c = ctx;
-    struct entry *e;
 
-    while ((e = take_outdated(c)))
-        announce_gone(c, e, ES_CHANGED_GONE);
+    drop_outdated(c);
     pthread_mutex_lock(&c->lock);
     c->listing = false;
     c->synced = true;
@@ -530,8 +561,8 @@ void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const
 int es_cache_get(struct es_cache *c, const char *ns, const char *name, json_t **ret, struct es_error *err)
 {
     char *key = es_key_of(ns, name);
-    char *text = NULL;
-    size_t len = 0;
+    char *kept = NULL;
+    size_t kept_len = 0, text_len = 0;
     bool found = false;
 
     if (!key)
@@ -540,10 +571,11 @@ int es_cache_get(struct es_cache *c, const char *ns, const char *name, json_t **
     struct entry *e = es_map_get(&c->map, key);
     if (e) {
         found = true;
-        len = e->text_len;
-        text = es_mem_alloc(len + 1);
-        if (text)
-            memcpy(text, e->text, len + 1);
+        kept_len = e->kept_len;
+        text_len = e->text_len;
+        kept = es_mem_alloc(kept_len);
+        if (kept)
+            memcpy(kept, entry_kept(e), kept_len);
     }
     pthread_mutex_unlock(&c->lock);
     es_mem_free(key);
@@ -552,8 +584,8 @@ int es_cache_get(struct es_cache *c, const char *ns, const char *name, json_t **
         return es_error_set(err, ES_E_NOT_FOUND, "%s%s%s \"%s\" not found", c->opts.kind->kind,
                             *group ? "." : "", group, name);
     }
-    json_t *object = text ? json_loadb(text, len, JSON_ALLOW_NUL, NULL) : NULL;
-    es_mem_free(text);
+    json_t *object = kept ? parse_kept(c, kept, kept_len, text_len) : NULL;
+    es_mem_free(kept);
     if (!object)
         return es_error_nomem(err);
     *ret = object;
@@ -570,7 +602,7 @@ bool es_cache_rv(struct es_cache *c, const char *ns, const char *name, char out[
     pthread_mutex_lock(&c->lock);
     struct entry *e = es_map_get(&c->map, key);
     if (e)
-        found = snprintf(out, ES_RV_MAX, "%s", e->rv) < ES_RV_MAX;
+        found = snprintf(out, ES_RV_MAX, "%s", entry_rv(e)) < ES_RV_MAX;
     pthread_mutex_unlock(&c->lock);
     es_mem_free(key);
     return found;
@@ -587,7 +619,7 @@ static uint64_t note_of(struct es_cache *c, const char *ns, const char *name, co
         return 0;
     pthread_mutex_lock(&c->lock);
     struct entry *e = es_map_get(&c->map, key);
-    if (e && es_streq(e->rv, rv)) {
+    if (e && es_streq(entry_rv(e), rv)) {
         if (set)
             e->note = note;
         result = e->note;
@@ -651,13 +683,11 @@ int es_cache_each(struct es_cache *c, const char *term,
                   void (*fn)(void *ctx, const char *ns, const char *name), void *ctx)
 {
     struct key_list list = {0};
-    uint64_t h = term_hash(term);
+    uint64_t h = es_term_of(term);
 
     pthread_mutex_lock(&c->lock);
-    if (c->index.cap)
-        for (size_t i = h & (c->index.cap - 1); c->index.pairs[i].term; i = (i + 1) & (c->index.cap - 1))
-            if (c->index.pairs[i].term == h)
-                key_list_add(&list, c->index.pairs[i].entry->key);
+    for (const struct es_link *link = es_index_first(&c->index, h); link; link = link->next)
+        key_list_add(&list, entry_key(entry_of_link(link)));
     pthread_mutex_unlock(&c->lock);
     return key_list_run(&list, fn, ctx);
 }
@@ -665,14 +695,13 @@ int es_cache_each(struct es_cache *c, const char *term,
 bool es_cache_has_other(struct es_cache *c, const char *term, const char *ns, const char *name)
 {
     char *key = es_key_of(ns, name);
-    uint64_t h = term_hash(term);
+    const struct es_link *link;
     bool other = false;
 
     pthread_mutex_lock(&c->lock);
-    if (key && c->index.cap)
-        for (size_t i = h & (c->index.cap - 1); !other && c->index.pairs[i].term;
-             i = (i + 1) & (c->index.cap - 1))
-            other = c->index.pairs[i].term == h && !es_streq(c->index.pairs[i].entry->key, key);
+    link = key ? es_index_first(&c->index, es_term_of(term)) : NULL;
+    for (; link && !other; link = link->next)
+        other = !es_streq(entry_key(entry_of_link(link)), key);
     pthread_mutex_unlock(&c->lock);
     es_mem_free(key);
     return other;
@@ -685,7 +714,7 @@ int es_cache_each_all(struct es_cache *c, void (*fn)(void *ctx, const char *ns, 
 
     pthread_mutex_lock(&c->lock);
     for (size_t pos = 0; (e = es_map_next(&c->map, &pos));)
-        key_list_add(&list, e->key);
+        key_list_add(&list, entry_key(e));
     pthread_mutex_unlock(&c->lock);
     return key_list_run(&list, fn, ctx);
 }

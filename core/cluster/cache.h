@@ -38,6 +38,10 @@ struct es_cache_opts {
     const char *label_selector; /* or NULL; key=value, key!=value or key, several with commas */
     bool metadata_only;         /* no spec, data or status is sent; answers of writes are not taken */
 
+    /* Thousands that look alike are expected: their texts are kept packed
+     * (pack.h). Not for kinds that may hold secrets. */
+    bool packed;
+
     /* Turns an object into what is kept, in place; it may also replace it.
      * Without one managedFields are dropped and the rest kept. 0 keeps, 1 leaves
      * the object out (as if it were gone), or ES_E_NOMEM. */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/codec.h"
+#include "core/base/hide.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
@@ -158,6 +160,18 @@ static int remove_secret(struct es_pass *p, const char *name, const char *uid, s
     return rc;
 }
 
+/* In a namespace that is being deleted nothing can be created any more, and the
+ * stores and Secrets that go before the ExternalSecret are no failures of it. */
+static bool namespace_is_ending(const struct es_pass *p)
+{
+    json_t *ns = NULL;
+    bool ending = p->env->namespaces && es_cache_get(p->env->namespaces, "", p->ns, &ns, NULL) == 0 &&
+                  es_obj_bool(ns, "ending");
+
+    json_decref(ns);
+    return ending;
+}
+
 /* With deletionPolicy=Delete the target goes as well, if it is ours. */
 static int delete_target_of_deleted(struct es_pass *p, struct es_error *err)
 {
@@ -196,6 +210,7 @@ struct orphans {
     struct es_pass *p;
     struct es_error *err;
     int rc;
+    const char *owner; /* what the label of our targets says */
 };
 
 static void remove_orphan(void *ctx, const char *ns, const char *name)
@@ -207,6 +222,11 @@ static void remove_orphan(void *ctx, const char *ns, const char *name)
     if (o->rc < 0 || es_streq(name, p->target_name) ||
         es_cache_get(p->env->targets, ns, name, &known, NULL) < 0)
         return;
+    /* The index goes by hashes; what is deleted has to be ours for certain. */
+    if (!es_streq(es_obj_str(known, "createdBy"), o->owner)) {
+        json_decref(known);
+        return;
+    }
     o->rc = remove_secret(p, name, es_obj_str(known, "metadata", "uid"), o->err);
     json_decref(known);
     if (o->rc == 0)
@@ -219,7 +239,7 @@ static void remove_orphan(void *ctx, const char *ns, const char *name)
 static int remove_orphans(struct es_pass *p, struct es_error *err)
 {
     char owner[ES_SHA3_224_HEX_MAX], wanted[640];
-    struct orphans o = {.p = p, .err = err};
+    struct orphans o = {.p = p, .owner = owner, .err = err};
 
     if (!p->policy->owns)
         return 0;
@@ -291,6 +311,24 @@ static void settle(struct es_pass *p, const struct write *w, const json_t *secre
     es_sources_wrote(p->env, &es_kind_secret, p->ns, p->target_name, rv);
 }
 
+/* Why a write was refused is worth knowing, but it may be somebody's webhook that
+ * says it, and quotes what it was shown: as text, or in base64 as it came. */
+static void hide_values(const json_t *secret, struct es_error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get(secret, "data"), key, value) {
+        struct es_blob plain = {0};
+        const char *text = json_is_string(value) ? json_string_value(value) : "";
+        size_t len = json_string_length(value);
+        es_hide_in_error(err, text, len);
+        if (es_base64_decode(&plain, ES_BASE64_STD, text, len, NULL) == 0)
+            es_hide_in_error(err, plain.ptr, plain.len);
+        es_blob_fini(&plain);
+    }
+}
+
 static int create_target(struct es_pass *p, struct write *w, struct es_error *err)
 {
     struct es_target_change change = {0};
@@ -304,6 +342,8 @@ static int create_target(struct es_pass *p, struct write *w, struct es_error *er
         settle(p, w, answer);
         w->wrote = true;
         es_pass_say(p, ES_EVENT_NORMAL, "Created", "secret created");
+    } else {
+        hide_values(change.object, err);
     }
     json_decref(answer);
     json_decref(change.object);
@@ -328,7 +368,10 @@ static int update_target(struct es_pass *p, struct write *w, const json_t *exist
             settle(p, w, answer);
             w->wrote = true;
             es_pass_say(p, ES_EVENT_NORMAL, "Updated", "secret updated");
+        } else if (rc == ES_E_NOT_FOUND) {
+            rc = ES_E_CONFLICT; /* deleted meanwhile: look again */
         } else if (rc != ES_E_CONFLICT) {
+            hide_values(change.object, err);
             es_error_wrap(err, "unable to update secret %s: ", p->target_name);
         }
     }
@@ -394,6 +437,8 @@ static int apply(struct es_pass *p, const struct es_values *values, struct es_er
         p->out->after_ms = CONFLICT_PAUSE_MS;
         return 0;
     }
+    if (rc == ES_E_GONE || rc == ES_E_NOT_FOUND)
+        return stop_vanished(p); /* with its namespace */
     if (rc < 0)
         return report_write(p, w.fault, err);
     if (w.missing)
@@ -479,9 +524,10 @@ static int sync_values(struct es_pass *p, struct es_error *err)
     return rc;
 }
 
+/* Under None there is no target that could be anything else than it should be. */
 static bool is_settled_target(const struct es_pass *p)
 {
-    if (es_streq(p->policy->name, "Orphan"))
+    if (es_streq(p->policy->name, "Orphan") || !p->policy->writes)
         return true;
     return p->known_target && es_obj_bool(p->known_target, "intact");
 }
@@ -577,6 +623,8 @@ static int run(struct es_pass *p, struct es_error *err)
 
     if (es_obj_deleting(p->es))
         return clean_up(p, err);
+    if (namespace_is_ending(p))
+        return stop_vanished(p);
     if (!es_obj_has_finalizer(p->es, ES_FINALIZER) && finalizer_comes_first(p))
         rc = set_finalizer(p, true, err);
     if (rc < 0)

@@ -248,8 +248,9 @@ static void target_changed(void *ctx, const char *ns, const char *name, unsigned
 static int digest_namespace(json_t **object)
 {
     json_t *labels = es_obj_at(*object, "metadata", "labels");
-    json_t *kept = json_pack("{s:{s:s,s:s}}", "metadata", "name", es_obj_name(*object), "resourceVersion",
-                             es_obj_str(*object, "metadata", "resourceVersion"));
+    json_t *kept =
+        json_pack("{s:{s:s,s:s},s:b}", "metadata", "name", es_obj_name(*object), "resourceVersion",
+                  es_obj_str(*object, "metadata", "resourceVersion"), "ending", es_obj_deleting(*object));
     if (!kept || (labels && json_object_set(json_object_get(kept, "metadata"), "labels", labels) < 0)) {
         json_decref(kept);
         return ES_E_NOMEM;
@@ -312,6 +313,7 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
         {true,
          &env->external_secrets,
          {.kind = &es_kind_external_secret,
+          .packed = true,
           .index = index_external_secret,
           .marks = mark_external_secret,
           .changed = external_secret_changed}},
@@ -319,6 +321,7 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
          &env->targets,
          {.kind = &es_kind_secret,
           .label_selector = ES_LABEL_MANAGED "=true",
+          .packed = true,
           .digest = digest_target,
           .index = index_target,
           .changed = target_changed}},

@@ -31,8 +31,9 @@ struct es_engine {
         int number;
         pthread_t thread;
     } workers[WORKERS_MAX];
-    int wanted, running; /* only the main thread */
-    bool cancelled;      /* atomic; env->cancelled points here */
+    int wanted, running; /* only the main thread, as the next two */
+    bool standby, synced;
+    bool cancelled; /* atomic; env->cancelled points here */
     int64_t next_sweep_ms;
     uint64_t trimmed_at; /* the queue's count of additions then */
 };
@@ -70,13 +71,18 @@ static enum es_work_result result_of(int rc, const struct es_outcome *outcome)
     return outcome->after_ms ? ES_WORK_REQUEUE_AFTER : ES_WORK_REQUEUE;
 }
 
+/* That esod ends, or that somebody else was quicker, is nobody's mistake. */
+static enum es_log_level level_of(const struct es_error *err)
+{
+    return err->code == ES_E_CANCELLED || err->code == ES_E_CONFLICT ? ES_INFO : ES_ERROR;
+}
+
 static void log_failure(const struct es_controller *c, const char *ns, const char *name,
                         const struct es_error *err, int64_t delay_ms)
 {
-    es_log(err->code == ES_E_CANCELLED ? ES_INFO : ES_ERROR, c->logger,
-           "the pass failed and will be repeated", ES_F_STR("controller", c->name), ES_F_STR("namespace", ns),
-           ES_F_STR("name", name), ES_F_STR("error", err->text), ES_F_STR("kind", es_code_name(err->code)),
-           ES_F_MS("retryMs", delay_ms));
+    es_log(level_of(err), c->logger, "the pass failed and will be repeated", ES_F_STR("controller", c->name),
+           ES_F_STR("namespace", ns), ES_F_STR("name", name), ES_F_STR("error", err->text),
+           ES_F_STR("kind", es_code_name(err->code)), ES_F_MS("retryMs", delay_ms));
 }
 
 static void work_on(struct es_engine *e, int worker, struct es_work *work)
@@ -175,6 +181,7 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
     e->wanted = opts->workers > 0 ? opts->workers : DEFAULT_WORKERS;
     if (e->wanted > WORKERS_MAX)
         e->wanted = WORKERS_MAX;
+    e->standby = opts->standby;
     env->enqueue = enqueue;
     env->enqueue_since = enqueue_since;
     env->enqueue_ctx = e;
@@ -227,7 +234,8 @@ static void sweep_reads(struct es_engine *e)
 
 int es_engine_tick(struct es_engine *e, struct es_error *err)
 {
-    if (!e->running && es_cluster_synced(e->env->cluster)) {
+    e->synced = e->synced || es_cluster_synced(e->env->cluster);
+    if (!e->running && e->synced && !e->standby) {
         int rc = start_workers(e, err);
         if (rc < 0)
             return rc;
@@ -244,9 +252,15 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
     return 0;
 }
 
+void es_engine_lead(struct es_engine *e)
+{
+    e->standby = false;
+    e->env->started_mono_ms = e->env->clock->mono_ms(e->env->clock->ctx);
+}
+
 bool es_engine_ready(const struct es_engine *e)
 {
-    return e->running > 0;
+    return e->running > 0 || (e->standby && e->synced);
 }
 
 bool es_engine_idle(struct es_engine *e)

@@ -9,20 +9,23 @@
 #include "core/base/error.h"
 #include "core/base/map.h"
 
-#define NOT_IN_HEAP SIZE_MAX
+#define NOT_IN_HEAP UINT32_MAX
 #define NOT_ASKED INT64_MIN
 #define CALM_WORKERS 2
+#define FAILURES_MAX 30 /* more than it takes to reach the longest backoff */
 
+/* Every object of the cluster has one of these, most of the time asleep: small. */
 struct item {
     int64_t due_ms;
     int64_t asked_ms; /* of the newest add, NOT_ASKED: only time makes it due */
     uint64_t serial;  /* first in, first out among equals */
-    size_t place;     /* in its lane's heap */
-    int kind, failures;
-    enum es_lane lane;
-    bool running, calm;
-    bool again; /* due at `due_ms` once the worker is done */
-    char id[];  /* one character for the kind, then the key */
+    uint32_t place;   /* in its lane's heap */
+    uint8_t kind, failures;
+    uint8_t lane; /* enum es_lane */
+    bool running : 1;
+    bool calm    : 1;
+    bool again   : 1; /* due at `due_ms` once the worker is done */
+    char id[];        /* one character for the kind, then the key */
 };
 
 struct heap {
@@ -61,7 +64,7 @@ static bool before(const struct item *a, const struct item *b)
 static void put(struct heap *h, size_t place, struct item *i)
 {
     h->items[place] = i;
-    i->place = place;
+    i->place = (uint32_t)place;
 }
 
 static void sift(struct heap *h, size_t place)
@@ -88,6 +91,8 @@ static void sift(struct heap *h, size_t place)
 
 static int heap_add(struct heap *h, struct item *i)
 {
+    if (h->count == NOT_IN_HEAP)
+        return ES_E_NOMEM;
     if (h->count == h->cap) {
         size_t cap = h->cap ? h->cap * 2 : 64;
         struct item **items = realloc(h->items, cap * sizeof(struct item *));
@@ -182,7 +187,7 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
     if (!i)
         return NULL;
     memcpy(i->id, id, (size_t)n + 1);
-    i->kind = kind;
+    i->kind = (uint8_t)kind;
     i->place = NOT_IN_HEAP;
     i->asked_ms = NOT_ASKED;
     if (es_map_put(&q->map, i->id, i, NULL) < 0) {
@@ -195,7 +200,7 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
 static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, enum es_lane lane)
 {
     i->due_ms = due_ms;
-    i->lane = lane;
+    i->lane = (uint8_t)lane;
     i->serial = q->serial++;
     q->kinds[i->kind].added++;
     if (heap_add(&q->lanes[lane], i) < 0)
@@ -218,7 +223,8 @@ static int add_locked(struct es_queue *q, int kind, const char *key, int64_t sin
     if (i->running) {
         if (!i->again || due < i->due_ms)
             i->due_ms = due;
-        i->lane = i->again && i->lane < lane ? i->lane : lane;
+        if (!i->again || lane < i->lane)
+            i->lane = (uint8_t)lane;
         i->again = true;
     } else if (i->place == NOT_IN_HEAP) {
         rc = schedule_locked(q, i, due, lane);
@@ -384,7 +390,7 @@ int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_lea
     delay -= (int64_t)(q->clock->random(q->clock->ctx) % (uint64_t)(delay / 10 + 1));
     if (delay < at_least_ms)
         delay = at_least_ms;
-    if (i->failures < 30)
+    if (i->failures < FAILURES_MAX)
         i->failures++;
     q->retried++;
     q->kinds[i->kind].retried++;

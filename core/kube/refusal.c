@@ -15,10 +15,25 @@ static const struct {
     {429, ES_E_RETRY},
 };
 
-static int code_of(int http_status, const char *reason)
+/* A create in a namespace that is being deleted is forbidden, but no rights would
+ * help. Other refusals with that status are about those. */
+static bool is_namespace_ending(const json_t *status)
 {
-    if (http_status == 409 && es_streq(reason, "AlreadyExists"))
+    json_t *cause;
+    size_t i;
+
+    json_array_foreach (es_obj_at(status, "details", "causes"), i, cause)
+        if (es_streq(es_obj_str(cause, "reason"), "NamespaceTerminating"))
+            return true;
+    return false;
+}
+
+static int code_of(int http_status, const json_t *status)
+{
+    if (http_status == 409 && es_streq(es_obj_str(status, "reason"), "AlreadyExists"))
         return ES_E_EXISTS;
+    if (http_status == 403 && is_namespace_ending(status))
+        return ES_E_GONE;
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (meanings[i].status == http_status)
             return meanings[i].code;
@@ -100,7 +115,7 @@ static void set_message(struct es_error *err, int code, const char *message)
 int es_kube_refusal(const json_t *status, int http_status, int64_t retry_after_ms, struct es_error *err)
 {
     const char *message = es_obj_str(status, "message");
-    int code = code_of(http_status, es_obj_str(status, "reason"));
+    int code = code_of(http_status, status);
 
     if (retry_after_ms == 0 && code == ES_E_RETRY)
         retry_after_ms = 1000 * es_obj_int(status, "details", "retryAfterSeconds");

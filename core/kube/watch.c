@@ -275,9 +275,11 @@ static int on_line(struct es_watch *w, char *line, size_t len, bool *listing, st
 {
     json_t *event = NULL;
 
+    /* First of all: they are half of the text and stand in front of the name, so
+     * that each look for a member would walk over them. */
+    line = shorten(line, &len);
     if (is_known(w, line, len, *listing))
         return 0;
-    line = shorten(line, &len);
     /* Nested beyond reason: left out, as in lists. */
     if (es_kube_depth(line, len) > ES_KUBE_JSON_DEPTH)
         return 0;

@@ -10,9 +10,9 @@
 #include "core/secret/ownership.h"
 #include "core/secret/tree.h"
 
-/* The API server takes 1 MiB for all values of a Secret together and says so
- * itself; this only bounds our own memory. */
-#define VALUE_MAX ((size_t)4 * 1024 * 1024)
+/* What the API server takes for all values of a Secret together. It would say so
+ * itself, but neither how large this one is nor what to do. */
+#define SECRET_MAX ((size_t)1024 * 1024)
 
 /* One pass over one target. */
 struct shaping {
@@ -195,12 +195,19 @@ static int apply_metadata(struct shaping *s)
     return s->rendered && add_finalizers(s, meta) < 0 ? nomem(s) : 0;
 }
 
+static int refuse_size(struct shaping *s, size_t size, const char *largest, size_t largest_size)
+{
+    s->fault = ES_TARGET_TEMPLATE;
+    return es_error_set(s->err, ES_E_TOO_LARGE,
+                        "secret %s would hold %zu bytes, and Kubernetes takes %zu at most: ask for fewer keys, "
+                        "or spread them over several ExternalSecrets (largest: %s with %zu bytes)",
+                        es_target_name(s->es), size, SECRET_MAX, largest, largest_size);
+}
+
 static int put_value(struct shaping *s, json_t *data, const struct es_value *v, struct es_buf *text)
 {
-    if (v->blob.len > VALUE_MAX) {
-        s->fault = ES_TARGET_INTERNAL;
-        return es_error_set(s->err, ES_E_TOO_LARGE, "value of key %s is above %zu bytes", v->key, VALUE_MAX);
-    }
+    if (v->blob.len > SECRET_MAX)
+        return refuse_size(s, v->blob.len, v->key, v->blob.len);
     if (!es_utf8_valid(v->key, strlen(v->key))) {
         s->fault = ES_TARGET_TEMPLATE;
         return es_error_set(s->err, ES_E_CONFIG, "a key of the secret is not UTF-8");
@@ -218,7 +225,7 @@ static int put_values(struct shaping *s, json_t *data, const struct es_values *v
     struct es_buf text;
     int rc = 0;
 
-    es_buf_init(&text, VALUE_MAX / 3 * 4 + 8);
+    es_buf_init(&text, SECRET_MAX / 3 * 4 + 8);
     for (size_t i = 0; i < values->count && rc == 0; i++)
         rc = put_value(s, data, &values->items[i], &text);
     es_buf_fini(&text);
@@ -244,6 +251,35 @@ static int apply_data(struct shaping *s)
     return rc;
 }
 
+/* How many bytes a value in base64 stands for. */
+static size_t decoded_size(const json_t *value)
+{
+    const char *text = json_is_string(value) ? json_string_value(value) : "";
+    size_t len = json_string_length(value), size = len / 4 * 3;
+
+    for (; len && text[len - 1] == '=' && size; len--)
+        size--;
+    return size;
+}
+
+/* Of ours and of what others have put there. */
+static int check_size(struct shaping *s)
+{
+    size_t total = 0, largest_size = 0;
+    const char *key, *largest = "";
+    json_t *value;
+
+    json_object_foreach (json_object_get(s->object, "data"), key, value) {
+        size_t size = decoded_size(value);
+        total += size;
+        if (size > largest_size) {
+            largest_size = size;
+            largest = key;
+        }
+    }
+    return total > SECRET_MAX ? refuse_size(s, total, largest, largest_size) : 0;
+}
+
 static int apply_type(struct shaping *s)
 {
     const char *type = es_obj_str(s->es, "spec", "target", "template", "type");
@@ -263,6 +299,8 @@ static int apply_content(struct shaping *s)
         rc = apply_type(s);
     if (rc == 0)
         rc = apply_data(s);
+    if (rc == 0)
+        rc = check_size(s);
     return rc;
 }
 

@@ -13,6 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "servers")]
 
 import controlplane  # noqa: E402
 import harness  # noqa: E402
+import proxy as proxies  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +78,22 @@ def make_operator(esod_bin, kubeconfig, tmp_path):
 def operator(make_operator):
     """An operator that is up."""
     return make_operator().start()
+
+
+@pytest.fixture
+def proxy(control_plane, tmp_path):
+    """Stands before the API server, notes every request, and misbehaves when told to."""
+    made = proxies.HttpProxy(control_plane, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def behind(make_operator, kubeconfig, proxy, tmp_path):
+    """An operator that knows the API server by the proxy's address; not started yet."""
+    path = tmp_path / "through-proxy"
+    path.write_text(harness.with_server(kubeconfig, proxy.url, proxy.ca))
+    return make_operator(kubeconfig=path)
 
 
 @pytest.fixture

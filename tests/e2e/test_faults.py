@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness import condition, decoded, external_secret, store, version, wait_for, with_server
-from proxy import HttpProxy, TcpProxy
+from proxy import TcpProxy
 
 SECRETS = r"^(POST|PUT|PATCH) /api/v1/namespaces/[^/]+/secrets"
 STATUS = r"^(PUT|PATCH) .*/externalsecrets/[^/]+/status"
@@ -90,21 +90,6 @@ def test_the_api_server_is_not_there_yet_when_esod_starts(make_operator, control
 
 # ---- answers that go wrong on the way
 
-@pytest.fixture
-def proxy(control_plane, tmp_path):
-    made = HttpProxy(control_plane, tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def behind(make_operator, kubeconfig, proxy, tmp_path):
-    """An operator that knows the API server by the proxy's address; not started yet."""
-    path = tmp_path / "through-proxy"
-    path.write_text(with_server(kubeconfig, proxy.url, proxy.ca))
-    return make_operator(kubeconfig=path)
-
-
 EXPIRED = json.dumps({"type": "ERROR", "object": {
     "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Expired", "code": 410,
     "message": "too old resource version"}}).encode() + b"\n"
@@ -153,6 +138,7 @@ START_FAULTS = {
     "watches answered 410": (WATCHES, {"status": 410, "times": 2}),
     "watches that say 410": (WATCHES, {"body": EXPIRED, "times": 2}),
     "watches cut": (WATCHES, {"cut": "before", "times": 3}),
+    "watches cut in the middle of a line": (WATCHES, {"cut": "inside", "times": 6}),
     "watches with broken lines": (WATCHES, {"body": b"{\"type\": \"ADDED\", \"object\n", "times": 2}),
     "everything 403 for 3 s": (ALL, {"status": 403, "times": -1, "seconds": 3}),
     "everything cut for 3 s": (ALL, {"cut": "before", "times": -1, "seconds": 3}),

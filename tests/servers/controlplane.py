@@ -174,6 +174,19 @@ class ControlPlane:
             f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
             f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}"])
 
+    def etcd(self, what, **request):
+        """A call of etcd's JSON gateway, "kv/range" for instance; bytes go both ways in base64."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.conf["etcd"], timeout=30)
+        try:
+            conn.request("POST", f"/v3/{what}", json.dumps(request))
+            answer = conn.getresponse()
+            body = json.loads(answer.read())
+        finally:
+            conn.close()
+        if answer.status != 200:
+            raise ServerError(f"etcd {what}: {body}")
+        return body
+
     def start_apiserver(self, wait=True):
         pki = self.state / "pki"
         self._spawn("kube-apiserver", [
@@ -210,6 +223,9 @@ class ControlPlane:
             return answer.status, answer.read()
         except http.client.HTTPException as e:
             raise OSError(str(e)) from e
+        except ssl.SSLError:
+            self._ssl = None  # the file was read while the API server was still writing it
+            raise
         finally:
             conn.close()
 

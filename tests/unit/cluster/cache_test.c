@@ -2,72 +2,13 @@
  * who wins when a write's answer and the watch do not agree on the order. */
 #include "cluster_test.h"
 
-#include <malloc.h>
 #include <pthread.h>
 
 #include "core/cluster/cache.h"
 
-/* ---- the program's allocations, counted and made to fail (--wrap) ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *ptr, size_t size);
-void __real_free(void *ptr);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *ptr, size_t size);
-void __wrap_free(void *ptr);
-
-static size_t until_failure = SIZE_MAX; /* SIZE_MAX: never */
-static bool failed_one;
-static size_t live_bytes;
-
-static bool fails(void)
-{
-    if (until_failure == SIZE_MAX || until_failure-- > 0)
-        return false;
-    until_failure = SIZE_MAX;
-    failed_one = true;
-    return true;
-}
-
-static void *count_in(void *p)
-{
-    if (p)
-        __atomic_add_fetch(&live_bytes, malloc_usable_size(p), __ATOMIC_RELAXED);
-    return p;
-}
-
-static void count_out(void *p)
-{
-    if (p)
-        __atomic_sub_fetch(&live_bytes, malloc_usable_size(p), __ATOMIC_RELAXED);
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : count_in(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : count_in(__real_calloc(count, size));
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-    if (fails())
-        return NULL;
-    count_out(ptr);
-    void *moved = __real_realloc(ptr, size);
-    return count_in(moved ? moved : ptr) && moved ? moved : NULL;
-}
-
-void __wrap_free(void *ptr)
-{
-    count_out(ptr);
-    __real_free(ptr);
-}
+#define ALLOC_COUNTS_BYTES
+#include "tests/unit/failing_alloc.h"
+#include "usual.h"
 
 /* ---- a cache of ExternalSecrets with a diary of what it told ---- */
 
@@ -236,6 +177,30 @@ static void test_a_new_list_removes_what_it_lacks(void **state)
     assert_true(strstr(w->diary, "ns/b:G=2") && strstr(w->diary, "ns/c:G=3") &&
                 strstr(w->diary, "ns/d:Ss=9"));
     assert_null(strstr(w->diary, "ns/a:"));
+    world_free(w);
+}
+
+/* Each removal moves neighbours in the table: none of them may be passed over. */
+static void test_every_other_of_many_is_gone(void **state)
+{
+    enum { COUNT = 3000 };
+    struct world *w = world_new(NULL);
+    (void)state;
+
+    for (int round = 0; round < 2; round++) {
+        restart(w);
+        for (int i = 0; i < COUNT; i += 1 + round) {
+            char name[16];
+            snprintf(name, sizeof name, "o%d", i);
+            set(w, name, i + 1, 1, 0);
+            w->diary[0] = '\0';
+        }
+        synced(w);
+        w->diary[0] = '\0';
+    }
+    assert_int_equal(es_cache_count(w->cache), COUNT / 2);
+    assert_kept(w, "o2998", "2999");
+    assert_kept(w, "o2999", "none");
     world_free(w);
 }
 
@@ -735,8 +700,8 @@ static void test_twenty_thousand_objects(void **state)
     }
     synced(w);
     size_t each = (live_bytes - before) / COUNT;
-    /* The text, 88 bytes of an entry, 2 terms, and a share of two tables. */
-    if (each < text_len || each > text_len + 320)
+    /* The text, 40 bytes of an entry, key and version, 2 terms, and a share of two tables. */
+    if (each < text_len || each > text_len + 260)
         fail_msg("%zu bytes for an object of %zu", each, text_len);
     for (int i = 0; i < COUNT; i++) {
         char name[32];
@@ -748,6 +713,53 @@ static void test_twenty_thousand_objects(void **state)
     world_free(w);
 }
 
+static void index_usual(const json_t *kept, struct es_terms *t)
+{
+    char term[128];
+
+    snprintf(term, sizeof term, "target:%s", es_obj_name(kept));
+    es_terms_add(t, term);
+    es_terms_add(t, "store:vault");
+}
+
+static json_t *usual_object(unsigned n, size_t *ret_len)
+{
+    char text[2048];
+
+    *ret_len = usual(text, sizeof text, n);
+    return parse(text);
+}
+
+/* What a cluster of ten thousand ExternalSecrets costs is decided here. */
+static void test_ten_thousand_usual_objects_are_packed(void **state)
+{
+    enum { COUNT = 10000, MOST = 280 };
+    struct world *w = world_new(&(struct es_cache_opts){.index = index_usual, .packed = true});
+    size_t before = live_bytes, len = 0;
+    (void)state;
+
+    restart(w);
+    for (unsigned n = 0; n < COUNT; n++) {
+        json_t *o = usual_object(n, &len);
+        w->sink.event(w->sink.ctx, ES_WATCH_SET, o);
+        w->diary[0] = '\0';
+        json_decref(o);
+    }
+    synced(w);
+    size_t each = (live_bytes - before) / COUNT;
+    if (each > MOST)
+        fail_msg("%zu bytes for an object of %zu", each, len);
+    for (unsigned n = 0; n < COUNT; n += 97) {
+        json_t *o = usual_object(n, &len), *have = NULL;
+        struct es_error err = ES_ERROR_INIT;
+        check_ok(es_cache_get(w->cache, es_obj_namespace(o), es_obj_name(o), &have, &err), &err);
+        assert_true(json_equal(o, have));
+        json_decref(have);
+        json_decref(o);
+    }
+    world_free(w);
+}
+
 /* ---- no memory ---- */
 
 /* Whatever fails, the cache stays usable, and the next full list heals it. */
@@ -755,7 +767,8 @@ static void test_each_allocation_fails_once(void **state)
 {
     (void)state;
     for (size_t n = 0;; n++) {
-        struct world *w = world_new(NULL);
+        struct world *w =
+            world_new(&(struct es_cache_opts){.marks = mark, .index = index_stores, .packed = true});
         json_t *have = NULL, *a = version("a", 1, 1, 0), *b = version("b", 2, 1, 0),
                *a2 = version("a", 3, 2, 1);
         struct es_error err = ES_ERROR_INIT;
@@ -898,6 +911,7 @@ static void test_everybody_at_once(void **state)
 {
     struct busy b = {0};
     const struct es_cache_opts opts = {.kind = &es_kind_external_secret,
+                                       .packed = true,
                                        .marks = mark,
                                        .index = index_stores,
                                        .changed = count_told,
@@ -943,6 +957,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_list_then_changes),
         cmocka_unit_test(test_a_new_list_removes_what_it_lacks),
+        cmocka_unit_test(test_every_other_of_many_is_gone),
         cmocka_unit_test(test_an_answer_that_came_during_a_list_survives_it),
         cmocka_unit_test(test_known_versions_need_no_event),
         cmocka_unit_test(test_managed_fields_are_not_kept),
@@ -963,6 +978,7 @@ int main(void)
         cmocka_unit_test(test_what_a_selector_selects),
         cmocka_unit_test(test_trouble_comes_and_goes),
         cmocka_unit_test(test_twenty_thousand_objects),
+        cmocka_unit_test(test_ten_thousand_usual_objects_are_packed),
         cmocka_unit_test(test_each_allocation_fails_once),
         cmocka_unit_test(test_everybody_at_once),
     };

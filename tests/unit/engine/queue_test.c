@@ -12,7 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/error.h"
 #include "core/engine/queue.h"
+
+#define ALLOC_COUNTS_BYTES
+#include "tests/unit/failing_alloc.h"
 
 struct fake {
     int64_t now_ms;
@@ -498,6 +502,50 @@ static void test_stop_forgets_what_comes_later(void **state)
     assert_false(es_queue_take(q, &none));
 }
 
+/* Ten thousand objects sleep here until their interval is over. */
+static void test_an_entry_takes_little(void **state)
+{
+    enum { COUNT = 10000, MOST = 112 };
+    size_t before = live_bytes;
+    (void)state;
+
+    for (int n = 0; n < COUNT; n++) {
+        char key[64];
+        snprintf(key, sizeof key, "team-%02d/app-%06d", n % 50, n);
+        add(key, 3600000);
+    }
+    size_t each = (live_bytes - before) / COUNT;
+    if (each > MOST)
+        fail_msg("%zu bytes for an entry", each);
+}
+
+/* Nothing is half in the queue when memory runs out, and what was in it stays. */
+static void test_each_allocation_fails_once(void **state)
+{
+    struct es_work work;
+    (void)state;
+
+    for (size_t n = 0;; n++) {
+        failed_one = false;
+        until_failure = n;
+        int rc = 0;
+        for (int i = 0; i < 100 && rc == 0; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%zu-%d", n, i);
+            rc = es_queue_add(q, 0, key, 0, ES_LANE_URGENT);
+        }
+        until_failure = SIZE_MAX;
+        assert_int_equal(rc, failed_one ? ES_E_NOMEM : 0);
+        add("last", 0);
+        do
+            assert_true(es_queue_take(q, &work));
+        while (es_queue_done(q, &work, -1, ES_LANE_URGENT), is_due());
+        if (!failed_one)
+            break;
+        assert_true(n < 500);
+    }
+}
+
 static void test_keys_have_a_ceiling(void **state)
 {
     char key[1000];
@@ -725,6 +773,8 @@ int main(void)
         WITH_QUEUE(test_calm_work_leaves_workers_free),
         WITH_QUEUE(test_stop_forgets_what_comes_later),
         WITH_QUEUE(test_keys_have_a_ceiling),
+        WITH_QUEUE(test_an_entry_takes_little),
+        WITH_QUEUE(test_each_allocation_fails_once),
         cmocka_unit_test(test_a_crowd),
         cmocka_unit_test(test_no_due_time_is_slept_through),
         cmocka_unit_test(test_an_earlier_entry_wakes_who_waits_for_a_far_one),

@@ -118,6 +118,40 @@ static void test_writes(void **state)
     fake_api_free(api);
 }
 
+static const char *always_barred(void *ctx)
+{
+    (void)ctx;
+    return "closed for today";
+}
+
+/* GETs pass, and nothing else does. */
+static void test_a_gate_for_writes(void **state)
+{
+    static const struct es_gate gate = {always_barred, NULL};
+    struct fake_api *api = fake_api_new("echo", NULL, NULL);
+    struct es_kube *k = api->kube;
+    struct es_error err = ES_ERROR_INIT;
+    json_t *obj = json_object(), *echo = NULL;
+    (void)state;
+
+    es_kube_set_gate(k, &gate);
+    assert_int_equal(es_kube_create(k, CM, "ns", obj, NULL, NULL, &err), ES_E_CANCELLED);
+    assert_non_null(strstr(err.text, "closed for today"));
+    assert_int_equal(es_kube_update(k, CM, "ns", "a", NULL, obj, NULL, NULL, &err), ES_E_CANCELLED);
+    assert_int_equal(es_kube_update(k, CM, "ns", "a", "status", obj, NULL, NULL, &err), ES_E_CANCELLED);
+    assert_int_equal(es_kube_patch(k, CM, "ns", "a", NULL, ES_PATCH_MERGE, obj, NULL, NULL, &err),
+                     ES_E_CANCELLED);
+    assert_int_equal(es_kube_delete(k, CM, "ns", "a", NULL, &err), ES_E_CANCELLED);
+    assert_int_equal(es_kube_create(k, &es_kind_secret, "ns", obj, NULL, NULL, &err), ES_E_CANCELLED);
+    ok(es_kube_get(k, CM, "ns", "a", &echo, &err), &err);
+    json_decref(echo);
+    json_t *log = fake_api_log(api);
+    assert_int_equal(json_array_size(log), 1);
+    json_decref(log);
+    json_decref(obj);
+    fake_api_free(api);
+}
+
 static void test_delete(void **state)
 {
     struct fake_api *api = fake_api_new("echo", NULL, NULL);
@@ -148,6 +182,7 @@ static void test_refusals(void **state)
         {"401", "Unauthorized", ES_E_DENIED,
          "the API server does not accept the credential (401 Unauthorized)"},
         {"403", "Forbidden", ES_E_DENIED, "the message for 403"},
+        {"403", "ending", ES_E_GONE, "the namespace is being terminated"},
         {"404", "NotFound", ES_E_NOT_FOUND, "the message for 404"},
         {"405", "MethodNotAllowed", ES_E_UNSUPPORTED, "the message for 405"},
         {"408", "Timeout", ES_E_RETRY, "the message for 408"},
@@ -511,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_reads),
         cmocka_unit_test(test_names_that_would_change_the_path),
         cmocka_unit_test(test_writes),
+        cmocka_unit_test(test_a_gate_for_writes),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refusals_of_secrets_in_the_clear),

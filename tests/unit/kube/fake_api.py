@@ -316,6 +316,9 @@ def answers(r, n):
         return r.reply(int(code), "<html>password=hunter2</html>", kind="text/html")
     if reason == "details":
         return r.reply(int(code), status(int(code), "later", details={"retryAfterSeconds": 3}))
+    if reason == "ending":
+        return r.reply(int(code), status(int(code), "the namespace is being terminated", reason="Forbidden", details={
+            "causes": [{"field": "metadata.namespace", "reason": "NamespaceTerminating"}]}))
     if reason in QUOTING:
         return r.refuse(int(code), QUOTING[reason])
     r.refuse(int(code), f"the message for {code}", reason=reason)

@@ -568,17 +568,33 @@ static void test_bytes_are_kept_as_they_are(void **state)
     done(&p);
 }
 
-static void test_a_value_has_a_ceiling(void **state)
+static void set_zeroes(struct pass *p, const char *key, size_t size)
 {
-    enum { SIZE = 5 * 1024 * 1024 };
-    struct pass p = pass_of("{}", NULL, "{}");
-    char *big = calloc(1, SIZE);
-    (void)state;
+    char *big = calloc(1, size);
 
     assert_non_null(big);
-    assert_int_equal(es_values_set(&p.values, "big", big, SIZE), 0);
+    assert_int_equal(es_values_set(&p->values, key, big, size), 0);
     free(big);
-    check_fault(&p, ES_TARGET_INTERNAL, ES_E_TOO_LARGE, "value of key big is above 4194304 bytes");
+}
+
+static void test_a_secret_has_a_ceiling(void **state)
+{
+    enum { HALF = 512 * 1024 };
+    struct pass p = pass_of("{}", NULL, "{}");
+    (void)state;
+
+    set_zeroes(&p, "a", HALF);
+    set_zeroes(&p, "b", HALF);
+    shape_well(&p);
+    json_decref(p.change.object);
+    set_zeroes(&p, "b", HALF + 1);
+    check_fault(&p, ES_TARGET_TEMPLATE, ES_E_TOO_LARGE,
+                "secret db would hold 1048577 bytes, and Kubernetes takes 1048576 at most: ask for fewer keys, "
+                "or spread them over several ExternalSecrets (largest: b with 524289 bytes)");
+    set_zeroes(&p, "a", 10 * HALF);
+    check_fault(&p, ES_TARGET_TEMPLATE, ES_E_TOO_LARGE,
+                "secret db would hold 5242880 bytes, and Kubernetes takes 1048576 at most: ask for fewer keys, "
+                "or spread them over several ExternalSecrets (largest: a with 5242880 bytes)");
     done(&p);
 }
 
@@ -840,7 +856,7 @@ int main(void)
         cmocka_unit_test(test_a_template_has_to_be_rendered_first),
         cmocka_unit_test(test_rendered_keys_that_are_no_text),
         cmocka_unit_test(test_bytes_are_kept_as_they_are),
-        cmocka_unit_test(test_a_value_has_a_ceiling),
+        cmocka_unit_test(test_a_secret_has_a_ceiling),
         cmocka_unit_test(test_everything_a_tamperer_can_do_is_seen),
         cmocka_unit_test(test_immutable_marks_a_new_secret),
         cmocka_unit_test(test_immutable_freezes_an_existing_secret_as_it_is),
