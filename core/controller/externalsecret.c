@@ -53,6 +53,8 @@ int es_pass_finish(struct es_pass *p, const char *reason, const char *message, c
 {
     char now[ES_TIME_TEXT_MAX];
     struct es_condition ready = {.status = "True", .reason = reason, .message = message};
+
+    p->ready = ES_TALLY_TRUE;
     json_t *status = json_pack("{s:s,s:s,s:o}", "refreshTime", es_time_format(p->started_unix_ms, now),
                                "syncedResourceVersion", p->version, "conditions",
                                es_status_conditions(p->es, &ready, p->started_unix_ms));
@@ -74,6 +76,8 @@ int es_pass_report(struct es_pass *p, const char *message, struct es_error *err)
         .status = "False", .reason = p->failure, .message = message, .cause = err->text};
     struct es_error status_err = ES_ERROR_INIT;
 
+    p->ready = ES_TALLY_FALSE;
+    p->failed = true;
     es_pass_say(p, ES_EVENT_WARNING, "UpdateFailed", err->text);
     json_t *status =
         json_pack("{s:o}", "conditions", es_status_conditions(p->es, &ready, p->started_unix_ms));
@@ -540,6 +544,7 @@ static bool is_switched_off(const struct es_pass *p)
 static int sync_if_ours(struct es_pass *p, struct es_error *err)
 {
     if (is_switched_off(p)) {
+        p->foreign = true;
         p->out->after_ms = -1;
         return 0;
     }
@@ -549,6 +554,7 @@ static int sync_if_ours(struct es_pass *p, struct es_error *err)
     if (rc < 0)
         return es_pass_report(p, "could not get secret data from provider", err);
     if (rc) {
+        p->foreign = true;
         p->out->after_ms = -1;
         return 0;
     }
@@ -582,16 +588,35 @@ static int run(struct es_pass *p, struct es_error *err)
     return late_rc == ES_E_NOT_FOUND ? stop_vanished(p) : late_rc;
 }
 
+/* A pass that had nothing to do leaves the condition as the last one wrote it,
+ * before the last restart perhaps. Of what others serve they tell. */
+static void count(struct es_pass *p, int rc, int64_t started_ns)
+{
+    const char *status = es_obj_str(es_obj_condition(p->es, "Ready"), "status");
+
+    if (p->ready == ES_TALLY_UNKNOWN && !p->foreign && *status)
+        p->ready = es_streq(status, "True") ? ES_TALLY_TRUE : ES_TALLY_FALSE;
+    es_tally_count(p->env->tally, &(struct es_tally_pass){.kind = ES_TALLY_EXTERNAL_SECRET,
+                                                          .ns = p->ns,
+                                                          .name = p->name,
+                                                          .object = p->es,
+                                                          .duration_ns = es_mono_ns() - started_ns,
+                                                          .failed = p->failed || rc < 0,
+                                                          .ready = p->ready});
+}
+
 int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name,
                                  const struct es_cause *cause, struct es_outcome *ret, struct es_error *err)
 {
     struct es_pass p = {
         .env = env, .ns = ns, .name = name, .cause = cause, .out = ret, .failure = "SecretSyncedError"};
+    int64_t started_ns = es_mono_ns();
     int rc = es_cache_get(env->external_secrets, ns, name, &p.es, err);
 
     ret->after_ms = -1;
     if (rc == ES_E_NOT_FOUND) {
         es_generic_watches_release(env->generic, ns, name);
+        es_tally_gone(env->tally, ES_TALLY_EXTERNAL_SECRET, ns, name, es_mono_ns() - started_ns);
         return 0;
     }
     if (rc < 0)
@@ -601,6 +626,7 @@ int es_external_secret_reconcile(struct es_env *env, const char *ns, const char 
     if (!p.generic || es_obj_deleting(p.es))
         es_generic_watches_release(env->generic, ns, name);
     rc = run(&p, err);
+    count(&p, rc, started_ns);
     json_decref(p.known_target);
     json_decref(p.es);
     return rc;

@@ -12,6 +12,7 @@
 #include "core/base/values.h"
 #include "core/cluster/events.h"
 #include "core/controller/controller.h"
+#include "core/controller/tally.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
 
@@ -31,6 +32,9 @@ struct es_pass {
     char version[ES_SYNCED_VERSION_MAX]; /* what syncedResourceVersion will be */
     char manager[ES_FIELD_MANAGER_MAX];
     bool synced; /* this pass has asked the provider */
+    /* For the metrics: what became of it. */
+    enum es_tally_ready ready;
+    bool failed, foreign;
     struct es_outcome *out;
 };
 

@@ -10,6 +10,7 @@
 #include "core/controller/generic_watch.h"
 #include "core/controller/read_terms.h"
 #include "core/controller/store_table.h"
+#include "core/controller/tally.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
@@ -286,6 +287,8 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     env->generic = es_generic_watches_new(env);
     if (!env->store_table || !env->generic)
         return es_error_nomem(err);
+    if (env->metrics && es_tally_new(&env->tally, env->metrics, env->settings.metric_labels, err) < 0)
+        return err->code;
     for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
         if (!plan[i].wanted)
             continue;
@@ -304,4 +307,6 @@ void es_controllers_fini(struct es_env *env)
     env->store_table = NULL;
     es_generic_watches_free(env->generic);
     env->generic = NULL;
+    es_tally_free(env->tally);
+    env->tally = NULL;
 }

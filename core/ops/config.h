@@ -21,6 +21,8 @@ struct es_config {
     const char *config; /* the file that was read, or NULL */
     const char *kubeconfig, *context, *ns;
     const char *metrics_addr, *live_addr;
+    const char *metrics_cert_dir, *metrics_cert_name, *metrics_key_name;
+    bool metrics_secure, metrics_auth, metric_labels;
     const char *controller_class;
     const char *log_level, *log_time, *log_format;
     int64_t concurrent;

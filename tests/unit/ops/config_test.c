@@ -143,7 +143,13 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "logLevel: debug\n"
                                  "logFormat: json\n"
                                  "logTime: iso8601\n"
-                                 "isolation: none\n";
+                                 "isolation: none\n"
+                                 "metricsSecure: true\n"
+                                 "metricsCertDir: /tls\n"
+                                 "metricsCertName: a.crt\n"
+                                 "metricsKeyName: a.key\n"
+                                 "metricsAuth: true\n"
+                                 "enableExtendedMetricLabels: true\n";
 
 static void test_every_key(void **state)
 {
@@ -171,18 +177,24 @@ static void test_every_key(void **state)
     assert_string_equal(c->log_format, "json");
     assert_string_equal(c->log_time, "iso8601");
     assert_int_equal(c->isolation, ES_ISOLATION_NONE);
+    assert_true(c->metrics_secure && c->metrics_auth && c->metric_labels);
+    assert_string_equal(c->metrics_cert_dir, "/tls");
+    assert_string_equal(c->metrics_cert_name, "a.crt");
+    assert_string_equal(c->metrics_key_name, "a.key");
     unload(l);
 }
 
 static void test_every_flag_overrides_the_file(void **state)
 {
-    struct loaded *l =
-        fine(ES_FOR_RUN, everything, "--kubeconfig", "relative/k", "--context=d", "-namespace", "",
-             "--concurrent=256", "--controller-class", "other", "--store-requeue-interval=1m",
-             "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True",
-             "--enable-flood-gate=1", "--read-window=0", "--client-qps=0", "--client-burst=1",
-             "--metrics-addr", "127.0.0.1:0", "--live-addr=", "--shutdown-grace=0", "--loglevel", "error",
-             "--log-format=console", "--zap-time-encoding=nano", "--isolation", "process");
+    struct loaded *l = fine(
+        ES_FOR_RUN, everything, "--kubeconfig", "relative/k", "--context=d", "-namespace", "",
+        "--concurrent=256", "--controller-class", "other", "--store-requeue-interval=1m",
+        "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True", "--enable-flood-gate=1",
+        "--read-window=0", "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
+        "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
+        "--zap-time-encoding=nano", "--isolation", "process", "--metrics-secure=false",
+        "--metrics-auth=false", "--metrics-cert-dir=", "--metrics-cert-name=tls.crt", "--metrics-key-name",
+        "b.key", "--enable-extended-metric-labels=false");
     const struct es_config *c = &l->config;
 
     (void)state;
@@ -204,6 +216,10 @@ static void test_every_flag_overrides_the_file(void **state)
     assert_string_equal(c->log_format, "console");
     assert_string_equal(c->log_time, "nano");
     assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
+    assert_false(c->metrics_secure || c->metrics_auth || c->metric_labels);
+    assert_null(c->metrics_cert_dir);
+    assert_string_equal(c->metrics_cert_name, "tls.crt");
+    assert_string_equal(c->metrics_key_name, "b.key");
     unload(l);
 }
 
@@ -366,6 +382,9 @@ static void test_wrong_flags(void **state)
     assert_refused(load(ES_FOR_RUN, "", "--plugin=", NULL), "--plugin: a plugin needs a name or a path");
     assert_refused(load(ES_FOR_PLUGINS, "", "--isolation=process,none", NULL),
                    "--isolation: \"process,none\" is neither process nor none");
+    assert_refused(
+        load(ES_FOR_RUN, "metricsAuth: true\n", "--metrics-secure=false", NULL),
+        "--metrics-auth requires --metrics-secure; bearer tokens over plaintext HTTP is not allowed");
 }
 
 static void test_unknown_flags_and_words_are_left_alone(void **state)
