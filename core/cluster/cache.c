@@ -675,6 +675,20 @@ int es_cache_each(struct es_cache *c, const char *term,
     return key_list_run(&list, fn, ctx);
 }
 
+bool es_cache_has_other(struct es_cache *c, const char *term, const char *ns, const char *name)
+{
+    char *key = es_key_of(ns, name);
+    uint64_t h = es_term_of(term);
+    bool other = false;
+
+    pthread_mutex_lock(&c->lock);
+    for (const struct es_link *l = key ? es_index_first(&c->index, h) : NULL; l && !other; l = l->next)
+        other = !es_streq(entry_key(entry_of_link(l)), key);
+    pthread_mutex_unlock(&c->lock);
+    es_mem_free(key);
+    return other;
+}
+
 int es_cache_each_all(struct es_cache *c, void (*fn)(void *ctx, const char *ns, const char *name), void *ctx)
 {
     struct key_list list = {0};

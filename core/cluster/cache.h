@@ -105,6 +105,9 @@ int es_cache_each(struct es_cache *c, const char *term,
 /* The same for all objects. */
 int es_cache_each_all(struct es_cache *c, void (*fn)(void *ctx, const char *ns, const char *name), void *ctx);
 
+/* Has any object but ns/name this term? */
+bool es_cache_has_other(struct es_cache *c, const char *term, const char *ns, const char *name);
+
 size_t es_cache_count(struct es_cache *c);
 bool es_cache_synced(struct es_cache *c);
 

@@ -15,7 +15,8 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .metric_labels = c->metric_labels,
                               .secret_stores = c->secret_stores,
                               .cluster_stores = c->cluster_stores,
-                              .generic_targets = c->generic_targets};
+                              .generic_targets = c->generic_targets,
+                              .read_window_ms = c->read_window_ms};
 }
 
 /* What every request was, for /metrics. */
@@ -57,6 +58,10 @@ int es_daemon_init(struct es_daemon *d, const struct es_config *config, struct e
     }
     if (rc == 0)
         rc = es_registry_start(d->env.registry, err);
+    const struct es_reads_opts reads = {
+        .clock = d->env.clock, .window_ms = config->read_window_ms, .metrics = d->metrics};
+    if (rc == 0)
+        rc = es_reads_new(&d->env.reads, &reads, err);
     if (rc == 0)
         rc = es_pool_new(&d->env.pool, err);
     if (rc < 0)
@@ -83,6 +88,7 @@ void es_daemon_fini(struct es_daemon *d, int64_t grace_ms)
     es_cluster_free(d->env.cluster);
     d->env.cluster = NULL;
     es_pool_free(d->env.pool);
+    es_reads_free(d->env.reads);
     if (d->http)
         es_http_stop(d->http);
     es_engine_free(d->engine);

@@ -15,6 +15,7 @@
 #include "core/cluster/cluster.h"
 #include "core/cluster/events.h"
 #include "core/plugin/pool.h"
+#include "core/plugin/reads.h"
 #include "core/plugin/registry.h"
 
 struct es_generic_watches;
@@ -32,6 +33,7 @@ struct es_settings {
     bool generic_targets;
     bool metric_labels;      /* app.kubernetes.io labels of objects in their series */
     int64_t pass_timeout_ms; /* of the provider calls of one pass; 0: 5 min */
+    int64_t read_window_ms;  /* how old a read may be that a periodic refresh shares, at most */
 };
 
 /* Everything a controller may use. Constant once the engine runs. */
@@ -42,6 +44,7 @@ struct es_env {
     struct es_events *events;
     struct es_registry *registry;
     struct es_pool *pool;
+    struct es_reads *reads; /* NULL: no read is shared */
     struct es_metrics *metrics;
     struct es_store_table *store_table;
     struct es_generic_watches *generic;
@@ -54,7 +57,18 @@ struct es_env {
 
     /* Asks for a pass at once. Any thread. */
     void (*enqueue)(void *ctx, enum es_controller_id id, const char *ns, const char *name);
+
+    /* The same for one of many that one event wakes, which came at `since_ms`: what
+     * is read from then on serves all of them. */
+    void (*enqueue_since)(void *ctx, enum es_controller_id id, const char *ns, const char *name,
+                          int64_t since_ms);
     void *enqueue_ctx;
+};
+
+/* Why there is a pass. */
+struct es_cause {
+    int64_t since_ms; /* monotonic: when the newest reason arose; what was read later is fresh */
+    bool periodic;    /* the time that the last pass named has come; it succeeded, and nobody asked */
 };
 
 /* What a pass wants next. Errors from a pass are backed off by the engine. */
@@ -67,18 +81,19 @@ struct es_controller {
     const char *name;   /* label value: "externalsecret" */
     const char *logger; /* "controllers.ExternalSecret" */
     const struct es_kind *kind;
-    int (*reconcile)(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                     struct es_error *err);
+    int (*reconcile)(struct es_env *env, const char *ns, const char *name, const struct es_cause *cause,
+                     struct es_outcome *ret, struct es_error *err);
 };
 
 extern const struct es_controller es_controllers[ES_CONTROLLERS];
 
-int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                                 struct es_error *err);
-int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                              struct es_error *err);
+int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name,
+                                 const struct es_cause *cause, struct es_outcome *ret, struct es_error *err);
+int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
+                              const struct es_cause *cause, struct es_outcome *ret, struct es_error *err);
 int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
-                                      struct es_outcome *ret, struct es_error *err);
+                                      const struct es_cause *cause, struct es_outcome *ret,
+                                      struct es_error *err);
 
 /* Creates what the controllers share, the caches included; `enqueue` is called
  * from es_cluster_start on. The env's other fields are set before. */

@@ -459,6 +459,26 @@ static int delete_target(struct es_pass *p, struct es_error *err)
 
 /* ---- the pass ---- */
 
+/* From when on a read is fresh enough for this pass. A refresh that only time has
+ * brought may take one that is a little older: what comes due within seconds of
+ * each other is read once. */
+static int64_t fresh_since_ms(const struct es_pass *p)
+{
+    const char *synced = es_obj_str(p->es, "status", "syncedResourceVersion");
+    int64_t window_ms = es_refresh_interval_ms(p->es) / 10;
+
+    /* The edit may be newer than the event that led here: the cache had it when the
+     * pass began, and the pass that its own event asks for will find it done. Who
+     * forces a sync must see what he has changed, so nothing older than now will do. */
+    if (*synced && !es_streq(synced, p->version))
+        return p->env->clock->mono_ms(p->env->clock->ctx);
+    if (!p->cause->periodic || !*synced || window_ms < 0)
+        return p->cause->since_ms;
+    if (window_ms > p->env->settings.read_window_ms)
+        window_ms = p->env->settings.read_window_ms;
+    return p->cause->since_ms - window_ms;
+}
+
 int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err)
 {
     int rc = es_external_secret_check(p->es, err);
@@ -468,7 +488,7 @@ int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err
         es_pass_report_and_wait(p, "could not update secret", err);
         return 1;
     }
-    rc = es_fetch(p->env, p->es, ret, err);
+    rc = es_fetch(p->env, p->es, fresh_since_ms(p), ret, err);
     if (rc == ES_E_CANCELLED && p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED))
         return rc; /* the daemon is ending: the next start goes on */
     if (rc == ES_E_UNDECIDED) {
@@ -633,10 +653,11 @@ static void count(struct es_pass *p, int rc, int64_t started_ns)
                                                           .ready = p->ready});
 }
 
-int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                                 struct es_error *err)
+int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name,
+                                 const struct es_cause *cause, struct es_outcome *ret, struct es_error *err)
 {
-    struct es_pass p = {.env = env, .ns = ns, .name = name, .out = ret, .failure = "SecretSyncedError"};
+    struct es_pass p = {
+        .env = env, .ns = ns, .name = name, .cause = cause, .out = ret, .failure = "SecretSyncedError"};
     int64_t started_ns = es_mono_ns();
     int rc = es_cache_get(env->external_secrets, ns, name, &p.es, err);
 

@@ -20,6 +20,7 @@
 struct es_pass {
     struct es_env *env;
     const char *ns, *name;
+    const struct es_cause *cause;
     json_t *es;           /* the ExternalSecret as cached */
     json_t *known_target; /* digest of the target Secret, NULL: not managed or not there */
     const char *target_name;

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/regex.h"
 #include "core/base/text.h"
+#include "core/controller/read_terms.h"
 #include "core/controller/store_table.h"
 #include "core/kube/obj.h"
 #include "core/secret/shape.h"
@@ -15,7 +17,7 @@
 #define NEW_STORE_MS 5000
 #define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
 
-/* The stores that one pass has open. */
+/* What one pass reads, and the stores that it has open. */
 struct fetch {
     struct es_env *env;
     const json_t *es;
@@ -23,6 +25,9 @@ struct fetch {
     int64_t deadline_ms;
     struct es_open_store **open;
     size_t open_count;
+    struct es_reading reading;
+    uint64_t *terms; /* hashes of the terms of what is read (read_terms.h), one an entry; or NULL */
+    size_t term_count;
 };
 
 /* ---- which store ---- */
@@ -44,16 +49,6 @@ static int read_store_ref(const json_t *ref, struct store_ref *ret, struct es_er
     else
         return es_error_set(err, ES_E_CONFIG, "unsupported secret store kind: %s", kind);
     return 0;
-}
-
-/* A sourceRef overrides the default reference, even when it names no store. */
-static const json_t *store_ref_of(const struct fetch *f, const json_t *entry)
-{
-    const json_t *source = es_obj_at(entry, "sourceRef");
-    const json_t *ref = es_obj_at(source, "storeRef");
-    bool only_for_data = es_obj_at(entry, "remoteRef") != NULL;
-
-    return ref || (source && only_for_data) ? ref : es_obj_at(f->es, "spec", "secretStoreRef");
 }
 
 static json_t *namespace_labels(struct es_env *env, const char *ns, struct es_error *err)
@@ -196,16 +191,35 @@ static int open_store(struct fetch *f, const struct store_ref *ref, struct es_op
         free(o);
         return rc;
     }
+    o->authority.reading = &f->reading;
     f->open[f->open_count++] = o;
     *ret = o;
     return 0;
+}
+
+/* Who else wants what this entry reads: this pass itself, other ExternalSecrets? */
+static void find_sharers(struct fetch *f, const json_t *entry)
+{
+    char term[ES_READ_TERM_MAX];
+    size_t times = 0;
+
+    f->reading.again = f->reading.others = false;
+    if (!f->terms || !es_read_term(term, f->es, entry))
+        return;
+    const uint64_t hash = es_hash64(term, strlen(term));
+    for (size_t i = 0; i < f->term_count; i++)
+        times += f->terms[i] == hash;
+    f->reading.again = times > 1;
+    f->reading.others = es_cache_has_other(f->env->external_secrets, term, f->ns, es_obj_name(f->es));
 }
 
 /* The opened store for an entry of data or dataFrom. */
 static int store_for(struct fetch *f, const json_t *entry, struct es_open_store **ret, struct es_error *err)
 {
     struct store_ref ref;
-    int rc = read_store_ref(store_ref_of(f, entry), &ref, err);
+
+    find_sharers(f, entry);
+    int rc = read_store_ref(es_entry_store_ref(f->es, entry), &ref, err);
 
     if (rc < 0)
         return rc;
@@ -374,16 +388,40 @@ static int fetch_all(struct fetch *f, struct es_values *ret, struct es_error *er
     return 0;
 }
 
-int es_fetch(struct es_env *env, const json_t *es, struct es_values *ret, struct es_error *err)
+/* Hashes of what all entries read. Without memory for them, nothing is shared. */
+static void collect_terms(struct fetch *f)
+{
+    static const char *const lists[] = {"data", "dataFrom"};
+    const json_t *spec = es_obj_at(f->es, "spec");
+    size_t most = json_array_size(es_obj_at(spec, lists[0])) + json_array_size(es_obj_at(spec, lists[1]));
+    char term[ES_READ_TERM_MAX];
+    json_t *entry;
+    size_t i;
+
+    if (!f->env->reads)
+        return;
+    f->terms = es_mem_calloc(most, sizeof *f->terms);
+    for (size_t l = 0; f->terms && l < sizeof lists / sizeof *lists; l++)
+        json_array_foreach (es_obj_at(spec, lists[l]), i, entry)
+            if (es_read_term(term, f->es, entry))
+                f->terms[f->term_count++] = es_hash64(term, strlen(term));
+}
+
+int es_fetch(struct es_env *env, const json_t *es, int64_t since_ms, struct es_values *ret,
+             struct es_error *err)
 {
     int64_t pass_ms = env->settings.pass_timeout_ms ? env->settings.pass_timeout_ms : DEFAULT_PASS_MS;
     struct fetch f = {.env = env,
                       .es = es,
                       .ns = es_obj_namespace(es),
-                      .deadline_ms = env->clock->mono_ms(env->clock->ctx) + pass_ms};
+                      .deadline_ms = env->clock->mono_ms(env->clock->ctx) + pass_ms,
+                      .reading = {.reads = env->reads, .since_ms = since_ms}};
     struct es_values values = {0};
-    int rc = fetch_all(&f, &values, err);
 
+    collect_terms(&f);
+    int rc = fetch_all(&f, &values, err);
+    es_reading_end(&f.reading);
+    es_mem_free(f.terms);
     for (size_t i = 0; i < f.open_count; i++) {
         es_store_close(env, f.open[i]);
         es_store_release(env, f.open[i]->store);

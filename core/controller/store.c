@@ -194,14 +194,17 @@ static int reconcile(struct es_env *env, const struct es_kind *kind, const char 
     return rc;
 }
 
-int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *name, struct es_outcome *ret,
-                              struct es_error *err)
+int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
+                              const struct es_cause *cause, struct es_outcome *ret, struct es_error *err)
 {
+    (void)cause;
     return reconcile(env, &es_kind_secret_store, "secret-store", ns, name, ret, err);
 }
 
 int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
-                                      struct es_outcome *ret, struct es_error *err)
+                                      const struct es_cause *cause, struct es_outcome *ret,
+                                      struct es_error *err)
 {
+    (void)cause;
     return reconcile(env, &es_kind_cluster_secret_store, "cluster-secret-store", ns, name, ret, err);
 }

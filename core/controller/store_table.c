@@ -261,7 +261,8 @@ struct opening {
 static int open_instance(void *ctx, struct es_instance **ret, struct es_error *err)
 {
     const struct opening *o = ctx;
-    struct es_open_opts opts = {.retry_settings = es_obj_at(o->store->object, "spec", "retrySettings")};
+    struct es_open_opts opts = {.retry_settings = es_obj_at(o->store->object, "spec", "retrySettings"),
+                                .reads = o->env->reads};
 
     return es_instance_open(ret, o->env->registry, o->provider, o->who, &opts, err);
 }

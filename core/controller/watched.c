@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/controller/controller.h"
 #include "core/controller/generic_watch.h"
+#include "core/controller/read_terms.h"
 #include "core/controller/store_table.h"
 #include "core/controller/tally.h"
 #include "core/kube/obj.h"
@@ -101,6 +102,13 @@ static void index_external_secret(const json_t *kept, struct es_terms *t)
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
         json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry)
             store_term(t, ns, es_obj_at(entry, "sourceRef", "storeRef"));
+    /* Last: when there are too many, only the sharing of reads suffers. */
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry) {
+            char text[ES_READ_TERM_MAX];
+            if (es_read_term(text, kept, entry))
+                es_terms_add(t, text);
+        }
 }
 
 static void external_secret_changed(void *ctx, const char *ns, const char *name, unsigned what,
@@ -113,17 +121,25 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
         env->enqueue(env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name);
 }
 
-static void enqueue_external_secret(void *ctx, const char *ns, const char *name)
+/* All are woken by one event, so one read serves them, also when the first reads
+ * before the last is woken. */
+struct waking {
+    struct es_env *env;
+    int64_t since_ms;
+};
+
+static void wake(void *ctx, const char *ns, const char *name)
 {
-    struct es_env *env = ctx;
-    env->enqueue(env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name);
+    const struct waking *w = ctx;
+    w->env->enqueue_since(w->env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name, w->since_ms);
 }
 
 static void wake_dependents(struct es_env *env, const char *what, const char *ns, const char *name)
 {
+    struct waking w = {env, env->clock->mono_ms(env->clock->ctx)};
     char text[640];
     if (env->external_secrets && snprintf(text, sizeof text, "%s:%s/%s", what, ns, name) < (int)sizeof text)
-        es_cache_each(env->external_secrets, text, enqueue_external_secret, env);
+        es_cache_each(env->external_secrets, text, wake, &w);
 }
 
 /* ---- stores ---- */
@@ -140,9 +156,12 @@ static void store_changed(struct es_env *env, const struct es_kind *kind, enum e
     char prefix[640];
 
     es_store_forget(env, kind, ns, name);
-    if (what & ES_CHANGED_GONE &&
-        snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix)
-        es_pool_drop(env->pool, prefix);
+    if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) &&
+        snprintf(prefix, sizeof prefix, "%s/%s/%s|", kind->kind, ns, name) < (int)sizeof prefix) {
+        es_reads_forget(env->reads, prefix);
+        if (what & ES_CHANGED_GONE)
+            es_pool_drop(env->pool, prefix);
+    }
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE))
         env->enqueue(env->enqueue_ctx, id, ns, name);
     /* A store that became ready or was edited ends its dependents' backoff. */

@@ -43,13 +43,20 @@ static enum es_lane lane_of(int kind)
     return kind == ES_EXTERNAL_SECRET ? ES_LANE_URGENT : ES_LANE_FIRST;
 }
 
-static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const char *name)
+static void enqueue_since(void *ctx, enum es_controller_id id, const char *ns, const char *name,
+                          int64_t since_ms)
 {
     struct es_engine *e = ctx;
     char *key = es_key_of(ns, name);
     if (key)
-        es_queue_add(e->queue, (int)id, key, 0, lane_of((int)id));
+        es_queue_add_since(e->queue, (int)id, key, since_ms, lane_of((int)id));
     es_mem_free(key);
+}
+
+static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const char *name)
+{
+    const struct es_clock *clock = ((struct es_engine *)ctx)->env->clock;
+    enqueue_since(ctx, id, ns, name, clock->mono_ms(clock->ctx));
 }
 
 /* ---- a worker ---- */
@@ -80,6 +87,8 @@ static void log_failure(const struct es_controller *c, const char *ns, const cha
 static void work_on(struct es_engine *e, int worker, struct es_work *work)
 {
     const struct es_controller *c = &es_controllers[work->kind];
+    const struct es_cause cause = {.since_ms = work->since_ms,
+                                   .periodic = !work->asked && work->failures == 0};
     struct es_outcome outcome = {.after_ms = -1};
     struct es_error err = ES_ERROR_INIT;
     char ns[256];
@@ -87,7 +96,7 @@ static void work_on(struct es_engine *e, int worker, struct es_work *work)
     int64_t started_ns = es_mono_ns();
 
     es_work_began(e->metrics, worker, work);
-    int rc = c->reconcile(e->env, ns, name, &outcome, &err);
+    int rc = c->reconcile(e->env, ns, name, &cause, &outcome, &err);
     es_work_ended(e->metrics, worker, result_of(rc, &outcome));
     if (rc < 0) {
         int64_t at_least_ms = rc == ES_E_RETRY ? err.retry_after_ms : 0;
@@ -173,6 +182,7 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
         e->wanted = WORKERS_MAX;
     e->standby = opts->standby;
     env->enqueue = enqueue;
+    env->enqueue_since = enqueue_since;
     env->enqueue_ctx = e;
     env->cancelled = &e->cancelled;
     struct es_events_opts events = {
@@ -209,6 +219,18 @@ static void give_memory_back(struct es_engine *e)
     malloc_trim(TRIM_PAD);
 }
 
+/* Answers that no waiting pass can use any more are wiped. */
+static void sweep_reads(struct es_engine *e)
+{
+    const struct es_clock *clock = e->env->clock;
+    struct es_queue_stats s;
+
+    if (!e->env->reads)
+        return;
+    es_queue_stats(e->queue, &s);
+    es_reads_sweep(e->env->reads, s.waiting ? clock->mono_ms(clock->ctx) - s.oldest_ms : INT64_MAX);
+}
+
 int es_engine_tick(struct es_engine *e, struct es_error *err)
 {
     e->synced = e->synced || es_cluster_synced(e->env->cluster);
@@ -220,6 +242,7 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
                ES_F_INT("externalSecrets", es_cache_count(e->env->external_secrets)));
     }
     give_memory_back(e);
+    sweep_reads(e);
     if (es_mono_ms() >= e->next_sweep_ms) {
         e->next_sweep_ms = es_mono_ms() + SWEEP_EVERY_MS;
         es_pool_sweep(e->env->pool, STORE_IDLE_MS);

@@ -10,14 +10,16 @@
 #include "core/base/map.h"
 
 #define NOT_IN_HEAP UINT32_MAX
+#define NOT_ASKED INT64_MIN
 #define CALM_WORKERS 2
 #define FAILURES_MAX 30 /* more than it takes to reach the longest backoff */
 
 /* Every object of the cluster has one of these, most of the time asleep: small. */
 struct item {
     int64_t due_ms;
-    uint64_t serial; /* first in, first out among equals */
-    uint32_t place;  /* in its lane's heap */
+    int64_t asked_ms; /* of the newest add, NOT_ASKED: only time makes it due */
+    uint64_t serial;  /* first in, first out among equals */
+    uint32_t place;   /* in its lane's heap */
     uint8_t kind, failures;
     uint8_t lane; /* enum es_lane */
     bool running : 1;
@@ -187,6 +189,7 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
     memcpy(i->id, id, (size_t)n + 1);
     i->kind = (uint8_t)kind;
     i->place = NOT_IN_HEAP;
+    i->asked_ms = NOT_ASKED;
     if (es_map_put(&q->map, i->id, i, NULL) < 0) {
         free(i);
         return NULL;
@@ -206,18 +209,17 @@ static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, e
     return 0;
 }
 
-int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms, enum es_lane lane)
+static int add_locked(struct es_queue *q, int kind, const char *key, int64_t since, int64_t due,
+                      enum es_lane lane)
 {
+    struct item *i = q->stopped ? NULL : find_or_add_locked(q, kind, key);
     int rc = 0;
 
-    pthread_mutex_lock(&q->lock);
-    int64_t due = now_ms(q) + delay_ms;
-    struct item *i = q->stopped ? NULL : find_or_add_locked(q, kind, key);
-    if (!i) {
-        rc = q->stopped ? 0 : ES_E_NOMEM;
-        goto out;
-    }
+    if (!i)
+        return q->stopped ? 0 : ES_E_NOMEM;
     q->added++;
+    if (since > i->asked_ms)
+        i->asked_ms = since;
     if (i->running) {
         if (!i->again || due < i->due_ms)
             i->due_ms = due;
@@ -233,7 +235,22 @@ int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms
         q->kinds[i->kind].added--; /* it waits already */
         rc = schedule_locked(q, i, due < i->due_ms ? due : i->due_ms, lane < i->lane ? lane : i->lane);
     }
-out:
+    return rc;
+}
+
+int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms, enum es_lane lane)
+{
+    pthread_mutex_lock(&q->lock);
+    int64_t due = now_ms(q) + delay_ms;
+    int rc = add_locked(q, kind, key, due, due, lane);
+    pthread_mutex_unlock(&q->lock);
+    return rc;
+}
+
+int es_queue_add_since(struct es_queue *q, int kind, const char *key, int64_t since_ms, enum es_lane lane)
+{
+    pthread_mutex_lock(&q->lock);
+    int rc = add_locked(q, kind, key, since_ms, now_ms(q), lane);
     pthread_mutex_unlock(&q->lock);
     return rc;
 }
@@ -282,6 +299,14 @@ static void wait_locked(struct es_queue *q, int64_t now)
     pthread_cond_timedwait(&q->wake, &q->lock, &until);
 }
 
+/* When the reason for this work arose: the newest one, since one pass serves
+ * all. What was asked for a later time may be taken for an earlier reason. */
+static int64_t since_of(const struct item *i, int64_t now)
+{
+    int64_t since = i->asked_ms != NOT_ASKED ? i->asked_ms : i->due_ms;
+    return since < now ? since : now;
+}
+
 bool es_queue_take(struct es_queue *q, struct es_work *ret)
 {
     struct item *i = NULL;
@@ -301,7 +326,10 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
                                     .key = i->id + 1,
                                     .failures = i->failures,
                                     .waited_ms = now - i->due_ms,
+                                    .since_ms = since_of(i, now),
+                                    .asked = i->asked_ms != NOT_ASKED,
                                     .item = i};
+            i->asked_ms = NOT_ASKED;
             break;
         }
         wait_locked(q, now);

@@ -32,11 +32,17 @@ void es_queue_free(struct es_queue *q); /* no worker may be inside; NULL is fine
 /* `kind` is a number of the caller's below ES_QUEUE_KINDS. delay_ms 0: at once. 0 or ES_E_NOMEM. */
 int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms, enum es_lane lane);
 
+/* At once, for a reason that arose at `since_ms` (monotonic, not in the future):
+ * one event may ask for many. */
+int es_queue_add_since(struct es_queue *q, int kind, const char *key, int64_t since_ms, enum es_lane lane);
+
 struct es_work {
     int kind;
     const char *key;   /* valid until es_queue_done */
     int failures;      /* in a row, before this one */
     int64_t waited_ms; /* from being due to being taken */
+    int64_t since_ms;  /* monotonic: when the newest reason for it arose */
+    bool asked;        /* that reason is an add, not the time that es_queue_done named */
     void *item;
 };
 

@@ -46,6 +46,10 @@ const struct es_setting es_settings_table[] = {
      "true", ES_FOR_RUN, 0, 0, "Serve ClusterSecretStores."},
     {"enable-flood-gate", "enableFloodGate", ES_SET_BOOLEAN, AT(flood_gate), "true",
      ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "Ask a store for values only while its Ready condition is True."},
+    {"read-window", "readWindow", ES_SET_DURATION, AT(read_window_ms), "10s", ES_FOR_RUN | ES_FOR_LOCAL, 0,
+     600000,
+     "How much older than its due time a read may be that a periodic refresh shares with others; at most a "
+     "tenth of its refreshInterval. 0: it shares only what is read from then on."},
     {"unsafe-allow-generic-targets", "unsafeAllowGenericTargets", ES_SET_BOOLEAN, AT(generic_targets),
      "false", ES_FOR_RUN, 0, 0,
      "Serve target.manifest: objects of other kinds than Secret, where values stand in the clear."},

@@ -73,6 +73,7 @@ struct esp_call {
     struct es_answer *answers;
     size_t answer_bytes;
     int log_lines;
+    bool for_consumer; /* it was given something of the consumer's namespace that the spec does not name */
 
     bool failed;             /* `fail` was called: said */
     bool broken;             /* the result is not to be used: breach says why */

@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/plugin/instance_own.h"
 #include "core/plugin/prefix.h"
+#include "core/plugin/reads.h"
 
 #define BATCH ((size_t)200)
 #define MAX_TOTAL ((size_t)64 << 20)
@@ -163,11 +164,51 @@ static int compile(struct es_regex **ret, const char *pattern, struct es_error *
     return es_error_set(err, rc, "could not compile find.name.regexp [%s]: %s", pattern, why.text);
 }
 
+/* A whole find, before it is known who makes it. */
+struct finding {
+    struct es_instance *instance;
+    const struct es_authority *who;
+    const json_t *find;
+    const struct es_regex *re;
+    const char *prefix;
+};
+
+static int find_now(void *ctx, struct es_values *ret, struct es_error *err)
+{
+    const struct finding *f = ctx;
+    struct es_authority alone = *f->who; /* the parts are not shared, the whole is */
+    struct search s = {.instance = f->instance, .who = &alone};
+
+    alone.reading = NULL;
+    int rc = search(&s, f->find, f->re, f->prefix, err);
+    if (rc == 0 && es_values_merge(ret, &s.found) < 0) {
+        es_values_fini(ret);
+        rc = es_error_nomem(err);
+    }
+    es_values_fini(&s.found);
+    return rc;
+}
+
+static int find_once(struct finding *f, struct es_values *ret, struct es_error *err)
+{
+    struct es_values found = {0};
+    char *what = es_reading_shares(f->who->reading)
+                     ? json_dumps(f->find, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+                     : NULL;
+
+    int rc = what ? es_instance_share(f->instance, f->who, ES_OP_LIST, what, find_now, f, &found, err)
+                  : find_now(f, &found, err);
+    if (rc == 0 && es_values_merge(ret, &found) < 0)
+        rc = es_error_nomem(err);
+    es_values_fini(&found);
+    es_mem_free(what);
+    return rc;
+}
+
 int es_instance_find(struct es_instance *i, const struct es_authority *who, const json_t *find,
                      struct es_values *ret, struct es_error *err)
 {
     const char *pattern = json_string_value(json_object_get(json_object_get(find, "name"), "regexp"));
-    struct search s = {.instance = i, .who = who};
     struct es_regex *re = NULL;
     char *prefix = es_regexp_prefix(pattern ? pattern : "");
     int rc = 0;
@@ -177,10 +218,7 @@ int es_instance_find(struct es_instance *i, const struct es_authority *who, cons
     if (pattern)
         rc = compile(&re, pattern, err);
     if (rc == 0)
-        rc = search(&s, find, re, prefix, err);
-    if (rc == 0 && es_values_merge(ret, &s.found) < 0)
-        rc = es_error_nomem(err);
-    es_values_fini(&s.found);
+        rc = find_once(&(struct finding){i, who, find, re, prefix}, ret, err);
     es_regex_free(re);
     es_mem_free(prefix);
     return rc;

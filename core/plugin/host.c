@@ -130,6 +130,14 @@ static int deny_name(struct esp_call *c, const char *what, const char *name)
                                  c->who->store_kind, c->who->store_name, what, name);
 }
 
+/* es_authority_namespace; notes whether another consumer might get something else. */
+static int namespace_for(struct esp_call *c, const char *ns, const char **ret, struct es_error *err)
+{
+    if (es_streq(c->who->store_kind, "ClusterSecretStore") && !es_authority_names(c->who->spec, ns))
+        c->for_consumer = true;
+    return es_authority_namespace(c->who, ns, ret, err);
+}
+
 static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
                                  esp_bytes key, esp_bytes *out)
 {
@@ -156,7 +164,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
         return c->service.code;
     if (!es_authority_names(c->who->spec, name_text))
         return deny_name(c, kinds[what], name_text);
-    int rc = es_authority_namespace(c->who, ns_text, &from, &err);
+    int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)
         return es_call_service_failed(c, &err);
     if (!services->kube_read)
@@ -210,7 +218,7 @@ static esp_status host_sa_token(struct esp_call *c, esp_bytes ns, esp_bytes acco
             "a token of service account \"%s\" without an audience opens the API server, "
             "and the spec gives audiences for it",
             name);
-    int rc = es_authority_namespace(c->who, ns_text, &from, &err);
+    int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)
         return es_call_service_failed(c, &err);
     if (!services->sa_token)

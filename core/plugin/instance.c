@@ -12,6 +12,8 @@
 #include "core/plugin/call.h"
 #include "core/plugin/document.h"
 #include "core/plugin/instance_own.h"
+#include "core/plugin/reads.h"
+#include "core/plugin/registry_own.h"
 #include "core/plugin/remote.h"
 #include "core/plugin/whole.h"
 
@@ -23,6 +25,9 @@ struct es_instance {
     void *state; /* the plugin's */
     void *slot;  /* the pool's */
     char *store; /* identity as JSON, ready for documents */
+    struct es_reads *reads;
+    char *reads_prefix; /* of the keys of what is read through it; begins as its store's */
+    bool personal;      /* atomic: its plugin reads what belongs to the consumer, answers are his alone */
 
     /* The identity again, for what is left to say when nobody asks any more. */
     char *store_kind, *store_namespace, *store_name, *consumer_namespace;
@@ -128,6 +133,16 @@ static int document_failed(const struct esp_call *c, const struct es_buf *doc, s
                : es_error_nomem(err);
 }
 
+/* Reads that were really made: what a backend may charge for. */
+static void count_read(const struct esp_call *c, int rc)
+{
+    const char *result = rc == 0 ? "success" : rc == ES_E_NOT_FOUND ? "not_found" : "error";
+
+    if (c->op == ES_OP_GET || c->op == ES_OP_GET_MAP || c->op == ES_OP_GET_BATCH || c->op == ES_OP_LIST)
+        es_metric_add(es_registry_reads(c->registry),
+                      (const char *const[]){es_call_provider(c), es_op_name(c->op), result}, 1);
+}
+
 /* The outputs stay in the call until it ends. */
 static int run(struct es_instance *i, struct esp_call *c, esp_op op, const struct es_buf *doc,
                const esp_pair *values, size_t value_count, struct es_error *err)
@@ -151,7 +166,11 @@ static int run(struct es_instance *i, struct esp_call *c, esp_op op, const struc
     c->value_count = value_count;
     esp_status status = op(i->state, c, &request);
     gate_leave(i);
-    return es_call_settle(c, status, err);
+    if (c->for_consumer)
+        __atomic_store_n(&i->personal, true, __ATOMIC_RELEASE);
+    rc = es_call_settle(c, status, err);
+    count_read(c, rc);
+    return rc;
 }
 
 /* ---- check, open, close ---- */
@@ -185,6 +204,7 @@ static void instance_free(struct es_instance *i)
     if (!i)
         return;
     es_mem_free(i->store);
+    es_mem_free(i->reads_prefix);
     es_mem_free(i->store_kind);
     es_mem_free(i->store_namespace);
     es_mem_free(i->store_name);
@@ -199,8 +219,20 @@ static char *copy_text(const char *text)
     return es_mem_strdup(text ? text : "");
 }
 
+/* Each instance has a number of its own: what another version of the store, another
+ * login or another consumer has got is never taken for its own. */
+static char *reads_prefix(const struct es_instance *i)
+{
+    static uint64_t last; /* atomic */
+    uint64_t number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+
+    return es_strf("%s/%s/%s|%llu|", i->store_kind, i->store_namespace, i->store_name,
+                   (unsigned long long)number);
+}
+
 static int instance_make(struct es_instance **ret, const struct es_registry *r, const struct es_provider *p,
-                         const struct es_authority *who, struct es_error *err)
+                         const struct es_authority *who, const struct es_open_opts *opts,
+                         struct es_error *err)
 {
     struct es_instance *i = es_mem_calloc(1, sizeof *i);
 
@@ -210,12 +242,15 @@ static int instance_make(struct es_instance **ret, const struct es_registry *r, 
     }
     i->registry = r;
     i->provider = p;
+    i->reads = opts ? opts->reads : NULL;
     i->store = es_doc_store(who);
     i->store_kind = copy_text(who->store_kind);
     i->store_namespace = copy_text(who->store_namespace);
     i->store_name = copy_text(who->store_name);
     i->consumer_namespace = copy_text(who->consumer_namespace);
-    if (!i->store || !i->store_kind || !i->store_namespace || !i->store_name || !i->consumer_namespace) {
+    if (i->store_kind && i->store_namespace && i->store_name)
+        i->reads_prefix = reads_prefix(i);
+    if (!i->store || !i->reads_prefix || !i->consumer_namespace) {
         instance_free(i);
         return es_error_nomem(err);
     }
@@ -230,7 +265,7 @@ int es_instance_open(struct es_instance **ret, const struct es_registry *r, cons
     struct esp_call call;
     struct es_buf doc;
 
-    int rc = instance_make(&i, r, p, who, err);
+    int rc = instance_make(&i, r, p, who, opts, err);
     if (rc < 0)
         return rc;
     call_begin(&call, i, ES_OP_OPEN, who);
@@ -262,6 +297,7 @@ void es_instance_close(struct es_instance *i)
 
     if (!i)
         return;
+    es_reads_forget(i->reads, i->reads_prefix);
     /* Without a spec: what a plugin needs to say goodbye it has already, and
      * the cluster gives it nothing more. */
     const struct es_authority nobody = {.store_kind = i->store_kind,
@@ -305,20 +341,108 @@ static int take_one(struct esp_call *c, struct es_blob *ret, struct es_error *er
     return 0;
 }
 
-/* What the plugin itself answers: with the property only if it wants one. */
-static int get_value(struct es_instance *i, const struct es_authority *who, const json_t *ref,
-                     struct es_blob *ret, struct es_error *err)
+/* A read of get or get_map, before it is known who makes it. */
+struct ask {
+    struct es_instance *instance;
+    const struct es_authority *who;
+    const json_t *ref;
+    enum es_op op;
+};
+
+static int take_all(struct esp_call *c, struct es_values *ret, struct es_error *err)
 {
+    for (size_t n = 0; n < c->output_count; n++)
+        if (es_values_move(ret, c->outputs[n].key ? c->outputs[n].key : "", &c->outputs[n].value) < 0)
+            return es_error_nomem(err);
+    return 0;
+}
+
+static void ask_document(struct es_buf *doc, const struct ask *a, const struct es_authority *who)
+{
+    es_doc_get(doc, a->ref, !has_cap(a->instance, ESP_CAP_WHOLE_VALUES), a->instance->store, who);
+}
+
+/* What the plugin itself answers: with the property only if it wants one. The value
+ * of get has the key "". */
+static int ask_plugin(void *ctx, struct es_values *ret, struct es_error *err)
+{
+    const struct ask *a = ctx;
+    const struct esp_store_ops *ops = ops_of(a->instance->provider);
+    struct es_blob value = {0};
     struct esp_call call;
     struct es_buf doc;
 
-    call_begin(&call, i, ES_OP_GET, who);
-    es_doc_get(&doc, ref, !has_cap(i, ESP_CAP_WHOLE_VALUES), i->store, who);
-    int rc = run(i, &call, ops_of(i->provider)->get, &doc, NULL, 0, err);
-    if (rc == 0)
-        rc = take_one(&call, ret, err);
+    call_begin(&call, a->instance, a->op, a->who);
+    ask_document(&doc, a, a->who);
+    int rc = run(a->instance, &call, a->op == ES_OP_GET ? ops->get : ops->get_map, &doc, NULL, 0, err);
+    if (rc == 0 && a->op == ES_OP_GET_MAP) {
+        rc = take_all(&call, ret, err);
+    } else if (rc == 0) {
+        rc = take_one(&call, &value, err);
+        if (rc == 0 && es_values_move(ret, "", &value) < 0)
+            rc = es_error_nomem(err);
+    }
+    if (rc < 0)
+        es_values_fini(ret);
+    es_blob_fini(&value);
     es_buf_fini(&doc);
     es_call_end(&call);
+    return rc;
+}
+
+int es_instance_share(struct es_instance *i, const struct es_authority *who, enum es_op op, const char *what,
+                      int (*read)(void *ctx, struct es_values *ret, struct es_error *err), void *ctx,
+                      struct es_values *ret, struct es_error *err)
+{
+    /* Whether the consumer decides shows while somebody reads. From then on each
+     * namespace has keys of its own, and that one read is not shared. */
+    bool personal = __atomic_load_n(&i->personal, __ATOMIC_ACQUIRE);
+    char *key =
+        es_strf("%s%s|%s|%s", i->reads_prefix, es_op_name(op), personal ? who->consumer_namespace : "", what);
+    const struct es_read_call call = {.key = key,
+                                      .provider = i->provider->name,
+                                      .operation = es_op_name(op),
+                                      .deadline_ms = who->deadline_ms ? who->deadline_ms
+                                                                      : es_mono_ms() + ES_CALL_DEFAULT_MS,
+                                      .cancelled = who->cancelled,
+                                      .unfit = personal ? NULL : &i->personal,
+                                      .read = read,
+                                      .ctx = ctx};
+
+    int rc = key ? es_reads_run(who->reading, &call, ret, err) : es_error_nomem(err);
+    es_mem_free(key);
+    return rc;
+}
+
+/* The answer to the same document is the same, whoever asks. */
+static int ask(struct ask *a, struct es_values *ret, struct es_error *err)
+{
+    static const struct es_authority anybody;
+    struct es_buf doc;
+
+    if (!es_reading_shares(a->who->reading))
+        return ask_plugin(a, ret, err);
+    ask_document(&doc, a, &anybody);
+    int rc = es_buf_failed(&doc)
+                 ? ask_plugin(a, ret, err) /* says what is wrong with it */
+                 : es_instance_share(a->instance, a->who, a->op, es_buf_str(&doc), ask_plugin, a, ret, err);
+    es_buf_fini(&doc);
+    return rc;
+}
+
+static int get_value(struct es_instance *i, const struct es_authority *who, const json_t *ref,
+                     struct es_blob *ret, struct es_error *err)
+{
+    struct ask a = {i, who, ref, ES_OP_GET};
+    struct es_values found = {0};
+
+    int rc = ask(&a, &found, err);
+    if (rc == 0) {
+        es_blob_fini(ret);
+        *ret = found.items[0].blob;
+        found.items[0].blob = (struct es_blob){0};
+    }
+    es_values_fini(&found);
     return rc;
 }
 
@@ -338,21 +462,12 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
     return rc;
 }
 
-static int take_all(struct esp_call *c, struct es_values *ret, struct es_error *err)
-{
-    for (size_t n = 0; n < c->output_count; n++)
-        if (es_values_move(ret, c->outputs[n].key ? c->outputs[n].key : "", &c->outputs[n].value) < 0)
-            return es_error_nomem(err);
-    return 0;
-}
-
 int es_instance_get_map(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                         struct es_values *ret, struct es_error *err)
 {
+    struct ask a = {i, who, ref, ES_OP_GET_MAP};
     struct es_values found = {0};
     struct es_blob blob = {0};
-    struct esp_call call;
-    struct es_buf doc;
     int rc;
 
     if (has_cap(i, ESP_CAP_WHOLE_VALUES)) {
@@ -361,13 +476,7 @@ int es_instance_get_map(struct es_instance *i, const struct es_authority *who, c
             rc = es_whole_members(&blob, &found, err);
         es_blob_fini(&blob);
     } else {
-        call_begin(&call, i, ES_OP_GET_MAP, who);
-        es_doc_get(&doc, ref, true, i->store, who);
-        rc = run(i, &call, ops_of(i->provider)->get_map, &doc, NULL, 0, err);
-        if (rc == 0)
-            rc = take_all(&call, &found, err);
-        es_buf_fini(&doc);
-        es_call_end(&call);
+        rc = ask(&a, &found, err);
     }
     if (rc == 0 && es_values_merge(ret, &found) < 0)
         rc = es_error_nomem(err);
@@ -409,6 +518,18 @@ bool es_instance_has_batch(const struct es_instance *i)
 
 /* ---- push, remove, exists ---- */
 
+/* Also when it failed: it may have been done all the same. And for every instance of
+ * the store, since all of them read the same backend. */
+static void forget_reads_of_store(struct es_instance *i)
+{
+    if (!i->reads)
+        return;
+    char *prefix = es_strf("%s/%s/%s|", i->store_kind, i->store_namespace, i->store_name);
+    /* Without memory for so little more than needed is forgotten. */
+    es_reads_forget(i->reads, prefix ? prefix : "");
+    es_mem_free(prefix);
+}
+
 static const esp_pair *value_pairs(struct esp_call *c, const struct es_values *values)
 {
     esp_pair *pairs = es_arena_alloc(&c->arena, (values->count + 1) * sizeof *pairs);
@@ -435,6 +556,7 @@ int es_instance_push(struct es_instance *i, const struct es_authority *who, cons
         rc = es_error_nomem(err);
     else
         rc = run(i, &call, ops_of(i->provider)->push, &doc, pairs, values->count, err);
+    forget_reads_of_store(i);
     es_buf_fini(&doc);
     es_call_end(&call);
     return rc;
@@ -449,6 +571,7 @@ int es_instance_remove(struct es_instance *i, const struct es_authority *who, co
     call_begin(&call, i, ES_OP_REMOVE, who);
     es_doc_remove(&doc, request, i->store, who);
     int rc = run(i, &call, ops_of(i->provider)->remove, &doc, NULL, 0, err);
+    forget_reads_of_store(i);
     es_buf_fini(&doc);
     es_call_end(&call);
     return rc;

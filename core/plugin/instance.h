@@ -21,6 +21,7 @@ struct es_instance;
 struct es_open_opts {
     const json_t *retry_settings; /* or NULL */
     const char *ca_pem;           /* caBundle or caProvider, resolved; or NULL */
+    struct es_reads *reads;       /* where its answers are shared, or NULL; outlives the instance */
 };
 
 /* The plugin's static check of a block, without instance or network. Warnings
@@ -47,7 +48,10 @@ const struct es_provider *es_instance_provider(const struct es_instance *i);
  * fine, with a text when the plugin gave a reason; anything else an error. */
 int es_instance_validate(struct es_instance *i, const struct es_authority *who, struct es_error *err);
 
-/* `ref` is the remoteRef object (key, property, version, metadataPolicy). */
+/* `ref` is the remoteRef object (key, property, version, metadataPolicy). With
+ * who->reading an answer may be one that somebody else has got from this instance.
+ * It is the store's answer: the consumer's namespace decides about nothing but
+ * which instance is used. */
 int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                     struct es_blob *ret, struct es_error *err);
 int es_instance_get_map(struct es_instance *i, const struct es_authority *who, const json_t *ref,
@@ -61,7 +65,8 @@ int es_instance_find(struct es_instance *i, const struct es_authority *who, cons
                      struct es_values *ret, struct es_error *err);
 
 /* `request` as the ABI documents it for push, remove, exists; "store" and
- * "namespace" are added, strings that are missing are "". */
+ * "namespace" are added, strings that are missing are "". What was read of the
+ * store before a push or remove serves nobody who reads after it. */
 int es_instance_push(struct es_instance *i, const struct es_authority *who, const json_t *request,
                      const struct es_values *values, struct es_error *err);
 int es_instance_remove(struct es_instance *i, const struct es_authority *who, const json_t *request,

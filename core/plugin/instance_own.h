@@ -13,4 +13,11 @@ int es_instance_get_batch(struct es_instance *i, struct esp_call *c, const struc
                           const char *const *keys, size_t count, struct es_error *err);
 bool es_instance_has_batch(const struct es_instance *i);
 
+/* The answer of `read`, or of somebody else's read of the same: `what` says, beside
+ * instance and operation, all that decides about it. Only where
+ * es_reading_shares(who->reading). `read` leaves `ret` empty when it fails. */
+int es_instance_share(struct es_instance *i, const struct es_authority *who, enum es_op op, const char *what,
+                      int (*read)(void *ctx, struct es_values *ret, struct es_error *err), void *ctx,
+                      struct es_values *ret, struct es_error *err);
+
 #endif

@@ -28,7 +28,7 @@
 struct es_registry {
     struct es_services services;
     struct es_isolation_opts isolation;
-    struct es_metric *api_calls, *restarts, *lost, *resident;
+    struct es_metric *api_calls, *reads, *restarts, *lost, *resident;
     struct es_plugin **plugins;
     size_t plugin_count, plugin_cap;
     struct es_map providers; /* name -> struct es_provider */
@@ -50,10 +50,14 @@ static void collect(void *registry)
 static int make_metrics(struct es_registry *r, struct es_metrics *m)
 {
     static const char *const calls[] = {"provider", "call", "status"};
+    static const char *const reads[] = {"provider", "operation", "result"};
     static const char *const plugin[] = {"plugin"};
 
     r->api_calls = es_metrics_family(m, ES_COUNTER, "externalsecret_provider_api_calls_count",
                                      "Number of API calls towards the secret provider", calls, 3, NULL, 0);
+    r->reads = es_metrics_family(m, ES_COUNTER, "esod_provider_reads_total",
+                                 "Reads that providers were asked to make, by operation and result.", reads,
+                                 3, NULL, 0);
     r->restarts = es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
                                     "Processes of plugins that were started again after one ended.", plugin,
                                     1, NULL, 0);
@@ -594,6 +598,11 @@ size_t es_registry_refusals(const struct es_registry *r, const struct es_plugin_
 const struct es_services *es_registry_services(const struct es_registry *r)
 {
     return &r->services;
+}
+
+struct es_metric *es_registry_reads(const struct es_registry *r)
+{
+    return r->reads;
 }
 
 struct es_metric *es_registry_api_calls(const struct es_registry *r)

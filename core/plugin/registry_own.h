@@ -8,4 +8,7 @@
 /* externalsecret_provider_api_calls_count{provider,call,status}, or NULL. */
 struct es_metric *es_registry_api_calls(const struct es_registry *r);
 
+/* esod_provider_reads_total{provider,operation,result}, or NULL. */
+struct es_metric *es_registry_reads(const struct es_registry *r);
+
 #endif

@@ -15,6 +15,7 @@
 #include "core/http/http.h"
 
 struct es_authority;
+struct es_reading;
 
 enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT };
 
@@ -50,6 +51,7 @@ struct es_authority {
     const json_t *spec;             /* the provider's block: names absent from it are DENIED */
     int64_t deadline_ms;            /* monotonic; 0: 30 s from now */
     const bool *cancelled;          /* or NULL */
+    struct es_reading *reading;     /* whose reads may be shared (reads.h), or NULL */
 };
 
 #endif

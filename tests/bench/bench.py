@@ -120,6 +120,14 @@ class Esod:
             self.process.kill()
             self.process.wait()
 
+    def reads(self):
+        """How often the provider was asked."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=5)
+        conn.request("GET", "/metrics")
+        lines = conn.getresponse().read().decode().splitlines()
+        conn.close()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("esod_provider_reads_total{"))
+
     def use(self):
         """CPU seconds and memory in MiB, of the process and all below it."""
         total = dict.fromkeys(("cpu_s", "rss", "anon", "peak", "threads"), 0.0)
@@ -147,17 +155,17 @@ def descendants(pid):
     return found
 
 
-def make_store(api, name):
-    data = [{"key": f"/k{i}", "value": json.dumps({f"p{j}": f"value-{i}-{j}" for j in range(10)})} for i in range(100)]
+def make_store(api, name, keys):
+    data = [{"key": f"/k{i}", "value": json.dumps({f"p{j}": f"value-{i}-{j}" for j in range(10)})} for i in range(keys)]
     api.call("POST", ES + "/clustersecretstores", {
         "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": name},
         "spec": {"provider": {"fake": {"data": data}}}})
 
 
-def manifest(ns, name, number):
+def manifest(ns, name, key):
     return {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": name, "namespace": ns},
             "spec": {"refreshInterval": "1h", "secretStoreRef": {"name": ns, "kind": "ClusterSecretStore"},
-                     "data": [{"secretKey": f"s{j}", "remoteRef": {"key": f"/k{number % 100}", "property": f"p{j}"}}
+                     "data": [{"secretKey": f"s{j}", "remoteRef": {"key": f"/k{key}", "property": f"p{j}"}}
                               for j in range(KEYS)]}}
 
 
@@ -202,7 +210,7 @@ def cold(api, esod, ns, n):
         time.sleep(0.1)
     quiet(esod)
     use = esod.use()
-    return {"first_s": first, "all_s": seconds, "per_s": n / seconds, "cpu_ms": 1000 * use["cpu_s"] / n, **use}
+    return {"reads": esod.reads(), "first_s": first, "all_s": seconds, "per_s": n / seconds, "cpu_ms": 1000 * use["cpu_s"] / n, **use}
 
 
 def idle(esod):
@@ -245,7 +253,7 @@ def one(api, ns):
     took = []
     for i in range(40):
         name, begun = f"one-{i}", time.monotonic()
-        api.call("POST", f"{ES}/namespaces/{ns}/externalsecrets", manifest(ns, name, i))
+        api.call("POST", f"{ES}/namespaces/{ns}/externalsecrets", manifest(ns, name, i % 100))
         with arrived:
             if not arrived.wait_for(lambda: name in seen, 30):
                 raise SystemExit(f"bench: no Secret for {name} within 30 s")
@@ -285,7 +293,7 @@ def disk(build):
     return total / 2**20
 
 
-def measure(build, n, phases, limit, isolation):
+def measure(build, n, phases, limit, isolation, keys):
     with tempfile.TemporaryDirectory(prefix="esod-bench-") as tmp:
         crds = Path(tmp) / "crds.yaml"
         with open(crds, "wb") as out:
@@ -299,10 +307,10 @@ def measure(build, n, phases, limit, isolation):
                                  capture_output=True, text=True, env={"TOKEN": controlplane.USERS["admin"][0]})
             found["limit"] = json.loads(out.stdout)
             api.call("POST", "/api/v1/namespaces", {"metadata": {"name": ns}})
-            make_store(api, ns)
+            make_store(api, ns, max(keys, 100))
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(lambda i: api.call("POST", f"{ES}/namespaces/{ns}/externalsecrets",
-                                                 manifest(ns, f"es-{i:06d}", i)), range(n)))
+                                                 manifest(ns, f"es-{i:06d}", i % keys)), range(n)))
             steps = {"cold": lambda: cold(api, esod, ns, n), "idle": lambda: idle(esod), "restart": lambda: restart(api, esod, ns),
                      "one": lambda: one(api, ns), "churn": lambda: churn(api, esod, ns, n)}
             for name, step in steps.items():
@@ -321,6 +329,7 @@ ROWS = [
     ("API server's limit, objects per second", None, None, lambda r: r["limit"]["two_writes_per_s"], "{:.0f}"),
     ("cold sync, objects per second", None, None, lambda r: r["cold"]["per_s"], "{:.0f}"),
     ("share of the limit (more is better)", 70, 90, lambda r: 100 * r["cold"]["per_s"] / r["limit"]["two_writes_per_s"], "{:.0f} %"),
+    ("reads of the provider", None, None, lambda r: r["cold"]["reads"], "{:.0f}"),
     ("CPU per synced object", 1, 0.4, lambda r: r["cold"]["cpu_ms"], "{:.2f} ms"),
     ("resident memory", {1000: 20, 10000: 36, 100000: 200}, {1000: 14, 10000: 24, 100000: 120}, lambda r: r["cold"]["rss"], "{:.1f} MiB"),
     ("of that its own (RssAnon)", {1000: 8, 10000: 24}, {1000: 4, 10000: 12}, lambda r: r["cold"]["anon"], "{:.1f} MiB"),
@@ -367,12 +376,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", default="1000,10000", help="how many ExternalSecrets, comma-separated (default: %(default)s)")
     parser.add_argument("--phases", default="cold,idle,restart,one,churn", help="default: %(default)s")
+    parser.add_argument("--keys", type=int, default=100, help="how many keys they share among them (default: %(default)s)")
     parser.add_argument("--isolation", choices=("process", "none"), default="process", help="where the plugin runs (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="append the figures, one JSON object a line")
     parser.add_argument("--limit", required=True, help="the program built from limit/ (bench.sh does that)")
     args = parser.parse_args()
     build = (ROOT / os.environ.get("ESOD_BUILD", "build/release")).resolve()
-    results = [measure(build, int(n), args.phases.split(","), args.limit, args.isolation) for n in args.n.split(",")]
+    results = [measure(build, int(n), args.phases.split(","), args.limit, args.isolation, args.keys) for n in args.n.split(",")]
     if args.json:
         with open(args.json, "a") as out:
             out.writelines(json.dumps(r) + "\n" for r in results)

@@ -429,9 +429,14 @@ static void test_terms_follow_the_object(void **state)
     (void)state;
 
     assert_found(w, "store-1", "");
+    assert_false(es_cache_has_other(w->cache, "store-1", "ns", "b"));
     set(w, "a", 1, 1, 0);
     assert_found(w, "store-1", "ns/a");
     assert_found(w, "a", "ns/a");
+    assert_true(es_cache_has_other(w->cache, "store-1", "ns", "b"));
+    assert_true(es_cache_has_other(w->cache, "store-1", "", "a"));
+    assert_false(es_cache_has_other(w->cache, "store-1", "ns", "a"));
+    assert_false(es_cache_has_other(w->cache, "store-3", "ns", "b"));
     set(w, "a", 2, 2, 0);
     assert_found(w, "store-1", "");
     assert_found(w, "store-2", "ns/a");
@@ -439,7 +444,10 @@ static void test_terms_follow_the_object(void **state)
     char found[256] = "";
     assert_int_equal(es_cache_each(w->cache, "store-2", collect, found), 0);
     assert_true(es_streq(found, "ns/a ns/b") || es_streq(found, "ns/b ns/a"));
+    assert_true(es_cache_has_other(w->cache, "store-2", "ns", "a"));
+    assert_true(es_cache_has_other(w->cache, "store-2", "ns", "b"));
     gone(w, "a", 4);
+    assert_false(es_cache_has_other(w->cache, "store-2", "ns", "b"));
     assert_found(w, "store-2", "ns/b");
     es_cache_remove(w->cache, "ns", "b", NULL);
     assert_found(w, "store-2", "");

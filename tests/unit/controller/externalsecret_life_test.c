@@ -477,7 +477,7 @@ static void test_many(void **state)
     }
     world_until(are_all_synced, &n, "sixty Secrets");
     world_settle();
-    assert_int_equal(is(&vault_reads), n);
+    assert_in_range(is(&vault_reads), 1, n); /* they want the same: shared_reads_test.c */
     assert_int_equal(is(&world_calls.create), n);
     assert_int_equal(is(&world_calls.update), 0);
     assert_int_equal(probe_opened, 1);

@@ -11,6 +11,7 @@
 
 #define WORKERS 3
 #define PATIENCE_MS 20000
+#define READ_WINDOW_MS 10000
 
 struct es_env world_env;
 struct es_local *world_house;
@@ -289,7 +290,8 @@ static void begin(void)
                                              .flood_gate = !options.no_flood_gate,
                                              .secret_stores = true,
                                              .cluster_stores = !options.no_cluster_stores,
-                                             .generic_targets = options.generic_targets},
+                                             .generic_targets = options.generic_targets,
+                                             .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
     world_env.registry = probe_registry(&services);
@@ -298,6 +300,8 @@ static void begin(void)
         check_ok(es_registry_load(world_env.registry, NULL, &entry, &err), &err);
     }
     check_ok(es_pool_new(&world_env.pool, &err), &err);
+    const struct es_reads_opts reads = {.clock = &jumping_clock, .window_ms = READ_WINDOW_MS};
+    check_ok(es_reads_new(&world_env.reads, &reads, &err), &err);
     check_ok(es_cluster_new_local(&world_env.cluster, &world_house, &err), &err);
     check_ok(es_engine_new(&engine, &world_env, &opts, &err), &err);
 }
@@ -328,6 +332,7 @@ void world_stop(void)
 {
     es_engine_stop(engine, 5000);
     es_pool_free(world_env.pool);
+    es_reads_free(world_env.reads);
     es_cluster_free(world_env.cluster);
     es_engine_free(engine);
     es_controllers_fini(&world_env);
@@ -398,6 +403,12 @@ void world_until(bool (*holds)(void *ctx), void *ctx, const char *what)
             fail_msg("this did not come: %s", what);
         usleep(1000);
     }
+}
+
+void world_tick(void)
+{
+    struct es_error err = ES_ERROR_INIT;
+    check_ok(es_engine_tick(engine, &err), &err);
 }
 
 void world_skip_ms(int64_t ms)

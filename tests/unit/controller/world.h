@@ -43,6 +43,9 @@ void world_until(bool (*holds)(void *ctx), void *ctx, const char *what);
 /* Time goes on at once by so much; what falls due is done. */
 void world_skip_ms(int64_t ms);
 
+/* What the main thread does once a second. */
+void world_tick(void);
+
 /* ---- the cluster ---- */
 
 void world_apply(const char *quoted); /* single quotes */

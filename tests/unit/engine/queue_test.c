@@ -109,6 +109,68 @@ static void test_a_key_is_there_once(void **state)
     assert_int_equal(s.added, 100);
 }
 
+/* What was read since the newest reason arose is fresh; time is a reason of its own. */
+static void test_since_when_there_is_a_reason(void **state)
+{
+    (void)state;
+    add("a", 0);
+    fake.now_ms += 100;
+    add("a", 0); /* while it waits */
+    fake.now_ms += 100;
+    struct es_work w = take("a");
+    assert_true(w.asked);
+    assert_int_equal(w.since_ms, 1000100);
+    assert_int_equal(w.waited_ms, 200);
+
+    fake.now_ms += 50;
+    add("a", 0); /* while it is worked on */
+    fake.now_ms += 50;
+    done(&w);
+    w = take("a");
+    assert_true(w.asked);
+    assert_int_equal(w.since_ms, 1000250);
+
+    es_queue_done(q, &w, 5000, ES_LANE_URGENT);
+    fake.now_ms += 6000;
+    w = take("a");
+    assert_false(w.asked);
+    assert_int_equal(w.since_ms, 1005300);
+
+    es_queue_done(q, &w, 5000, ES_LANE_URGENT);
+    fake.now_ms += 6000;
+    add("a", 0); /* asked for what was due anyway */
+    w = take("a");
+    assert_true(w.asked);
+    assert_int_equal(w.since_ms, 1012300);
+    done(&w);
+}
+
+static void test_one_event_may_ask_for_many(void **state)
+{
+    (void)state;
+    fake.now_ms += 500;
+    assert_int_equal(es_queue_add_since(q, 0, "a", 1000200, ES_LANE_URGENT), 0);
+    assert_int_equal(es_queue_add_since(q, 0, "b", 1000200, ES_LANE_URGENT), 0);
+    add("b", 0);
+    assert_int_equal(es_queue_add_since(q, 0, "b", 1000100, ES_LANE_URGENT), 0); /* an older reason */
+    struct es_work a = take("a"), b = take("b");
+    assert_int_equal(a.since_ms, 1000200);
+    assert_int_equal(b.since_ms, 1000500);
+    done(&a);
+    done(&b);
+}
+
+/* Asked for later, taken earlier: it cannot be fresher than now. */
+static void test_no_reason_lies_in_the_future(void **state)
+{
+    (void)state;
+    add("a", 5000);
+    add("a", 0);
+    struct es_work w = take("a");
+    assert_int_equal(w.since_ms, 1000000);
+    done(&w);
+}
+
 static void test_kinds_do_not_mix(void **state)
 {
     (void)state;
@@ -689,6 +751,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_QUEUE(test_a_key_is_there_once),
+        WITH_QUEUE(test_since_when_there_is_a_reason),
+        WITH_QUEUE(test_one_event_may_ask_for_many),
+        WITH_QUEUE(test_no_reason_lies_in_the_future),
         WITH_QUEUE(test_kinds_do_not_mix),
         WITH_QUEUE(test_first_in_first_out),
         WITH_QUEUE(test_the_earliest_due_time_wins),

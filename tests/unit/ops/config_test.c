@@ -104,6 +104,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->concurrent, 16);
     assert_string_equal(c->controller_class, "default");
     assert_int_equal(c->store_requeue_ms, 5 * 60 * 1000);
+    assert_int_equal(c->read_window_ms, 10000);
     assert_true(c->secret_stores && c->cluster_stores && c->flood_gate);
     assert_false(c->generic_targets);
     assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
@@ -138,6 +139,7 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "enableSecretStoreReconciler: false\n"
                                  "enableClusterStoreReconciler: no\n"
                                  "enableFloodGate: false\n"
+                                 "readWindow: 3s\n"
                                  "unsafeAllowGenericTargets: true\n"
                                  "clientQPS: 12.5\n"
                                  "clientBurst: 20\n"
@@ -175,6 +177,7 @@ static void test_every_key(void **state)
     assert_int_equal(c->concurrent, 3);
     assert_string_equal(c->controller_class, "mine");
     assert_int_equal(c->store_requeue_ms, 90000);
+    assert_int_equal(c->read_window_ms, 3000);
     assert_false(c->secret_stores || c->cluster_stores || c->flood_gate);
     assert_true(c->generic_targets);
     assert_true(c->client_qps > 12.4 && c->client_qps < 12.6);
@@ -205,7 +208,7 @@ static void test_every_flag_overrides_the_file(void **state)
         ES_FOR_RUN, everything, "--kubeconfig", "relative/k", "--context=d", "-namespace", "",
         "--concurrent=256", "--controller-class", "other", "--store-requeue-interval=1m",
         "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True", "--enable-flood-gate=1",
-        "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
+        "--read-window=0", "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
         "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
         "--zap-time-encoding=nano", "--isolation", "process", "--enable-leader-election=false",
         "--leader-election-id=other", "--leader-election-namespace=", "--leader-election-lease-duration=30s",
@@ -222,6 +225,7 @@ static void test_every_flag_overrides_the_file(void **state)
     assert_int_equal(c->concurrent, 256);
     assert_string_equal(c->controller_class, "other");
     assert_int_equal(c->store_requeue_ms, 60000);
+    assert_int_equal(c->read_window_ms, 0);
     assert_true(c->secret_stores && c->cluster_stores && c->flood_gate);
     assert_true(c->client_qps >= 0 && c->client_qps <= 0);
     assert_int_equal(c->client_burst, 1);

@@ -7,11 +7,13 @@
 
 #include "core/base/mem.h"
 #include "core/plugin/pool.h"
+#include "core/plugin/reads.h"
 #include "tests/unit/failing_alloc.h"
 
 static struct es_registry *registry;
 static struct es_authority who;
 static struct es_instance *store;
+static struct es_reads *reads;
 static json_t *ref, *find;
 
 /* ---- what is tried; each returns what the first failure returned ---- */
@@ -73,6 +75,24 @@ static int story_push(struct es_error *err)
     int rc = es_values_set(&values, "a", "1", 1) < 0 ? es_error_nomem(err)
                                                      : es_instance_push(store, &who, ref, &values, err);
     es_values_fini(&values);
+    return rc;
+}
+
+/* Two passes want the same: whatever fails, each has the whole answer or says why. */
+static int story_shared(struct es_error *err)
+{
+    struct es_reading readings[] = {{.reads = reads, .others = true, .again = true},
+                                    {.reads = reads, .again = true}};
+    int rc = 0;
+
+    for (int i = 0; i < 4 && rc == 0; i++) {
+        who.reading = &readings[i / 2];
+        rc = i % 2 ? story_get(err) : story_find(err);
+    }
+    who.reading = NULL;
+    es_reading_end(&readings[0]);
+    es_reading_end(&readings[1]);
+    es_reads_forget(reads, "");
     return rc;
 }
 
@@ -225,13 +245,23 @@ static void test_pool(void **state)
     torture(story_pool, STRICT);
 }
 
+static void test_shared(void **state)
+{
+    const struct es_reads_opts opts = {.window_ms = 10000};
+    (void)state;
+    assert_int_equal(es_reads_new(&reads, &opts, NULL), 0);
+    torture(story_shared, LENIENT);
+    assert_int_equal(es_reads_bytes(reads), 0);
+    es_reads_free(reads);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_registry), TEST(test_open), TEST(test_get),
-        TEST(test_find),     TEST(test_push), TEST(test_pool),
+        TEST(test_find),     TEST(test_push), TEST(test_pool), TEST(test_shared),
     };
     es_mem_init(); /* jansson allocates through the program, too */
     return cmocka_run_group_tests(tests, NULL, NULL);
