@@ -67,9 +67,8 @@ static enum es_log_level level_of(const struct es_error *err)
 static void log_failure(const struct es_controller *c, const char *ns, const char *name,
                         const struct es_error *err, int64_t delay_ms)
 {
-    es_log(level_of(err), c->logger,
-           "the pass failed and will be repeated", ES_F_STR("namespace", ns), ES_F_STR("name", name),
-           ES_F_STR("error", err->text), ES_F_STR("kind", es_code_name(err->code)),
+    es_log(level_of(err), c->logger, "the pass failed and will be repeated", ES_F_STR("namespace", ns),
+           ES_F_STR("name", name), ES_F_STR("error", err->text), ES_F_STR("kind", es_code_name(err->code)),
            ES_F_MS("retryMs", delay_ms));
 }
 
