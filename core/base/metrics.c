@@ -26,7 +26,9 @@ struct es_metric {
     size_t label_count;
     const double *buckets;
     size_t bucket_count;
-    size_t value_count; /* doubles in a sample */
+    size_t value_count;                    /* doubles in a sample */
+    const struct es_metric_source *source; /* has the samples; NULL: they are below */
+    int which;
 
     pthread_mutex_t lock;  /* guards all below */
     struct sample **slots; /* open addressing; NULL is empty */
@@ -83,37 +85,59 @@ void es_metrics_free(struct es_metrics *m)
     free(m);
 }
 
-struct es_metric *es_metrics_family(struct es_metrics *m, enum es_metric_type type, const char *name,
-                                    const char *help, const char *const *labels, size_t label_count,
-                                    const double *buckets, size_t bucket_count)
+/* The family of that name, or `model` as a new one. */
+static struct es_metric *find_or_add(struct es_metrics *m, const struct es_metric *model,
+                                     const char *const *labels)
 {
-    if (!m || label_count > ES_METRIC_LABELS_MAX)
+    if (!m || model->label_count > ES_METRIC_LABELS_MAX)
         return NULL;
     pthread_mutex_lock(&m->lock);
     struct es_metric **place = &m->families;
-    while (*place && strcmp((*place)->name, name) < 0)
+    while (*place && strcmp((*place)->name, model->name) < 0)
         place = &(*place)->next;
     struct es_metric *f = *place;
-    if (f && strcmp(f->name, name) == 0)
+    if (f && strcmp(f->name, model->name) == 0)
         goto out;
-    f = calloc(1, sizeof *f);
+    f = malloc(sizeof *f);
     if (!f)
         goto out;
+    *f = *model;
     f->next = *place;
-    f->type = type;
-    f->name = name;
-    f->help = help;
-    f->label_count = label_count;
-    if (label_count)
-        memcpy(f->labels, labels, label_count * sizeof *labels);
-    f->buckets = buckets;
-    f->bucket_count = type == ES_HISTOGRAM ? bucket_count : 0;
-    f->value_count = type == ES_HISTOGRAM ? bucket_count + 2 : 1;
+    if (f->label_count)
+        memcpy(f->labels, labels, f->label_count * sizeof *labels);
     pthread_mutex_init(&f->lock, NULL);
     *place = f;
 out:
     pthread_mutex_unlock(&m->lock);
     return f;
+}
+
+struct es_metric *es_metrics_family(struct es_metrics *m, enum es_metric_type type, const char *name,
+                                    const char *help, const char *const *labels, size_t label_count,
+                                    const double *buckets, size_t bucket_count)
+{
+    const struct es_metric model = {.type = type,
+                                    .name = name,
+                                    .help = help,
+                                    .label_count = label_count,
+                                    .buckets = buckets,
+                                    .bucket_count = type == ES_HISTOGRAM ? bucket_count : 0,
+                                    .value_count = type == ES_HISTOGRAM ? bucket_count + 2 : 1};
+    return find_or_add(m, &model, labels);
+}
+
+int es_metrics_source_family(struct es_metrics *m, const struct es_metric_source *source, int which,
+                             enum es_metric_type type, const char *name, const char *help,
+                             const char *const *labels, size_t label_count)
+{
+    const struct es_metric model = {.type = type,
+                                    .name = name,
+                                    .help = help,
+                                    .label_count = label_count,
+                                    .value_count = 1,
+                                    .source = source,
+                                    .which = which};
+    return find_or_add(m, &model, labels) ? 0 : ES_E_NOMEM;
 }
 
 int es_metrics_on_collect(struct es_metrics *m, void (*fn)(void *ctx), void *ctx)
@@ -361,8 +385,8 @@ static void add_number(struct es_buf *out, double v)
 }
 
 /* name_suffix{a="1",le="5"}, up to the space before the value. */
-static void add_series(struct es_buf *out, const struct es_metric *f, const char *suffix, const char *labels,
-                       const double *le)
+static void add_series(struct es_buf *out, const struct es_metric *f, const char *suffix,
+                       const char *const *values, const double *le)
 {
     es_buf_adds(out, f->name);
     es_buf_adds(out, suffix);
@@ -373,9 +397,8 @@ static void add_series(struct es_buf *out, const struct es_metric *f, const char
             es_buf_addc(out, ',');
         es_buf_adds(out, f->labels[i]);
         es_buf_adds(out, "=\"");
-        add_escaped(out, labels, true);
+        add_escaped(out, value_at(values, i), true);
         es_buf_addc(out, '"');
-        labels += strlen(labels) + 1;
     }
     if (le) {
         es_buf_adds(out, f->label_count ? ",le=\"" : "le=\"");
@@ -385,18 +408,21 @@ static void add_series(struct es_buf *out, const struct es_metric *f, const char
     es_buf_adds(out, f->label_count || le ? "} " : " ");
 }
 
-static void add_line(struct es_buf *out, const struct es_metric *f, const char *suffix, const char *labels,
-                     const double *le, double v)
+static void add_line(struct es_buf *out, const struct es_metric *f, const char *suffix,
+                     const char *const *values, const double *le, double v)
 {
-    add_series(out, f, suffix, labels, le);
+    add_series(out, f, suffix, values, le);
     add_number(out, v);
     es_buf_addc(out, '\n');
 }
 
 static void add_sample(struct es_buf *out, const struct es_metric *f, struct sample *s)
 {
-    const char *labels = labels_of(f, s);
+    const char *labels[ES_METRIC_LABELS_MAX];
+    const char *at = labels_of(f, s);
 
+    for (size_t i = 0; i < f->label_count; at += strlen(at) + 1)
+        labels[i++] = at;
     if (f->type != ES_HISTOGRAM) {
         add_line(out, f, "", labels, NULL, s->values[0]);
         return;
@@ -409,6 +435,11 @@ static void add_sample(struct es_buf *out, const struct es_metric *f, struct sam
     }
     add_line(out, f, "_sum", labels, NULL, s->values[0]);
     add_line(out, f, "_count", labels, NULL, so_far);
+}
+
+void es_metric_sample(const struct es_metric *f, struct es_buf *out, const char *const *values, double value)
+{
+    add_line(out, f, "", values, NULL, value);
 }
 
 struct sortable {
@@ -444,20 +475,41 @@ static void add_samples_locked(struct es_buf *out, struct es_metric *f)
     free(all);
 }
 
-static void write_family(struct es_buf *out, struct es_metric *f)
+static void add_head(struct es_buf *out, const struct es_metric *f)
 {
     static const char *const types[] = {
         [ES_COUNTER] = "counter", [ES_GAUGE] = "gauge", [ES_HISTOGRAM] = "histogram"};
 
+    es_buf_addf(out, "# HELP %s ", f->name);
+    add_escaped(out, f->help ? f->help : "", false);
+    es_buf_addf(out, "\n# TYPE %s %s\n", f->name, types[f->type]);
+}
+
+static void write_family(struct es_buf *out, struct es_metric *f)
+{
     pthread_mutex_lock(&f->lock);
     if (f->count) {
-        es_buf_addf(out, "# HELP %s ", f->name);
-        add_escaped(out, f->help ? f->help : "", false);
-        es_buf_addf(out, "\n# TYPE %s %s\n", f->name, types[f->type]);
+        add_head(out, f);
         add_samples_locked(out, f);
     }
     pthread_mutex_unlock(&f->lock);
 }
+
+/* Pages */
+
+struct view {
+    const struct es_metric_source *source;
+    void *view;
+};
+
+struct es_metrics_page {
+    struct es_metrics *metrics;
+    struct es_metric *at; /* the family whose turn it is; NULL: all were written */
+    size_t pos;           /* in a source's samples */
+    bool headed;          /* its HELP and TYPE are written */
+    struct view views[ES_METRIC_SOURCES_MAX];
+    size_t view_count;
+};
 
 static struct hook *copy_hooks(struct es_metrics *m, size_t *ret_count)
 {
@@ -479,17 +531,88 @@ static struct es_metric *next_family(struct es_metrics *m, const struct es_metri
     return f;
 }
 
-void es_metrics_write(struct es_metrics *m, struct es_buf *out)
+/* What the source gave for this page. */
+static void *view_of(struct es_metrics_page *p, const struct es_metric_source *source)
 {
+    for (size_t i = 0; i < p->view_count; i++)
+        if (p->views[i].source == source)
+            return p->views[i].view;
+    if (p->view_count == ES_METRIC_SOURCES_MAX)
+        return NULL;
+    void *view = source->open(source->ctx);
+    p->views[p->view_count++] = (struct view){source, view};
+    return view;
+}
+
+/* Some samples of a source's family; false: it is done. */
+static bool write_some(struct es_metrics_page *p, struct es_buf *out)
+{
+    const struct es_metric *f = p->at;
+    void *view = view_of(p, f->source);
+    size_t before = out->len;
+
+    if (!view)
+        return false;
+    if (!p->headed)
+        add_head(out, f);
+    size_t headed = out->len;
+    bool more = f->source->write(f->source->ctx, view, f->which, &p->pos, f, out);
+    p->headed = p->headed || out->len > headed;
+    if (!p->headed && !out->failed) { /* no head without a sample; one may be among those to come */
+        out->len = before;
+        out->ptr[before] = '\0';
+    }
+    return more;
+}
+
+struct es_metrics_page *es_metrics_page_open(struct es_metrics *m)
+{
+    struct es_metrics_page *p = m ? calloc(1, sizeof *p) : NULL;
     size_t count = 0;
 
-    if (!m)
-        return;
+    if (!p)
+        return NULL;
+    p->metrics = m;
     /* A hook sets metrics and may take locks of its own: none of ours is held. */
     struct hook *hooks = copy_hooks(m, &count);
     for (size_t i = 0; i < count; i++)
         hooks[i].fn(hooks[i].ctx);
     free(hooks);
-    for (struct es_metric *f = next_family(m, NULL); f; f = next_family(m, f))
-        write_family(out, f);
+    p->at = next_family(m, NULL);
+    return p;
+}
+
+bool es_metrics_page_next(struct es_metrics_page *p, struct es_buf *out)
+{
+    if (!p->at)
+        return false;
+    if (p->at->source && write_some(p, out))
+        return true;
+    if (!p->at->source)
+        write_family(out, p->at);
+    p->at = next_family(p->metrics, p->at);
+    p->pos = 0;
+    p->headed = false;
+    return true;
+}
+
+void es_metrics_page_close(struct es_metrics_page *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->view_count; i++)
+        if (p->views[i].view)
+            p->views[i].source->close(p->views[i].source->ctx, p->views[i].view);
+    free(p);
+}
+
+void es_metrics_write(struct es_metrics *m, struct es_buf *out)
+{
+    struct es_metrics_page *p = es_metrics_page_open(m);
+
+    if (!p && m)
+        out->failed = true;
+    while (p && es_metrics_page_next(p, out))
+        ;
+    es_metrics_page_close(p);
 }

@@ -201,6 +201,34 @@ const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c)
     return &c->opts;
 }
 
+/* `term` is "key=value", or "key" for any value. */
+static bool has_label(const json_t *labels, const char *term, size_t len)
+{
+    const char *eq = memchr(term, '=', len), *key;
+    size_t key_len = eq ? (size_t)(eq - term) : len;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)labels, key, value)
+        if (strlen(key) == key_len && memcmp(key, term, key_len) == 0)
+            return !eq || (json_string_length(value) == len - key_len - 1 &&
+                           memcmp(json_string_value(value), eq + 1, len - key_len - 1) == 0);
+    return false;
+}
+
+bool es_cache_selects(const struct es_cache *c, const json_t *object)
+{
+    const json_t *labels = es_obj_at(object, "metadata", "labels");
+    const char *term = c->opts.label_selector;
+
+    while (term && *term) {
+        size_t len = strcspn(term, ",");
+        if (!has_label(labels, term, len))
+            return false;
+        term += len + (term[len] == ',');
+    }
+    return true;
+}
+
 /* ---- storing ---- */
 
 static struct es_marks marks_of(const struct es_cache *c, const json_t *kept, const char *rv)

@@ -35,7 +35,8 @@ struct es_marks {
 
 struct es_cache_opts {
     const struct es_kind *kind;
-    const char *label_selector; /* or NULL */
+    const char *label_selector; /* or NULL; key=value or key, several with commas between */
+    bool metadata_only;         /* no spec, data or status is sent; answers of writes are not taken */
 
     /* Turns an object into what is kept, in place; it may also replace it.
      * Without one managedFields are dropped and the rest kept. 0 keeps, 1 leaves
@@ -64,6 +65,9 @@ struct es_cache_opts {
 int es_cache_new(struct es_cache **ret, const struct es_cache_opts *opts, struct es_error *err);
 void es_cache_free(struct es_cache *c);
 const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c);
+
+/* Does the object belong here, by the label selector? */
+bool es_cache_selects(const struct es_cache *c, const json_t *object);
 
 /* Feeding: the sink of a watch. */
 struct es_watch_sink es_cache_sink(struct es_cache *c);

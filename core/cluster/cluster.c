@@ -1,28 +1,29 @@
 #include "core/cluster/cluster.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/cluster/shelf.h"
 #include "core/kube/obj.h"
-
-#define CACHES_MAX 16
 
 struct es_cluster {
     const struct es_house *house;
     void *self;
-    /* Filled before es_cluster_start, constant from then on. */
-    struct es_cache *caches[CACHES_MAX];
-    size_t cache_count;
+    struct es_shelf *shelf;
+    bool started; /* constant once there is more than one thread */
 };
 
 int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *take_self,
                    struct es_error *err)
 {
     struct es_cluster *c = calloc(1, sizeof *c);
-    if (!c) {
+
+    if (c)
+        c->shelf = es_shelf_new();
+    if (!c || !c->shelf) {
+        free(c);
         house->free(take_self);
         return es_error_nomem(err);
     }
@@ -43,58 +44,117 @@ void es_cluster_free(struct es_cluster *c)
         return;
     /* The house first: its watches feed the caches. */
     c->house->free(c->self);
-    for (size_t i = 0; i < c->cache_count; i++)
-        es_cache_free(c->caches[i]);
+    es_shelf_free(c->shelf);
     free(c);
+}
+
+/* ---- watches ---- */
+
+/* On the shelf first: from there it comes down without waiting for a list. */
+static int watch_late(struct es_cluster *c, struct es_cache *cache, struct es_error *err)
+{
+    int rc = c->house->watch(c->self, cache, err);
+    if (rc < 0)
+        es_shelf_take(c->shelf, cache);
+    return rc;
 }
 
 int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, struct es_cache **ret,
                      struct es_error *err)
 {
-    struct es_cache *cache;
-
-    if (c->cache_count == CACHES_MAX)
-        return es_error_set(err, ES_E_INTERNAL, "more than %d watched resources", CACHES_MAX);
+    struct es_cache *cache = NULL;
     int rc = es_cache_new(&cache, opts, err);
-    if (rc < 0)
+
+    if (rc == 0)
+        rc = es_shelf_put(c->shelf, cache, err);
+    if (rc == 0 && c->started)
+        rc = watch_late(c, cache, err);
+    if (rc < 0) {
+        es_cache_free(cache);
         return rc;
-    c->caches[c->cache_count++] = cache;
+    }
     *ret = cache;
     return 0;
 }
 
+void es_cluster_unwatch(struct es_cluster *c, struct es_cache *take_cache)
+{
+    if (!take_cache)
+        return;
+    c->house->unwatch(c->self, take_cache);
+    es_shelf_take(c->shelf, take_cache);
+    es_cache_free(take_cache);
+}
+
+struct start {
+    struct es_cluster *c;
+    struct es_error *err;
+    int rc;
+};
+
+static bool start_one(void *ctx, struct es_cache *cache)
+{
+    struct start *s = ctx;
+    s->rc = s->c->house->watch(s->c->self, cache, s->err);
+    return s->rc == 0;
+}
+
 int es_cluster_start(struct es_cluster *c, struct es_error *err)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < c->cache_count; i++)
-        rc = c->house->watch(c->self, c->caches[i], err);
-    return rc;
+    struct start s = {.c = c, .err = err};
+
+    es_shelf_close(c->shelf);
+    c->started = true;
+    es_shelf_each_fixed(c->shelf, start_one, &s);
+    return s.rc;
+}
+
+static bool is_synced(void *ctx, struct es_cache *cache)
+{
+    (void)ctx;
+    return es_cache_synced(cache);
 }
 
 bool es_cluster_synced(struct es_cluster *c)
 {
-    for (size_t i = 0; i < c->cache_count; i++)
-        if (!es_cache_synced(c->caches[i]))
-            return false;
-    return true;
+    return es_shelf_each_fixed(c->shelf, is_synced, NULL);
+}
+
+static bool is_well(void *ctx, struct es_cache *cache)
+{
+    if (!es_cache_trouble(cache, ctx))
+        return true;
+    es_error_wrap(ctx, "watching %s: ", es_cache_opts_of(cache)->kind->plural);
+    return false;
 }
 
 bool es_cluster_trouble(struct es_cluster *c, struct es_error *err)
 {
-    for (size_t i = 0; i < c->cache_count; i++)
-        if (es_cache_trouble(c->caches[i], err)) {
-            es_error_wrap(err, "watching %s: ", es_cache_opts_of(c->caches[i])->kind->plural);
-            return true;
-        }
-    return false;
+    return !es_shelf_each(c->shelf, is_well, err);
 }
 
-static struct es_cache *cache_of(const struct es_cluster *c, const struct es_kind *kind)
+int es_cluster_resolve(struct es_cluster *c, const char *api_version, const char *kind,
+                       const struct es_kind **ret, struct es_error *err)
 {
-    for (size_t i = 0; i < c->cache_count; i++)
-        if (es_cache_opts_of(c->caches[i])->kind == kind)
-            return c->caches[i];
-    return NULL;
+    return c->house->resolve(c->self, api_version, kind, ret, err);
+}
+
+/* ---- objects ---- */
+
+static bool takes_answers(const struct es_cache *cache, const struct es_kind *kind)
+{
+    const struct es_cache_opts *opts = es_cache_opts_of(cache);
+    return !opts->metadata_only && es_kind_same(opts->kind, kind);
+}
+
+static bool is_of_no_use(void *ctx, struct es_cache *cache)
+{
+    return !takes_answers(cache, ctx);
+}
+
+static bool is_cached(struct es_cluster *c, const struct es_kind *kind)
+{
+    return !es_shelf_each(c->shelf, is_of_no_use, (void *)(uintptr_t)kind);
 }
 
 int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
@@ -103,12 +163,25 @@ int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char 
     return c->house->get(c->self, kind, ns, name, ret, err);
 }
 
-/* Puts a write's answer into the cache and hands it to the caller, if it asked. */
+struct answer {
+    const struct es_kind *kind;
+    const json_t *object;
+    bool silent;
+};
+
+static bool put_answer(void *ctx, struct es_cache *cache)
+{
+    const struct answer *a = ctx;
+    if (takes_answers(cache, a->kind) && es_cache_selects(cache, a->object))
+        es_cache_put(cache, a->object, a->silent);
+    return true;
+}
+
+/* Puts a write's answer into the caches and hands it to the caller, if it asked. */
 static int settle(struct es_cluster *c, const struct es_kind *kind, json_t *answer, bool silent, json_t **ret)
 {
-    struct es_cache *cache = cache_of(c, kind);
-    if (cache && answer)
-        es_cache_put(cache, answer, silent);
+    if (answer)
+        es_shelf_each(c->shelf, put_answer, &(struct answer){kind, answer, silent});
     if (ret)
         *ret = answer;
     else
@@ -119,7 +192,7 @@ static int settle(struct es_cluster *c, const struct es_kind *kind, json_t *answ
 /* Where the answer goes: nowhere, if neither cache nor caller want it. */
 static json_t **wanted(struct es_cluster *c, const struct es_kind *kind, json_t **answer, json_t **ret)
 {
-    return ret || cache_of(c, kind) ? answer : NULL;
+    return ret || is_cached(c, kind) ? answer : NULL;
 }
 
 int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,
@@ -162,14 +235,26 @@ int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, c
     return rc < 0 ? rc : settle(c, kind, answer, false, NULL);
 }
 
+struct removal {
+    const struct es_kind *kind;
+    const char *ns, *name, *uid;
+};
+
+static bool forget_removed(void *ctx, struct es_cache *cache)
+{
+    const struct removal *r = ctx;
+    if (takes_answers(cache, r->kind))
+        es_cache_remove(cache, r->ns, r->name, r->uid);
+    return true;
+}
+
 int es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                       const char *uid, struct es_error *err)
 {
     int rc = c->house->remove(c->self, kind, ns, name, uid, err);
-    struct es_cache *cache = cache_of(c, kind);
     /* Without a uid the entry may be that of a successor: left to the watch. */
-    if ((rc == 0 || rc == ES_E_NOT_FOUND) && cache && uid)
-        es_cache_remove(cache, ns, name, uid);
+    if ((rc == 0 || rc == ES_E_NOT_FOUND) && uid)
+        es_shelf_each(c->shelf, forget_removed, &(struct removal){kind, ns, name, uid});
     return rc;
 }
 

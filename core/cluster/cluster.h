@@ -37,8 +37,13 @@ struct es_house {
                          const json_t *obj, json_t **ret, struct es_error *err);
     int (*sa_token)(void *self, const char *ns, const char *name, const json_t *token_request, json_t **ret,
                     struct es_error *err);
-    /* Begins to feed the cache, until stop. */
+    /* What apiVersion and kind stand for. The kind belongs to the house. */
+    int (*resolve)(void *self, const char *api_version, const char *kind, const struct es_kind **ret,
+                   struct es_error *err);
+    /* Begins to feed the cache, until unwatch or stop. */
     int (*watch)(void *self, struct es_cache *cache, struct es_error *err);
+    /* Returns when the cache is not fed any more. */
+    void (*unwatch)(void *self, struct es_cache *cache);
     /* No call returns anything but ES_E_CANCELLED from now on. */
     void (*stop)(void *self);
     void (*free)(void *self);
@@ -50,22 +55,37 @@ int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *
 void es_cluster_stop(struct es_cluster *c); /* see es_house.stop */
 void es_cluster_free(struct es_cluster *c); /* ends the watches, frees the caches */
 
-/* Creates the cache of a kind, one per kind. Fed from es_cluster_start on. */
+/* Creates a cache; what `opts` points to must live as long as it. Before
+ * es_cluster_start it is fed from there on. Afterwards it is fed at once, on any
+ * thread but not from a cache's callback, and its callback may run before this
+ * returns. ES_E_TOO_LARGE: there are ES_SHELF_LOOSE_MAX of these already. */
 int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, struct es_cache **ret,
                      struct es_error *err);
 
+/* Ends and frees a cache that was created after es_cluster_start. Its callback
+ * does not run any more when this returns; the caller sees to it that nobody
+ * reads it. It may take about 100 ms. Not from a cache's callback. */
+void es_cluster_unwatch(struct es_cluster *c, struct es_cache *take_cache);
+
 /* Begins to feed all caches; their callbacks run from here on. */
 int es_cluster_start(struct es_cluster *c, struct es_error *err);
-bool es_cluster_synced(struct es_cluster *c); /* every cache has its first full list */
+bool es_cluster_synced(struct es_cluster *c); /* every cache from before the start has its first full list */
 
 /* The first watch that is in trouble, as a sentence; false when all is well. */
 bool es_cluster_trouble(struct es_cluster *c, struct es_error *err);
+
+/* The resource that an apiVersion and a kind stand for. What is not known is asked
+ * for each time, since definitions come late: ES_E_NOT_FOUND when there is none,
+ * ES_E_INVALID when these are no names. *ret lives as long as the cluster. */
+int es_cluster_resolve(struct es_cluster *c, const char *api_version, const char *kind,
+                       const struct es_kind **ret, struct es_error *err);
 
 /* Live, never from a cache. */
 int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                    json_t **ret, struct es_error *err);
 
-/* Writes: an answer goes into the kind's cache before they return. */
+/* Writes: before they return, an answer goes into those caches of the kind that
+ * keep whole objects and whose selector fits. The others hear of it by their watch. */
 int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,
                       const char *manager, json_t **ret, struct es_error *err);
 int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,

@@ -1,5 +1,6 @@
 #include "core/cluster/events.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +11,15 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/cluster/event_memory.h"
 #include "core/kube/obj.h"
 
 #define QUEUE_MAX 8192
 #define MESSAGE_MAX 1024
-#define SEEN_MAX 256 /* events remembered for their counts */
-#define SEEN_MS (10 * 60 * INT64_C(1000))
-#define BURST 25.0 /* of one source about one object */
-#define REFILL_PER_MS (1.0 / (5 * 60 * 1000))
+/* Records of what was said. Good news come in thousands and once; what fails comes
+ * again and again, and is counted for as many objects as can fail at once. */
+#define NORMAL_SLOTS 1024
+#define WARNING_SLOTS 32768
 #define SEND_ATTEMPTS 4
 #define BUSY_PAUSE_MS 20
 
@@ -30,15 +32,6 @@ struct item {
     int64_t unix_ms;
     const char *ns, *name, *uid, *rv, *reason, *component, *message;
     char texts[];
-};
-
-/* What was said before: by identity of the event, its object to raise the
- * count of; by source and object, the tokens left to it. */
-struct seen {
-    char *key, *event_name;
-    int64_t last_mono_ms;
-    int count;
-    double tokens;
 };
 
 struct es_events {
@@ -55,9 +48,8 @@ struct es_events {
     int64_t stop_by_ms;
 
     /* Only the thread touches these. */
-    struct es_map sent;   /* the event's identity -> seen */
-    struct es_map floods; /* source and object -> seen */
-    uint32_t serial;
+    struct es_event_memory said[2]; /* by type */
+    uint16_t serial;
 };
 
 static void item_free(struct item *i)
@@ -139,62 +131,29 @@ void es_event_record(struct es_events *e, const struct es_kind *kind, const json
 
 /* ---- what was said before ---- */
 
-static void seen_free(struct seen *s)
+static uint64_t hash_texts(uint64_t h, const char *const *texts, size_t count)
 {
-    es_mem_free(s->key);
-    es_mem_free(s->event_name);
-    free(s);
-}
-
-static void forget_all(struct es_map *map)
-{
-    struct seen *s;
-    for (size_t pos = 0; (s = es_map_next(map, &pos));)
-        seen_free(s);
-    es_map_fini(map);
-}
-
-static struct seen *find_or_add(struct es_map *map, const char *key, int64_t now_ms)
-{
-    struct seen *s = es_map_get(map, key);
-    if (s)
-        return s;
-    /* Starting over loses counts, not events, and needs no upkeep of ages. */
-    if (map->count >= SEEN_MAX)
-        forget_all(map);
-    s = calloc(1, sizeof *s);
-    char *copy = es_mem_strdup(key);
-    if (!s || !copy || (s->key = copy, es_map_put(map, copy, s, NULL)) < 0) {
-        free(s);
-        es_mem_free(copy);
-        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t pair[2] = {h, es_hash64(texts[i], strlen(texts[i]))};
+        h = es_hash64(pair, sizeof pair);
     }
-    s->tokens = BURST;
-    s->last_mono_ms = now_ms;
-    return s;
+    return h;
 }
 
-/* client-go's EventSourceObjectSpamFilter: a token bucket a source and object. */
-static bool is_flood(struct es_events *e, const struct item *i, int64_t now_ms)
+static struct es_event_key key_of(const struct item *i)
 {
-    char *key = es_strf("%s|%s|%s|%s|%s", i->component, i->kind->kind, i->ns, i->name, i->uid);
-    struct seen *s = key ? find_or_add(&e->floods, key, now_ms) : NULL;
-    es_mem_free(key);
-    if (!s)
-        return false;
-    s->tokens += (double)(now_ms - s->last_mono_ms) * REFILL_PER_MS;
-    if (s->tokens > BURST)
-        s->tokens = BURST;
-    s->last_mono_ms = now_ms;
-    if (s->tokens < 1)
-        return true;
-    s->tokens -= 1;
-    return false;
+    const char *const about[] = {i->component, i->kind->kind, i->ns, i->name, i->uid};
+    struct es_event_key k = {.about = hash_texts(0, about, sizeof about / sizeof *about)};
+
+    k.alike = hash_texts(k.about, (const char *const[]){i->reason}, 1);
+    k.message = hash_texts(k.alike, (const char *const[]){i->message}, 1);
+    return k;
 }
 
 /* ---- sending ---- */
 
-static json_t *event_object(const struct item *i, const char *event_name, const char *event_ns)
+static json_t *event_object(const struct item *i, const char *message, const char *event_name,
+                            const char *event_ns)
 {
     char api_version[128], when[ES_TIME_TEXT_MAX];
 
@@ -206,54 +165,72 @@ static json_t *event_object(const struct item *i, const char *event_name, const 
         json_object_set_new(about, "namespace", json_string(i->ns));
     return json_pack("{s:s,s:s,s:{s:s,s:s},s:o,s:s,s:s,s:{s:s},s:s,s:s,s:i,s:s,s:s}", "apiVersion", "v1",
                      "kind", "Event", "metadata", "name", event_name, "namespace", event_ns, "involvedObject",
-                     about, "reason", i->reason, "message", i->message, "source", "component", i->component,
+                     about, "reason", i->reason, "message", message, "source", "component", i->component,
                      "firstTimestamp", when, "lastTimestamp", when, "count", 1, "type",
                      i->type == ES_EVENT_WARNING ? "Warning" : "Normal", "reportingComponent", i->component);
 }
 
-static int create_event(struct es_events *e, const struct item *i, struct seen *s, struct es_error *err)
+/* What is to be said, and the Event object that says it. */
+struct saying {
+    const struct item *item;
+    const char *message;
+    bool combined;
+    struct es_event_object object;
+};
+
+static char *name_of_event(const struct item *i, const struct es_event_object *o)
 {
-    const char *ns = *i->ns ? i->ns : "default";
     /* client-go's scheme: the object's name and a number that does not repeat. */
-    char *name = es_strf("%.230s.%llx%04x", i->name, (unsigned long long)i->unix_ms, e->serial++ & 0xFFFF);
-    json_t *object = name ? event_object(i, name, ns) : NULL;
+    return es_strf("%.230s.%llx%04x", i->name, (unsigned long long)o->named_unix_ms, (unsigned)o->serial);
+}
+
+static const char *namespace_of_event(const struct item *i)
+{
+    return *i->ns ? i->ns : "default";
+}
+
+static int create_event(struct es_events *e, struct saying *s, struct es_error *err)
+{
+    struct es_event_object o = {.named_unix_ms = s->item->unix_ms, .serial = e->serial++, .count = 1};
+    const char *ns = namespace_of_event(s->item);
+    char *name = name_of_event(s->item, &o);
+    json_t *object = name ? event_object(s->item, s->message, name, ns) : NULL;
     int rc = object ? es_cluster_create(e->opts.cluster, &es_kind_event, ns, object, NULL, NULL, err)
                     : es_error_nomem(err);
     json_decref(object);
-    if (rc == 0) {
-        es_mem_free(s->event_name);
-        s->event_name = name;
-        s->count = 1;
-        name = NULL;
-    }
     es_mem_free(name);
+    if (rc == 0)
+        s->object = o;
     return rc;
 }
 
-static int raise_count(struct es_events *e, const struct item *i, struct seen *s, struct es_error *err)
+static int raise_count(struct es_events *e, struct saying *s, struct es_error *err)
 {
     char last[ES_TIME_TEXT_MAX];
-    json_t *patch =
-        json_pack("{s:i,s:s}", "count", s->count + 1, "lastTimestamp", es_time_format(i->unix_ms, last));
-    if (!patch)
-        return es_error_nomem(err);
-    int rc = es_cluster_patch(e->opts.cluster, &es_kind_event, *i->ns ? i->ns : "default", s->event_name,
-                              NULL, patch, NULL, NULL, err);
+    char *name = name_of_event(s->item, &s->object);
+    json_t *patch = json_pack("{s:i,s:s}", "count", (int)s->object.count + 1, "lastTimestamp",
+                              es_time_format(s->item->unix_ms, last));
+    if (patch && s->combined) /* the last of them is the one to be read */
+        json_object_set_new(patch, "message", json_string(s->message));
+    int rc = patch && name ? es_cluster_patch(e->opts.cluster, &es_kind_event, namespace_of_event(s->item),
+                                              name, NULL, patch, NULL, NULL, err)
+                           : es_error_nomem(err);
     json_decref(patch);
+    es_mem_free(name);
     if (rc == 0)
-        s->count++;
+        s->object.count++;
     return rc;
 }
 
-static int send_once(struct es_events *e, const struct item *i, struct seen *s, struct es_error *err)
+static int send_once(struct es_events *e, struct saying *s, struct es_error *err)
 {
-    if (s->count > 0) {
-        int rc = raise_count(e, i, s, err);
+    if (s->object.count > 0) {
+        int rc = raise_count(e, s, err);
         if (rc != ES_E_NOT_FOUND)
             return rc;
-        s->count = 0; /* it has expired: say it anew */
+        s->object.count = 0; /* it has expired: say it anew */
     }
-    return create_event(e, i, s, err);
+    return create_event(e, s, err);
 }
 
 /* Waits; false once the recorder has to end. */
@@ -276,38 +253,66 @@ static bool pause_for(struct es_events *e, int64_t ms)
     return go_on;
 }
 
+/* 0, or why it was given up. Only what may pass by itself is tried again: a
+ * namespace that is going away refuses new events, and that is fine. */
+static int send_patiently(struct es_events *e, struct saying *s)
+{
+    struct es_error err = ES_ERROR_INIT;
+    int rc = ES_E_RETRY;
+
+    for (int attempt = 0; attempt < SEND_ATTEMPTS && rc == ES_E_RETRY; attempt++) {
+        rc = send_once(e, s, &err);
+        if (rc == ES_E_RETRY && !pause_for(e, err.retry_after_ms ? err.retry_after_ms : 250 << attempt))
+            return ES_E_CANCELLED;
+    }
+    return rc;
+}
+
 static void send_item(struct es_events *e, const struct item *i)
 {
+    struct es_event_memory *said = &e->said[i->type];
+    const struct es_event_key key = key_of(i);
     int64_t now_ms = es_mono_ms();
-    struct es_error err = ES_ERROR_INIT;
+    char combined[MESSAGE_MAX + 1];
+    enum es_event_fate fate = es_event_judge(said, &key, now_ms);
 
-    if (is_flood(e, i, now_ms))
+    if (fate == ES_EVENT_FLOOD)
         return;
-    char *key = es_strf("%s|%s|%s|%s|%s|%d|%s|%s", i->component, i->kind->kind, i->ns, i->name, i->uid,
-                        (int)i->type, i->reason, i->message);
-    struct seen *s = key ? find_or_add(&e->sent, key, now_ms) : NULL;
-    es_mem_free(key);
-    if (!s)
-        return;
-    if (now_ms - s->last_mono_ms > SEEN_MS)
-        s->count = 0;
-    s->last_mono_ms = now_ms;
-    for (int attempt = 0; attempt < SEND_ATTEMPTS; attempt++) {
-        /* Only what may pass by itself is tried again: a namespace that is
-         * going away refuses new events, and that is fine. */
-        if (send_once(e, i, s, &err) != ES_E_RETRY)
-            return;
-        if (!pause_for(e, err.retry_after_ms ? err.retry_after_ms : 250 << attempt))
-            return;
+    struct saying s = {.item = i, .message = i->message, .combined = fate == ES_EVENT_COMBINED};
+    if (s.combined) {
+        snprintf(combined, sizeof combined, "(combined from similar events): %s", i->message);
+        combined[message_length(combined)] = '\0';
+        s.message = combined;
     }
-    es_metric_add(e->dropped, NULL, 1);
+    s.object = es_event_recall(said, &key, fate, now_ms);
+    int rc = send_patiently(e, &s);
+    if (rc == 0)
+        es_event_remember(said, &key, fate, &s.object, now_ms);
+    else if (rc == ES_E_RETRY)
+        es_metric_add(e->dropped, NULL, 1);
+}
+
+/* Nothing was said for a while: what was said before need not be known any more. */
+static void wait_for_item_locked(struct es_events *e)
+{
+    struct timespec until;
+
+    if (!e->said[ES_EVENT_NORMAL].count && !e->said[ES_EVENT_WARNING].count) {
+        pthread_cond_wait(&e->wake, &e->lock);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ES_EVENT_MEMORY_MS / 1000 + 1;
+    if (pthread_cond_timedwait(&e->wake, &e->lock, &until) == ETIMEDOUT)
+        for (int type = 0; type < 2; type++)
+            es_event_memory_sweep(&e->said[type], es_mono_ms());
 }
 
 static struct item *next_item(struct es_events *e)
 {
     pthread_mutex_lock(&e->lock);
     while (!e->head && !e->stopping)
-        pthread_cond_wait(&e->wake, &e->lock);
+        wait_for_item_locked(e);
     struct item *i = e->head;
     if (e->stopping && es_mono_ms() >= e->stop_by_ms)
         i = NULL;
@@ -344,6 +349,8 @@ int es_events_new(struct es_events **ret, const struct es_events_opts *opts, str
     if (!e)
         return es_error_nomem(err);
     e->opts = *opts;
+    es_event_memory_init(&e->said[ES_EVENT_NORMAL], NORMAL_SLOTS);
+    es_event_memory_init(&e->said[ES_EVENT_WARNING], WARNING_SLOTS);
     e->tail = &e->head;
     e->dropped = es_metrics_family(opts->metrics, ES_COUNTER, "esod_events_dropped_total",
                                    "Kubernetes Events that were not sent: queue full or API server away.",
@@ -382,8 +389,8 @@ void es_events_free(struct es_events *e, int64_t grace_ms)
         item_free(e->head);
         e->head = next;
     }
-    forget_all(&e->sent);
-    forget_all(&e->floods);
+    es_event_memory_fini(&e->said[ES_EVENT_NORMAL]);
+    es_event_memory_fini(&e->said[ES_EVENT_WARNING]);
     pthread_cond_destroy(&e->wake);
     pthread_mutex_destroy(&e->lock);
     free(e);

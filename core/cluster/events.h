@@ -1,11 +1,9 @@
 /* core/cluster/events.h: Kubernetes Events about objects.
  *
  * Recording never blocks and never fails a pass: events wait in a bounded
- * queue for a thread of their own, behind the work that they report. The same
- * event again raises the count of the one that is there; a source that floods
- * one object is cut off (25 at once, then one in 5 minutes), as client-go's
- * recorder does. Events are best effort by their nature: a full queue drops the
- * newest and counts it. */
+ * queue for a thread of their own, behind the work that they report. What was
+ * said before is counted, combined or cut off (event_memory.h). Events are best
+ * effort by their nature: a full queue drops the newest and counts it. */
 #ifndef ES_CLUSTER_EVENTS_H
 #define ES_CLUSTER_EVENTS_H
 

@@ -1,18 +1,28 @@
 #include "core/cluster/kube_house.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/cluster/shelf.h"
+#include "core/kube/discovery.h"
 #include "core/kube/watch.h"
 
-#define WATCHES_MAX 16
+#define WATCHES_MAX (ES_SHELF_FIXED_MAX + ES_SHELF_LOOSE_MAX)
+
+struct feed {
+    struct es_cache *cache; /* NULL: free */
+    struct es_watch *watch;
+};
 
 struct kube_house {
     struct es_kube *kube;
     char *ns; /* or NULL */
-    struct es_watch *watches[WATCHES_MAX];
-    size_t watch_count;
+    struct es_discovery *discovery;
+    pthread_mutex_t lock; /* guards the feeds */
+    struct feed feeds[WATCHES_MAX];
 };
 
 static int house_get(void *self, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
@@ -65,21 +75,60 @@ static int house_sa_token(void *self, const char *ns, const char *name, const js
     return es_kube_create_sub(h->kube, &es_kind_service_account, ns, name, "token", request, ret, err);
 }
 
+static int house_resolve(void *self, const char *api_version, const char *kind, const struct es_kind **ret,
+                         struct es_error *err)
+{
+    struct kube_house *h = self;
+    return es_discovery_resolve(h->discovery, api_version, kind, ret, err);
+}
+
+/* The feed of a cache, or with NULL the first free one. */
+static struct feed *feed_locked(struct kube_house *h, const struct es_cache *cache)
+{
+    for (size_t i = 0; i < WATCHES_MAX; i++)
+        if (h->feeds[i].cache == cache)
+            return &h->feeds[i];
+    return NULL;
+}
+
 static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
 {
     struct kube_house *h = self;
     const struct es_cache_opts *opts = es_cache_opts_of(cache);
     struct es_watch_opts watch = {.kind = opts->kind,
                                   .ns = opts->kind->namespaced ? h->ns : NULL,
-                                  .label_selector = opts->label_selector};
+                                  .label_selector = opts->label_selector,
+                                  .metadata_only = opts->metadata_only};
     struct es_watch_sink sink = es_cache_sink(cache);
+    struct es_watch *started = NULL;
 
-    if (h->watch_count == WATCHES_MAX)
-        return es_error_set(err, ES_E_INTERNAL, "more than %d watches", WATCHES_MAX);
-    int rc = es_watch_new(&h->watches[h->watch_count], h->kube, &watch, &sink, err);
-    if (rc == 0)
-        h->watch_count++;
-    return rc;
+    int rc = es_watch_new(&started, h->kube, &watch, &sink, err);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_lock(&h->lock);
+    struct feed *feed = feed_locked(h, NULL);
+    if (feed)
+        *feed = (struct feed){cache, started};
+    pthread_mutex_unlock(&h->lock);
+    if (feed)
+        return 0;
+    es_watch_free(started);
+    return es_error_set(err, ES_E_TOO_LARGE, "more than %d watches", WATCHES_MAX);
+}
+
+static void house_unwatch(void *self, struct es_cache *cache)
+{
+    struct kube_house *h = self;
+    struct es_watch *watch = NULL;
+
+    pthread_mutex_lock(&h->lock);
+    struct feed *feed = feed_locked(h, cache);
+    if (feed) {
+        watch = feed->watch;
+        *feed = (struct feed){0};
+    }
+    pthread_mutex_unlock(&h->lock);
+    es_watch_free(watch); /* joins: not under the lock */
 }
 
 static void house_stop(void *self)
@@ -91,9 +140,11 @@ static void house_stop(void *self)
 static void house_free(void *self)
 {
     struct kube_house *h = self;
-    for (size_t i = 0; i < h->watch_count; i++)
-        es_watch_free(h->watches[i]);
+    for (size_t i = 0; i < WATCHES_MAX; i++)
+        es_watch_free(h->feeds[i].watch);
+    es_discovery_free(h->discovery);
     es_kube_free(h->kube);
+    pthread_mutex_destroy(&h->lock);
     es_mem_free(h->ns);
     free(h);
 }
@@ -106,7 +157,9 @@ static const struct es_house kube_house = {
     .patch = house_patch,
     .remove = house_remove,
     .sa_token = house_sa_token,
+    .resolve = house_resolve,
     .watch = house_watch,
+    .unwatch = house_unwatch,
     .stop = house_stop,
     .free = house_free,
 };
@@ -116,14 +169,18 @@ int es_cluster_new_kube(struct es_cluster **ret, struct es_kube *take_kube,
 {
     struct kube_house *h = calloc(1, sizeof *h);
     char *ns = opts->ns ? es_mem_strdup(opts->ns) : NULL;
+    struct es_discovery *discovery = es_discovery_new(take_kube, &es_system_clock);
 
-    if (!h || (opts->ns && !ns)) {
+    if (!h || !discovery || (opts->ns && !ns)) {
         free(h);
         es_mem_free(ns);
+        es_discovery_free(discovery);
         es_kube_free(take_kube);
         return es_error_nomem(err);
     }
     h->kube = take_kube;
     h->ns = ns;
+    h->discovery = discovery;
+    pthread_mutex_init(&h->lock, NULL);
     return es_cluster_new(ret, &kube_house, h, err);
 }

@@ -1,5 +1,6 @@
 #include "core/cluster/local_house.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +11,24 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/cluster/managed_fields.h"
+#include "core/cluster/shelf.h"
+#include "core/kube/kind_set.h"
 #include "core/kube/obj.h"
 
-#define CACHES_MAX 16
+#define CACHES_MAX (ES_SHELF_FIXED_MAX + ES_SHELF_LOOSE_MAX)
 
 /* Objects are kept as trees that only this file touches; what goes out and
  * comes in is copied. */
 struct record {
     const struct es_kind *kind;
-    char *key; /* "Kind/ns/name" */
+    char *key; /* "Kind.group/ns/name" */
     json_t *object;
 };
 
 struct es_local {
-    pthread_mutex_t lock; /* guards what follows */
-    struct es_map map;    /* key -> record */
+    pthread_mutex_t lock;     /* guards what follows */
+    struct es_map map;        /* key -> record */
+    struct es_kind_set kinds; /* those of records and answers, whoever asked for them */
     uint64_t revision, uids;
     struct es_cache *caches[CACHES_MAX];
     struct es_watch_sink sinks[CACHES_MAX];
@@ -53,7 +57,7 @@ struct change {
 
 static char *record_key(const struct es_kind *kind, const char *ns, const char *name)
 {
-    return es_strf("%s/%s/%s", kind->kind, kind->namespaced ? ns : "", name);
+    return es_strf("%s.%s/%s/%s", kind->kind, kind->group, kind->namespaced ? ns : "", name);
 }
 
 static struct record *find_locked(struct es_local *l, const struct es_kind *kind, const char *ns,
@@ -117,25 +121,20 @@ static void note_locked(struct es_local *l, const struct record *r, enum es_watc
     l->noted++;
 }
 
-static bool label_selector_matches(const char *selector, const json_t *object)
+/* What a watch of metadata sends of an object. */
+static json_t *metadata_of(const json_t *object)
 {
-    /* Only "key=value" is used by the controllers. */
-    const char *eq = selector ? strchr(selector, '=') : NULL;
-    char key[256];
-
-    if (!eq)
-        return true;
-    snprintf(key, sizeof key, "%.*s", (int)(eq - selector), selector);
-    return es_streq(es_obj_str(object, "metadata", "labels", key), eq + 1);
+    return json_pack("{s:O?,s:O?,s:o?}", "apiVersion", json_object_get(object, "apiVersion"), "kind",
+                     json_object_get(object, "kind"), "metadata",
+                     json_deep_copy(json_object_get(object, "metadata")));
 }
 
 static void tell(const struct es_cache *cache, const struct es_watch_sink *sink, enum es_watch_event event,
                  const json_t *object)
 {
-    json_t *copy = json_deep_copy(object);
-    const struct es_cache_opts *opts = es_cache_opts_of(cache);
+    json_t *copy = es_cache_opts_of(cache)->metadata_only ? metadata_of(object) : json_deep_copy(object);
 
-    if (event == ES_WATCH_SET && !label_selector_matches(opts->label_selector, object))
+    if (event == ES_WATCH_SET && !es_cache_selects(cache, object))
         event = ES_WATCH_GONE;
     if (copy)
         sink->event(sink->ctx, event, copy);
@@ -172,7 +171,7 @@ static void tell_pending_locked(struct es_local *l)
             l->pending_tail = &l->pending;
         pthread_mutex_unlock(&l->lock);
         for (size_t i = 0; i < count; i++)
-            if (es_cache_opts_of(l->caches[i])->kind == c->kind)
+            if (es_kind_same(es_cache_opts_of(l->caches[i])->kind, c->kind))
                 tell(l->caches[i], &l->sinks[i], c->event, c->object);
         change_free(c);
         pthread_mutex_lock(&l->lock);
@@ -224,11 +223,13 @@ static int insert_locked(struct es_local *l, const struct es_kind *kind, json_t 
     }
     if (r)
         r->key = record_key(kind, es_obj_namespace(object), es_obj_name(object));
-    if (!r || !r->key || stamp_locked(l, object) < 0 || es_map_put(&l->map, r->key, r, NULL) < 0) {
+    if (r)
+        r->kind = es_kind_set_put(&l->kinds, kind);
+    if (!r || !r->key || !r->kind || stamp_locked(l, object) < 0 ||
+        es_map_put(&l->map, r->key, r, NULL) < 0) {
         record_free(r);
         return ES_E_NOMEM;
     }
-    r->kind = kind;
     r->object = json_incref(object);
     *ret = r;
     return 0;
@@ -520,7 +521,7 @@ static struct change *list_locked(const struct es_local *l, const struct es_kind
     struct record *r;
 
     for (size_t pos = 0; (r = es_map_next(&l->map, &pos));) {
-        struct change *c = r->kind == kind ? change_new(r, ES_WATCH_SET) : NULL;
+        struct change *c = es_kind_same(r->kind, kind) ? change_new(r, ES_WATCH_SET) : NULL;
         if (c) {
             c->next = list;
             list = c;
@@ -561,6 +562,49 @@ static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
     return 0;
 }
 
+/* Waits until nobody tells, which is the only time when the list may change. */
+static void house_unwatch(void *self, struct es_cache *cache)
+{
+    struct es_local *l = self;
+
+    pthread_mutex_lock(&l->lock);
+    while (!begin_telling_locked(l, UINT64_MAX))
+        ;
+    tell_pending_locked(l);
+    for (size_t i = 0; i < l->cache_count; i++)
+        if (l->caches[i] == cache) {
+            l->cache_count--;
+            l->caches[i] = l->caches[l->cache_count];
+            l->sinks[i] = l->sinks[l->cache_count];
+        }
+    end_telling_locked(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* A folder has no definitions to look up. What esod does not know by itself it
+ * takes for a namespaced resource with the plural that most have. */
+static int house_resolve(void *self, const char *api_version, const char *kind, const struct es_kind **ret,
+                         struct es_error *err)
+{
+    struct es_local *l = self;
+    char group[ES_API_NAME_MAX], version[ES_API_NAME_MAX], plural[2 * ES_API_NAME_MAX];
+    const struct es_kind *known = es_kind_find(api_version, kind);
+
+    if (!es_kind_split(api_version, group, version))
+        return es_error_set(err, ES_E_INVALID, "apiVersion \"%.100s\" is none", api_version);
+    int n = snprintf(plural, sizeof plural, "%ss", kind);
+    for (int i = 0; i < n && i < (int)sizeof plural; i++)
+        plural[i] = (char)tolower((unsigned char)plural[i]);
+    struct es_kind guess = {group, version, plural, kind, true, ES_HOLDS_PLAIN};
+    pthread_mutex_lock(&l->lock);
+    const struct es_kind *own = es_kind_set_put(&l->kinds, known ? known : &guess);
+    pthread_mutex_unlock(&l->lock);
+    if (!own)
+        return es_error_nomem(err);
+    *ret = own;
+    return 0;
+}
+
 static void house_stop(void *self)
 {
     struct es_local *l = self;
@@ -577,6 +621,7 @@ static void house_free(void *self)
     for (size_t pos = 0; (r = es_map_next(&l->map, &pos));)
         record_free(r);
     es_map_fini(&l->map);
+    es_kind_set_fini(&l->kinds);
     pthread_cond_destroy(&l->progress);
     pthread_mutex_destroy(&l->lock);
     free(l);
@@ -589,7 +634,9 @@ static const struct es_house local_house = {
     .patch = house_patch,
     .remove = house_remove,
     .sa_token = house_sa_token,
+    .resolve = house_resolve,
     .watch = house_watch,
+    .unwatch = house_unwatch,
     .stop = house_stop,
     .free = house_free,
 };
@@ -673,7 +720,7 @@ void es_local_each(struct es_local *l, const struct es_kind *kind,
     pthread_mutex_lock(&l->lock);
     struct record **list = calloc(l->map.count + 1, sizeof(struct record *));
     for (size_t pos = 0; list && (r = es_map_next(&l->map, &pos));)
-        if (r->kind == kind)
+        if (es_kind_same(r->kind, kind))
             list[n++] = r;
     if (list)
         qsort(list, n, sizeof(struct record *), order_by_key);

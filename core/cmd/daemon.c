@@ -12,8 +12,10 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .ns = c->ns,
                               .store_requeue_ms = c->store_requeue_ms,
                               .flood_gate = c->flood_gate,
+                              .metric_labels = c->metric_labels,
                               .secret_stores = c->secret_stores,
-                              .cluster_stores = c->cluster_stores};
+                              .cluster_stores = c->cluster_stores,
+                              .generic_targets = c->generic_targets};
 }
 
 /* What every request was, for /metrics. */

@@ -10,10 +10,11 @@
 #include "core/cluster/kube_house.h"
 #include "core/cmd/cmd.h"
 #include "core/cmd/daemon.h"
+#include "core/cmd/figures.h"
 #include "core/cmd/load.h"
+#include "core/cmd/pages.h"
 #include "core/cmd/version.h"
 #include "core/ops/process.h"
-#include "core/ops/server.h"
 
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
@@ -23,52 +24,38 @@ static const char usage[] =
     "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
     "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong.\n";
 
+/* A setting that names a file which is not there is a wrong setting. */
+static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
+{
+    struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
+    int rc = es_kube_config_load(ret, &where, err);
+
+    return rc == ES_E_NOT_FOUND ? err->code = ES_E_CONFIG : rc;
+}
+
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
     const struct es_config *c = d->config;
-    struct es_kube_config *kube_config = NULL;
+    struct es_kube_config *login = NULL;
     struct es_kube *kube = NULL;
-    struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
     struct es_kube_opts how = {
         .qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
     struct es_kube_house_opts house = {.ns = c->ns};
 
-    int rc = es_kube_config_load(&kube_config, &where, err);
-    if (rc == ES_E_NOT_FOUND) /* a file that is not there is a wrong setting */
-        rc = err->code = ES_E_CONFIG;
+    int rc = load_login(&login, c, err);
     if (rc < 0)
         return rc;
-    es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(kube_config)));
-    rc = es_kube_new(&kube, d->http, kube_config, &how, err);
+    es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(login)));
+    rc = es_kube_new(&kube, d->http, login, &how, err);
     return rc < 0 ? rc : es_cluster_new_kube(ret, kube, &house, err);
 }
 
-static void note_refusals(const struct es_registry *r, struct es_buf *notes)
+static int open_pages(struct es_daemon *d, struct es_pages **ret, struct es_error *err)
 {
-    const struct es_plugin_refusal *refusals;
-    size_t count = es_registry_refusals(r, &refusals);
+    struct es_kube_config *login = NULL;
+    int rc = d->config->metrics_auth ? load_login(&login, d->config, err) : 0;
 
-    for (size_t i = 0; i < count; i++)
-        es_buf_addf(notes, "optional plugin %s: %s\n", refusals[i].name, refusals[i].reason);
-}
-
-struct readiness {
-    struct es_daemon *daemon;
-    bool running; /* atomic */
-};
-
-static bool is_ready(void *ctx, struct es_buf *notes)
-{
-    struct readiness *r = ctx;
-    struct es_error err = ES_ERROR_INIT;
-    bool ready = __atomic_load_n(&r->running, __ATOMIC_ACQUIRE);
-
-    if (es_cluster_trouble(r->daemon->env.cluster, &err))
-        es_buf_addf(notes, "%s\n", err.text);
-    else if (!ready)
-        es_buf_adds(notes, "the first lists are still being read\n");
-    note_refusals(r->daemon->env.registry, notes);
-    return ready;
+    return rc < 0 ? rc : es_pages_new(ret, d, login, err);
 }
 
 /* The signals arrive here, not in some thread that holds a lock. */
@@ -104,8 +91,7 @@ static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
     snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
 }
 
-static int serve(struct es_daemon *d, struct readiness *readiness, const sigset_t *signals,
-                 struct es_error *err)
+static int serve(struct es_daemon *d, struct es_pages *pages, const sigset_t *signals, struct es_error *err)
 {
     char trouble[ES_ERROR_TEXT_MAX] = "";
 
@@ -114,7 +100,7 @@ static int serve(struct es_daemon *d, struct readiness *readiness, const sigset_
         if (rc < 0)
             return rc;
         bool ready = es_engine_ready(d->engine);
-        __atomic_store_n(&readiness->running, ready, __ATOMIC_RELEASE);
+        es_pages_tick(pages, ready);
         log_trouble(d, trouble);
         int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
         if (number) {
@@ -134,16 +120,9 @@ static void log_ignored(const struct es_config *c)
 /* Everything from the cluster on; the transport and the plugins are there. */
 static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_error *err)
 {
-    const struct es_config *c = d->config;
-    struct readiness readiness = {.daemon = d};
-    struct es_server_opts pages = {.metrics_addr = c->metrics_addr,
-                                   .live_addr = c->live_addr,
-                                   .metrics = d->metrics,
-                                   .ready = is_ready,
-                                   .ctx = &readiness};
-    struct es_engine_opts engine = {.workers = (int)c->concurrent};
+    struct es_engine_opts engine = {.workers = (int)d->config->concurrent};
     struct es_cluster *cluster = NULL;
-    struct es_server *server = NULL;
+    struct es_pages *pages = NULL;
 
     int rc = es_process_metrics(d->metrics, err);
     if (rc == 0)
@@ -151,10 +130,12 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_er
     if (rc == 0)
         rc = es_daemon_start(d, cluster, &engine, err);
     if (rc == 0)
-        rc = es_server_new(&server, &pages, err);
+        rc = es_figures_register(d, err);
     if (rc == 0)
-        rc = serve(d, &readiness, signals, err);
-    es_server_free(server);
+        rc = open_pages(d, &pages, err);
+    if (rc == 0)
+        rc = serve(d, pages, signals, err);
+    es_pages_free(pages);
     return rc;
 }
 

@@ -17,7 +17,9 @@
 #include "core/plugin/pool.h"
 #include "core/plugin/registry.h"
 
+struct es_generic_watches;
 struct es_store_table;
+struct es_tally;
 
 enum es_controller_id { ES_EXTERNAL_SECRET, ES_SECRET_STORE, ES_CLUSTER_SECRET_STORE, ES_CONTROLLERS };
 
@@ -28,6 +30,7 @@ struct es_settings {
     bool flood_gate;                    /* only stores that are Ready are asked */
     bool secret_stores, cluster_stores; /* which store controllers run */
     bool generic_targets;
+    bool metric_labels;      /* app.kubernetes.io labels of objects in their series */
     int64_t pass_timeout_ms; /* of the provider calls of one pass; 0: 5 min */
 };
 
@@ -41,6 +44,8 @@ struct es_env {
     struct es_pool *pool;
     struct es_metrics *metrics;
     struct es_store_table *store_table;
+    struct es_generic_watches *generic;
+    struct es_tally *tally;
     int64_t started_mono_ms;
     const bool *cancelled; /* set when passes in flight have to end */
 

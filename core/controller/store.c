@@ -8,6 +8,7 @@
 #include "core/controller/controller.h"
 #include "core/controller/status.h"
 #include "core/controller/store_table.h"
+#include "core/controller/tally.h"
 #include "core/kube/obj.h"
 
 #define VALIDATION_DEADLINE_MS 60000
@@ -18,6 +19,7 @@ struct check {
     const struct es_kind *kind;
     const struct es_store *store;
     const char *component;
+    enum es_tally_ready ready; /* what this pass has found; for the metrics */
 };
 
 static void say(struct check *c, enum es_event_type type, const char *reason, const char *message)
@@ -53,6 +55,7 @@ static int read_interval(const json_t *object, int64_t fallback_ms, int64_t *ret
 static int write_condition(struct check *c, const char *capabilities, const struct es_condition *ready,
                            struct es_error *err)
 {
+    c->ready = es_streq(ready->status, "True") ? ES_TALLY_TRUE : ES_TALLY_FALSE;
     json_t *status =
         json_pack("{s:o}", "conditions",
                   es_status_conditions(c->store->object, ready, c->env->clock->unix_ms(c->env->clock->ctx)));
@@ -146,19 +149,36 @@ static int validate(struct check *c, struct es_error *err)
     return refuse(c, "unable to validate store", err);
 }
 
+static void count(struct check *c, int rc, int64_t started_ns)
+{
+    es_tally_count(c->env->tally,
+                   &(struct es_tally_pass){.kind = c->kind->namespaced ? ES_TALLY_SECRET_STORE
+                                                                       : ES_TALLY_CLUSTER_SECRET_STORE,
+                                           .ns = c->store->ns,
+                                           .name = c->store->name,
+                                           .object = c->store->object,
+                                           .duration_ns = es_mono_ns() - started_ns,
+                                           .failed = rc < 0,
+                                           .ready = c->ready});
+}
+
 static int reconcile(struct es_env *env, const struct es_kind *kind, const char *component, const char *ns,
                      const char *name, struct es_outcome *ret, struct es_error *err)
 {
     struct check c = {.env = env, .kind = kind, .component = component};
-    int64_t interval_ms = 0;
+    int64_t interval_ms = 0, started_ns = es_mono_ns();
     int rc = es_store_get(env, kind, ns, name, &c.store, err);
 
     ret->after_ms = -1;
-    if (rc == ES_E_NOT_FOUND)
+    if (rc == ES_E_NOT_FOUND) {
+        es_tally_gone(env->tally, kind->namespaced ? ES_TALLY_SECRET_STORE : ES_TALLY_CLUSTER_SECRET_STORE,
+                      ns, name, 0);
         return 0;
+    }
     if (rc < 0)
         return rc;
     if (!es_store_is_ours(env, c.store) || es_obj_deleting(c.store->object)) {
+        count(&c, 0, started_ns);
         es_store_release(env, c.store);
         return 0;
     }
@@ -169,6 +189,7 @@ static int reconcile(struct es_env *env, const struct es_kind *kind, const char 
         rc = validate(&c, err);
     if (rc == 0)
         ret->after_ms = interval_ms;
+    count(&c, rc, started_ns);
     es_store_release(env, c.store);
     return rc;
 }

@@ -29,8 +29,8 @@ static json_t *template_data(const struct es_values *values)
     return data;
 }
 
-static int render(struct es_env *env, const char *what, const char *key, const json_t *text,
-                  const struct es_values *values, struct es_blob *ret, struct es_error *err)
+int es_template_text(struct es_env *env, const char *what, const char *key, const json_t *text,
+                     const struct es_values *values, struct es_blob *ret, struct es_error *err)
 {
     const struct es_services *services = es_registry_services(env->registry);
     const char *source = json_is_string(text) ? json_string_value(text) : "";
@@ -64,7 +64,7 @@ static int render_strings(struct es_env *env, const char *what, const json_t *so
         return es_error_nomem(err);
     json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
         struct es_blob out = {0};
-        int rc = render(env, what, key, text, values, &out, err);
+        int rc = es_template_text(env, what, key, text, values, &out, err);
         json_t *value = rc == 0 ? json_stringn(out.ptr ? (const char *)out.ptr : "", out.len) : NULL;
         es_blob_fini(&out);
         if (rc < 0)
@@ -85,7 +85,7 @@ static int render_data(struct es_env *env, const json_t *source, const struct es
 
     json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
         struct es_blob out = {0};
-        int rc = render(env, "target.template.data", key, text, values, &out, err);
+        int rc = es_template_text(env, "target.template.data", key, text, values, &out, err);
         if (rc == 0 && es_values_move(ret, key, &out) < 0)
             rc = es_error_nomem(err);
         es_blob_fini(&out);

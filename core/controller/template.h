@@ -14,6 +14,16 @@
 /* *ret_has: there is a template and *ret was filled (es_template_fini it). */
 int es_template_render(struct es_env *env, const json_t *external_secret, const struct es_values *values,
                        struct es_rendered_template *ret, bool *ret_has, struct es_error *err);
+/* The template of a target of any kind, as steps for es_manifest_shape: templateFrom
+ * in its order, then data. *ret_steps stays NULL when there is neither. Each text is
+ * rendered once: a value that reads like a template stays a value. */
+int es_template_steps(struct es_env *env, const json_t *external_secret, const struct es_values *values,
+                      json_t **ret_steps, struct es_error *err);
+
+/* One text (a JSON string). `what` and `key` say in errors where it stands. */
+int es_template_text(struct es_env *env, const char *what, const char *key, const json_t *text,
+                     const struct es_values *values, struct es_blob *ret, struct es_error *err);
+
 void es_template_fini(struct es_rendered_template *t);
 
 #endif

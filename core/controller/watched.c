@@ -7,7 +7,9 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/controller/controller.h"
+#include "core/controller/generic_watch.h"
 #include "core/controller/store_table.h"
+#include "core/controller/tally.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
@@ -75,6 +77,18 @@ static void store_term(struct es_terms *t, const char *ns, const json_t *ref)
         term(t, "store", cluster ? "" : ns, name);
 }
 
+static void target_term(struct es_terms *t, const char *ns, const json_t *kept)
+{
+    char text[ES_GENERIC_TERM_MAX];
+    const json_t *manifest = es_obj_at(kept, "spec", "target", "manifest");
+
+    if (manifest)
+        es_terms_add(t, es_generic_term(text, es_obj_str(manifest, "apiVersion"),
+                                        es_obj_str(manifest, "kind"), ns, es_target_name(kept)));
+    else
+        term(t, "target", ns, es_target_name(kept));
+}
+
 static void index_external_secret(const json_t *kept, struct es_terms *t)
 {
     static const char *const lists[] = {"data", "dataFrom"};
@@ -82,7 +96,7 @@ static void index_external_secret(const json_t *kept, struct es_terms *t)
     json_t *entry;
     size_t i;
 
-    term(t, "target", ns, es_target_name(kept));
+    target_term(t, ns, kept);
     store_term(t, ns, es_obj_at(kept, "spec", "secretStoreRef"));
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
         json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry)
@@ -252,8 +266,11 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     };
 
     env->store_table = es_store_table_new();
-    if (!env->store_table)
+    env->generic = es_generic_watches_new(env);
+    if (!env->store_table || !env->generic)
         return es_error_nomem(err);
+    if (env->metrics && es_tally_new(&env->tally, env->metrics, env->settings.metric_labels, err) < 0)
+        return err->code;
     for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
         if (!plan[i].wanted)
             continue;
@@ -270,4 +287,8 @@ void es_controllers_fini(struct es_env *env)
 {
     es_store_table_free(env->store_table);
     env->store_table = NULL;
+    es_generic_watches_free(env->generic);
+    env->generic = NULL;
+    es_tally_free(env->tally);
+    env->tally = NULL;
 }

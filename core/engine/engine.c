@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/engine/work_metrics.h"
 #include "core/kube/obj.h"
 
 #define DEFAULT_WORKERS 16
@@ -20,18 +21,19 @@
 #define TRIM_AFTER 200
 #define TRIM_PAD ((size_t)64 * 1024)
 
-static const double pass_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                      0.5,   1,      2.5,   5,    10,    30,   60};
-
 struct es_engine {
     struct es_env *env;
     struct es_queue *queue;
-    pthread_t workers[WORKERS_MAX];
+    struct es_work_metrics *metrics;
+    struct worker {
+        struct es_engine *engine;
+        int number;
+        pthread_t thread;
+    } workers[WORKERS_MAX];
     int wanted, running; /* only the main thread */
     bool cancelled;      /* atomic; env->cancelled points here */
     int64_t next_sweep_ms;
     uint64_t trimmed_at; /* the queue's count of additions then */
-    struct es_metric *passes, *failures, *seconds;
 };
 
 /* Stores before what reads from them. */
@@ -51,11 +53,13 @@ static void enqueue(void *ctx, enum es_controller_id id, const char *ns, const c
 
 /* ---- a worker ---- */
 
-static void count_pass(struct es_engine *e, const struct es_controller *c, const char *result,
-                       int64_t started_ns)
+static enum es_work_result result_of(int rc, const struct es_outcome *outcome)
 {
-    es_metric_add(e->passes, (const char *const[]){c->name, result}, 1);
-    es_metric_observe(e->seconds, (const char *const[]){c->name}, (double)(es_mono_ns() - started_ns) / 1e9);
+    if (rc < 0)
+        return ES_WORK_ERROR;
+    if (outcome->after_ms < 0)
+        return ES_WORK_SUCCESS;
+    return outcome->after_ms ? ES_WORK_REQUEUE_AFTER : ES_WORK_REQUEUE;
 }
 
 /* That esod ends, or that somebody else was quicker, is nobody's mistake. */
@@ -67,12 +71,12 @@ static enum es_log_level level_of(const struct es_error *err)
 static void log_failure(const struct es_controller *c, const char *ns, const char *name,
                         const struct es_error *err, int64_t delay_ms)
 {
-    es_log(level_of(err), c->logger, "the pass failed and will be repeated", ES_F_STR("namespace", ns),
-           ES_F_STR("name", name), ES_F_STR("error", err->text), ES_F_STR("kind", es_code_name(err->code)),
-           ES_F_MS("retryMs", delay_ms));
+    es_log(level_of(err), c->logger, "the pass failed and will be repeated", ES_F_STR("controller", c->name),
+           ES_F_STR("namespace", ns), ES_F_STR("name", name), ES_F_STR("error", err->text),
+           ES_F_STR("kind", es_code_name(err->code)), ES_F_MS("retryMs", delay_ms));
 }
 
-static void work_on(struct es_engine *e, struct es_work *work)
+static void work_on(struct es_engine *e, int worker, struct es_work *work)
 {
     const struct es_controller *c = &es_controllers[work->kind];
     struct es_outcome outcome = {.after_ms = -1};
@@ -81,10 +85,10 @@ static void work_on(struct es_engine *e, struct es_work *work)
     const char *name = es_key_split(work->key, ns);
     int64_t started_ns = es_mono_ns();
 
+    es_work_began(e->metrics, worker, work);
     int rc = c->reconcile(e->env, ns, name, &outcome, &err);
+    es_work_ended(e->metrics, worker, result_of(rc, &outcome));
     if (rc < 0) {
-        count_pass(e, c, "error", started_ns);
-        es_metric_add(e->failures, (const char *const[]){c->name}, 1);
         int64_t at_least_ms = rc == ES_E_RETRY ? err.retry_after_ms : 0;
         /* The key lives until the work is handed back. */
         char *key = es_mem_strdup(work->key);
@@ -94,7 +98,6 @@ static void work_on(struct es_engine *e, struct es_work *work)
         es_mem_free(key);
         return;
     }
-    count_pass(e, c, outcome.after_ms >= 0 ? "requeue_after" : "success", started_ns);
     es_log(ES_DEBUG, c->logger, "pass", ES_F_STR("namespace", ns), ES_F_STR("name", name),
            ES_F_INT("us", (es_mono_ns() - started_ns) / 1000), ES_F_MS("againInMs", outcome.after_ms));
     es_queue_done(e->queue, work, outcome.after_ms, outcome.calm ? ES_LANE_CALM : lane_of(work->kind));
@@ -102,11 +105,11 @@ static void work_on(struct es_engine *e, struct es_work *work)
 
 static void *worker(void *arg)
 {
-    struct es_engine *e = arg;
+    struct worker *w = arg;
     struct es_work work;
 
-    while (es_queue_take(e->queue, &work))
-        work_on(e, &work);
+    while (es_queue_take(w->engine->queue, &work))
+        work_on(w->engine, w->number, &work);
     return NULL;
 }
 
@@ -118,7 +121,9 @@ static int start_workers(struct es_engine *e, struct es_error *err)
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, WORKER_STACK);
     while (e->running < e->wanted && rc == 0) {
-        rc = pthread_create(&e->workers[e->running], &attr, worker, e);
+        struct worker *w = &e->workers[e->running];
+        *w = (struct worker){.engine = e, .number = e->running};
+        rc = pthread_create(&w->thread, &attr, worker, w);
         if (rc == 0)
             e->running++;
     }
@@ -135,18 +140,18 @@ static bool is_busy(void *ctx)
     return es_queue_busy(e->queue);
 }
 
-static void register_metrics(struct es_engine *e)
+static int count_work(struct es_engine *e, struct es_error *err)
 {
-    static const char *const labels[] = {"controller", "result"};
-    struct es_metrics *m = e->env->metrics;
+    static const char *names[ES_CONTROLLERS]; /* the same every time */
+    struct es_work_metrics_opts opts = {.metrics = e->env->metrics,
+                                        .queue = e->queue,
+                                        .workers = e->wanted,
+                                        .controllers = names,
+                                        .controller_count = ES_CONTROLLERS};
 
-    e->passes = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_total",
-                                  "Passes by controller and result.", labels, 2, NULL, 0);
-    e->failures = es_metrics_family(m, ES_COUNTER, "controller_runtime_reconcile_errors_total",
-                                    "Passes that failed, by controller.", labels, 1, NULL, 0);
-    e->seconds = es_metrics_family(m, ES_HISTOGRAM, "controller_runtime_reconcile_time_seconds",
-                                   "Duration of a pass, by controller.", labels, 1, pass_seconds,
-                                   sizeof pass_seconds / sizeof *pass_seconds);
+    for (int i = 0; i < ES_CONTROLLERS; i++)
+        names[i] = es_controllers[i].name;
+    return es_work_metrics_new(&e->metrics, &opts, err);
 }
 
 int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_engine_opts *opts,
@@ -168,10 +173,11 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
     env->enqueue = enqueue;
     env->enqueue_ctx = e;
     env->cancelled = &e->cancelled;
-    register_metrics(e);
     struct es_events_opts events = {
         .cluster = env->cluster, .metrics = env->metrics, .busy = is_busy, .busy_ctx = e};
-    int rc = es_events_new(&env->events, &events, err);
+    int rc = count_work(e, err);
+    if (rc == 0)
+        rc = es_events_new(&env->events, &events, err);
     if (rc == 0)
         rc = es_controllers_init(env, err);
     if (rc < 0) {
@@ -249,7 +255,7 @@ void es_engine_stop(struct es_engine *e, int64_t grace_ms)
         es_cluster_stop(e->env->cluster);
     }
     for (int i = 0; i < e->running; i++)
-        pthread_join(e->workers[i], NULL);
+        pthread_join(e->workers[i].thread, NULL);
     e->running = 0;
     es_events_free(e->env->events, in_time ? EVENTS_GRACE_MS : 0);
     e->env->events = NULL;
@@ -262,6 +268,7 @@ void es_engine_free(struct es_engine *e)
         return;
     es_events_free(e->env->events, 0);
     e->env->events = NULL;
+    es_work_metrics_free(e->metrics);
     es_queue_free(e->queue);
     free(e);
 }

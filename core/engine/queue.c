@@ -37,6 +37,9 @@ struct es_queue {
     struct es_map map; /* id -> item */
     struct heap lanes[ES_LANES];
     uint64_t serial, added, retried;
+    struct {
+        uint64_t added, retried;
+    } kinds[ES_QUEUE_KINDS];
     size_t running, calm_running, calm_workers;
     bool stopped;
 };
@@ -168,7 +171,7 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
 {
     char id[768];
     int n = snprintf(id, sizeof id, "%c%s", 'A' + kind, key);
-    if (n < 0 || n >= (int)sizeof id)
+    if (n < 0 || n >= (int)sizeof id || kind < 0 || kind >= ES_QUEUE_KINDS)
         return NULL;
     struct item *i = es_map_get(&q->map, id);
     if (i)
@@ -191,6 +194,7 @@ static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, e
     i->due_ms = due_ms;
     i->lane = lane;
     i->serial = q->serial++;
+    q->kinds[i->kind].added++;
     if (heap_add(&q->lanes[lane], i) < 0)
         return ES_E_NOMEM;
     pthread_cond_signal(&q->wake);
@@ -220,6 +224,7 @@ int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms
             forget_locked(q, i);
     } else if (due < i->due_ms || lane < i->lane) {
         heap_remove(&q->lanes[i->lane], i);
+        q->kinds[i->kind].added--; /* it waits already */
         rc = schedule_locked(q, i, due < i->due_ms ? due : i->due_ms, lane < i->lane ? lane : i->lane);
     }
 out:
@@ -354,6 +359,7 @@ int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_lea
     if (i->failures < 30)
         i->failures++;
     q->retried++;
+    q->kinds[i->kind].retried++;
     finish_locked(q, i, delay, lane);
     pthread_mutex_unlock(&q->lock);
     return delay;
@@ -373,14 +379,21 @@ void es_queue_stats(struct es_queue *q, struct es_queue_stats *ret)
     pthread_mutex_lock(&q->lock);
     int64_t now = now_ms(q);
     *ret = (struct es_queue_stats){.running = q->running, .added = q->added, .retried = q->retried};
+    for (int kind = 0; kind < ES_QUEUE_KINDS; kind++) {
+        ret->kinds[kind].added = q->kinds[kind].added;
+        ret->kinds[kind].retried = q->kinds[kind].retried;
+    }
     for (int lane = 0; lane < ES_LANES; lane++)
         for (size_t i = 0; i < q->lanes[lane].count; i++) {
-            int64_t waited = now - q->lanes[lane].items[i]->due_ms;
+            const struct item *item = q->lanes[lane].items[i];
+            int64_t waited = now - item->due_ms;
             if (waited < 0) {
                 ret->delayed++;
                 continue;
             }
             ret->waiting++;
+            ret->kinds[item->kind].waiting++;
+            ret->kinds[item->kind].calm += lane == ES_LANE_CALM;
             if (waited > ret->oldest_ms)
                 ret->oldest_ms = waited;
         }

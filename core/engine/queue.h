@@ -29,7 +29,7 @@ struct es_queue_opts {
 struct es_queue *es_queue_new(const struct es_queue_opts *opts);
 void es_queue_free(struct es_queue *q); /* no worker may be inside; NULL is fine */
 
-/* `kind` is a small number of the caller's. delay_ms 0: at once. 0 or ES_E_NOMEM. */
+/* `kind` is a number of the caller's below ES_QUEUE_KINDS. delay_ms 0: at once. 0 or ES_E_NOMEM. */
 int es_queue_add(struct es_queue *q, int kind, const char *key, int64_t delay_ms, enum es_lane lane);
 
 struct es_work {
@@ -57,12 +57,19 @@ void es_queue_stop(struct es_queue *q);
 /* Is work due and waiting that is not calm? */
 bool es_queue_busy(struct es_queue *q);
 
+#define ES_QUEUE_KINDS 16
+
 struct es_queue_stats {
     size_t waiting; /* due now */
     size_t delayed; /* due later */
     size_t running;
     uint64_t added, retried;
     int64_t oldest_ms; /* how long the first due entry has waited */
+    struct {
+        size_t waiting, calm; /* due now; calm ones among them */
+        uint64_t added;       /* times that an entry came to wait; not those that found it waiting */
+        uint64_t retried;
+    } kinds[ES_QUEUE_KINDS];
 };
 void es_queue_stats(struct es_queue *q, struct es_queue_stats *ret);
 

@@ -127,6 +127,18 @@ int es_http_single_lane(struct es_http *h, enum es_http_single which, struct es_
     return rc;
 }
 
+int64_t es_http_beat_ms(struct es_http *h)
+{
+    int64_t oldest = es_lane_beat_ms(h->shared);
+
+    pthread_mutex_lock(&h->lock);
+    for (int i = 0; i < ES_HTTP_SINGLE_LANES; i++)
+        if (h->single[i] && es_lane_beat_ms(h->single[i]) < oldest)
+            oldest = es_lane_beat_ms(h->single[i]);
+    pthread_mutex_unlock(&h->lock);
+    return oldest;
+}
+
 void es_http_stats(struct es_http *h, struct es_http_stats *ret)
 {
     const struct es_http_counters *c = &h->counters;

@@ -159,4 +159,8 @@ struct es_http_stats {
 };
 void es_http_stats(struct es_http *h, struct es_http_stats *ret);
 
+/* When each of the transport's threads has last come by (monotonic ms), the one
+ * that is longest ago. They come by every ten seconds at least. */
+int64_t es_http_beat_ms(struct es_http *h);
+
 #endif

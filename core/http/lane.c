@@ -22,6 +22,7 @@ struct es_lane {
     CURLM *multi;
     CURLSH *share; /* TLS sessions */
     pthread_t thread;
+    int64_t beat_ms; /* atomic */
     bool started;
 
     pthread_mutex_t lock; /* guards what follows, and the fields of exchanges that say so */
@@ -362,11 +363,17 @@ static void cancel_all(struct es_lane *lane)
     }
 }
 
+int64_t es_lane_beat_ms(const struct es_lane *lane)
+{
+    return __atomic_load_n(&lane->beat_ms, __ATOMIC_RELAXED);
+}
+
 static void *run(void *arg)
 {
     struct es_lane *lane = arg;
 
     for (;;) {
+        __atomic_store_n(&lane->beat_ms, es_mono_ms(), __ATOMIC_RELAXED);
         pthread_mutex_lock(&lane->lock);
         bool stopping = lane->stopping, quitting = lane->quitting;
         pthread_mutex_unlock(&lane->lock);
@@ -430,6 +437,7 @@ int es_lane_new(struct es_lane **ret, const struct es_lane_opts *opts, struct es
     if (!lane)
         return es_error_nomem(err);
     lane->opts = *opts;
+    lane->beat_ms = es_mono_ms();
     pthread_mutex_init(&lane->lock, NULL);
     if (set_up_curl(lane) < 0 || start_thread(lane) < 0) {
         es_lane_free(lane);

@@ -25,6 +25,9 @@ struct es_lane_opts {
 /* Texts of `opts` must outlive the lane. */
 int es_lane_new(struct es_lane **ret, const struct es_lane_opts *opts, struct es_error *err);
 
+/* When its thread last came by (monotonic): it does so every ten seconds at least. */
+int64_t es_lane_beat_ms(const struct es_lane *lane);
+
 /* Everything in flight ends with ES_E_CANCELLED, and so does what comes later. */
 void es_lane_stop(struct es_lane *lane);
 void es_lane_free(struct es_lane *lane); /* stops and joins; NULL is fine */

@@ -286,7 +286,7 @@ static void add_header(struct wire *w, const char *name, const char *value)
 /* Secrets hold them, and a TokenRequest is answered with one. */
 static bool is_about_secrets(const struct es_kube_call *call)
 {
-    return call->kind == &es_kind_secret || es_streq(call->subresource, "token");
+    return (call->kind && call->kind->holds != ES_HOLDS_NONE) || es_streq(call->subresource, "token");
 }
 
 static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call *call, const char *url,
@@ -406,6 +406,8 @@ static int refuse(const struct es_kube_call *call, const struct es_http_response
     if (len && es_kube_parse(&status, body, len, NULL) < 0)
         status = NULL;
     int rc = es_kube_refusal(status, res->status, es_http_retry_after_ms(res, es_unix_ms()), err);
+    if (kind && kind->holds == ES_HOLDS_PLAIN)
+        es_kube_refusal_by_fields(status, err);
     /* A resource that is not served has no Status. */
     if (err && rc == ES_E_NOT_FOUND && !status && kind && *kind->group) {
         es_error_set(err, rc, "the API server has no %s.%s/%s; is its CRD installed?", kind->plural,

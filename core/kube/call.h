@@ -57,6 +57,10 @@ int es_kube_parse(json_t **ret, const char *text, size_t len, struct es_error *e
 /* What a refusal means. `status`: the metav1.Status, or NULL. */
 int es_kube_refusal(const json_t *status, int http_status, int64_t retry_after_ms, struct es_error *err);
 
+/* The same about an object that holds secrets in the clear: when its content was
+ * refused, the text names fields and reasons, and nothing that was sent. */
+void es_kube_refusal_by_fields(const json_t *status, struct es_error *err);
+
 /* Walks the elements of "items" in the text of a List without parsing the
  * whole of it. Start with *at = 0. Returns 1 and the element's place, 0 at the
  * end, ES_E_INTERNAL when the text is no such list. `ret_depth`: how deep the

@@ -1,4 +1,5 @@
 /* What the API server means when it says no. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/text.h"
@@ -129,6 +130,55 @@ int es_kube_refusal(const json_t *status, int http_status, int64_t retry_after_m
         err->retry_after_ms = retry_after_ms > 0 ? retry_after_ms : 0;
     }
     return code;
+}
+
+static void add_causes(struct es_buf *out, const json_t *status)
+{
+    json_t *cause;
+    size_t i;
+
+    json_array_foreach (es_obj_at(status, "details", "causes"), i, cause) {
+        const char *field = es_obj_str(cause, "field"), *reason = es_obj_str(cause, "reason");
+        es_buf_addf(out, "%s%s (%s)", i ? ", " : ": ", *field ? field : "the object",
+                    *reason ? reason : "no reason");
+    }
+}
+
+/* Go says of which type the field is: "... into Go struct field ConfigMap.data of
+ * type string". What stands before that may be the value. */
+static void add_type(struct es_buf *out, const char *message)
+{
+    static const char lead[] = " into Go struct field ", middle[] = " of type ";
+    const char *field = strstr(message, lead);
+    const char *type = field ? strstr(field, middle) : NULL;
+
+    if (!type)
+        return;
+    field += sizeof lead - 1;
+    type += sizeof middle - 1;
+    es_buf_addf(out, ": %.*s has to be of type %.*s", (int)strcspn(field, " "), field,
+                (int)strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789[]"), type);
+}
+
+void es_kube_refusal_by_fields(const json_t *status, struct es_error *err)
+{
+    static const char gate[] = "admission webhook \"";
+    const char *message = es_obj_str(status, "message");
+    struct es_buf text;
+
+    bool webhook = es_str_starts(message, gate);
+    if (!err || (err->code != ES_E_INVALID && !webhook))
+        return;
+    es_buf_init(&text, ES_ERROR_TEXT_MAX);
+    if (webhook)
+        es_buf_addf(&text, "admission webhook \"%.*s\" denied the request",
+                    (int)strcspn(message + sizeof gate - 1, "\""), message + sizeof gate - 1);
+    else
+        es_buf_addf(&text, "the API server refused the content (%s)", es_obj_str(status, "reason"));
+    add_causes(&text, status);
+    add_type(&text, message);
+    snprintf(err->text, sizeof err->text, "%s", es_buf_str(&text));
+    es_buf_fini(&text);
 }
 
 int es_kube_parse(json_t **ret, const char *text, size_t len, struct es_error *err)

@@ -45,12 +45,28 @@ const struct es_setting es_settings_table[] = {
      "true", ES_FOR_RUN, 0, 0, "Serve ClusterSecretStores."},
     {"enable-flood-gate", "enableFloodGate", ES_SET_BOOLEAN, AT(flood_gate), "true",
      ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "Ask a store for values only while its Ready condition is True."},
+    {"unsafe-allow-generic-targets", "unsafeAllowGenericTargets", ES_SET_BOOLEAN, AT(generic_targets),
+     "false", ES_FOR_RUN, 0, 0,
+     "Serve target.manifest: objects of other kinds than Secret, where values stand in the clear."},
     {"client-qps", "clientQPS", ES_SET_NUMBER, AT(client_qps), "0", ES_FOR_RUN, 0, 1000000,
      "Requests per second to the API server. 0: no limit here, the API server has its own."},
     {"client-burst", "clientBurst", ES_SET_INTEGER, AT(client_burst), "100", ES_FOR_RUN, 1, 1000000,
      "Requests at once before client-qps limits."},
     {"metrics-addr", "metricsAddr", ES_SET_TEXT, AT(metrics_addr), ":8080", ES_FOR_RUN, 0, 0,
      "Where /metrics is served. 0: nowhere."},
+    {"metrics-secure", "metricsSecure", ES_SET_BOOLEAN, AT(metrics_secure), "false", ES_FOR_RUN, 0, 0,
+     "Serve /metrics over TLS."},
+    {"metrics-cert-dir", "metricsCertDir", ES_SET_PATH, AT(metrics_cert_dir), "", ES_FOR_RUN, 0, 0,
+     "Where the certificate for /metrics is; read again when it changes. Default: a self-signed one is "
+     "made."},
+    {"metrics-cert-name", "metricsCertName", ES_SET_TEXT, AT(metrics_cert_name), "tls.crt", ES_FOR_RUN, 0, 0,
+     "The certificate's file in metrics-cert-dir."},
+    {"metrics-key-name", "metricsKeyName", ES_SET_TEXT, AT(metrics_key_name), "tls.key", ES_FOR_RUN, 0, 0,
+     "The key's file in metrics-cert-dir."},
+    {"metrics-auth", "metricsAuth", ES_SET_BOOLEAN, AT(metrics_auth), "false", ES_FOR_RUN, 0, 0,
+     "Serve /metrics only to bearer tokens whose user may get the URL /metrics. Needs metrics-secure."},
+    {"enable-extended-metric-labels", "enableExtendedMetricLabels", ES_SET_BOOLEAN, AT(metric_labels),
+     "false", ES_FOR_RUN, 0, 0, "Give the series of objects their app.kubernetes.io labels."},
     {"live-addr", "liveAddr", ES_SET_TEXT, AT(live_addr), ":8082", ES_FOR_RUN, 0, 0,
      "Where /healthz and /readyz are served. 0: nowhere."},
     {"shutdown-grace", "shutdownGrace", ES_SET_DURATION, AT(shutdown_grace_ms), "10s", ES_FOR_RUN, 0, DAY_MS,
@@ -284,6 +300,15 @@ static int find_runner(struct es_config *c, struct es_error *err)
     return c->runner ? 0 : es_error_nomem(err);
 }
 
+static int check_metrics(const struct es_config *c, struct es_error *err)
+{
+    if (c->metrics_auth && !c->metrics_secure)
+        return es_error_set(err, ES_E_CONFIG,
+                            "--metrics-auth requires --metrics-secure; bearer tokens over plaintext HTTP is "
+                            "not allowed");
+    return 0;
+}
+
 int es_config_load(struct es_config *ret, unsigned command, int *argc, char **argv, struct es_error *err)
 {
     const char *file = es_config_file_flag(*argc, argv);
@@ -304,6 +329,8 @@ int es_config_load(struct es_config *ret, unsigned command, int *argc, char **ar
         rc = add_default_path(ret, err);
     if (rc == 0)
         rc = find_runner(ret, err);
+    if (rc == 0)
+        rc = check_metrics(ret, err);
     if (rc < 0)
         es_config_fini(ret);
     return rc;

@@ -21,13 +21,15 @@ struct es_config {
     const char *config; /* the file that was read, or NULL */
     const char *kubeconfig, *context, *ns;
     const char *metrics_addr, *live_addr;
+    const char *metrics_cert_dir, *metrics_cert_name, *metrics_key_name;
+    bool metrics_secure, metrics_auth, metric_labels;
     const char *controller_class;
     const char *log_level, *log_time, *log_format;
     int64_t concurrent;
     double client_qps;
     int64_t client_burst;
     int64_t store_requeue_ms, shutdown_grace_ms;
-    bool cluster_stores, secret_stores, flood_gate;
+    bool cluster_stores, secret_stores, flood_gate, generic_targets;
     const char *runner;          /* esod-plugin-runner: beside the program, or where it was to be installed */
     enum es_isolation isolation; /* of plugins whose entry says nothing: PROCESS or NONE */
 

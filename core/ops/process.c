@@ -11,7 +11,7 @@
 #include "core/base/clock.h"
 
 /* Families, registered once; there is one process. */
-static struct es_metric *resident, *cpu, *threads, *open_fds, *start_time;
+static struct es_metric *resident, *virtual_size, *cpu, *threads, *open_fds, *max_fds, *start_time;
 
 static void set(struct es_metric *m, double value)
 {
@@ -28,6 +28,8 @@ static void read_status(void)
     while (fgets(line, sizeof line, f)) {
         if (strncmp(line, "VmRSS:", 6) == 0)
             set(resident, strtod(line + 6, NULL) * 1024);
+        else if (strncmp(line, "VmSize:", 7) == 0)
+            set(virtual_size, strtod(line + 7, NULL) * 1024);
         else if (strncmp(line, "Threads:", 8) == 0)
             set(threads, strtod(line + 8, NULL));
     }
@@ -55,8 +57,11 @@ static void count_fds(void)
 static void collect(void *ctx)
 {
     struct rusage usage;
+    struct rlimit files;
 
     (void)ctx;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        set(max_fds, (double)files.rlim_cur);
     read_status();
     count_fds();
     if (getrusage(RUSAGE_SELF, &usage) == 0)
@@ -67,7 +72,11 @@ int es_process_metrics(struct es_metrics *m, struct es_error *err)
 {
     resident = es_metrics_family(m, ES_GAUGE, "process_resident_memory_bytes",
                                  "Resident memory size in bytes.", NULL, 0, NULL, 0);
-    cpu = es_metrics_family(m, ES_GAUGE, "process_cpu_seconds_total",
+    virtual_size = es_metrics_family(m, ES_GAUGE, "process_virtual_memory_bytes",
+                                     "Virtual memory size in bytes.", NULL, 0, NULL, 0);
+    max_fds = es_metrics_family(m, ES_GAUGE, "process_max_fds", "Ceiling of open file descriptors.", NULL, 0,
+                                NULL, 0);
+    cpu = es_metrics_family(m, ES_COUNTER, "process_cpu_seconds_total",
                             "User and system CPU time spent in seconds.", NULL, 0, NULL, 0);
     threads = es_metrics_family(m, ES_GAUGE, "process_threads", "Threads of the process.", NULL, 0, NULL, 0);
     open_fds = es_metrics_family(m, ES_GAUGE, "process_open_fds", "Open file descriptors.", NULL, 0, NULL, 0);

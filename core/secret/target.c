@@ -8,6 +8,7 @@
 #include "core/secret/gotext.h"
 #include "core/secret/hash.h"
 #include "core/secret/ownership.h"
+#include "core/secret/tree.h"
 
 /* What the API server takes for all values of a Secret together. It would say so
  * itself, but neither how large this one is nor what to do. */
@@ -142,115 +143,17 @@ static json_t *new_secret(const json_t *es)
                      "name", es_target_name(es), "namespace", es_obj_namespace(es), "type", "Opaque");
 }
 
-/* jansson's own copies lose members without a word when memory runs out, and
- * what is lost here would be taken out of the Secret. Strings and numbers are
- * shared: nobody changes them in place. */
-static json_t *copy_value(json_t *value);
-
-static json_t *copy_object(const json_t *object, const char *left_out)
-{
-    json_t *copy = json_object();
-    const char *name;
-    json_t *value;
-
-    json_object_foreach ((json_t *)object, name, value) {
-        if (left_out && es_streq(name, left_out))
-            continue;
-        if (json_object_set_new_nocheck(copy, name, copy_value(value)) < 0) {
-            json_decref(copy);
-            return NULL;
-        }
-    }
-    return copy;
-}
-
-static json_t *copy_array(const json_t *array)
-{
-    json_t *copy = json_array();
-    size_t i;
-    json_t *one;
-
-    json_array_foreach (array, i, one) {
-        if (json_array_append_new(copy, copy_value(one)) < 0) {
-            json_decref(copy);
-            return NULL;
-        }
-    }
-    return copy;
-}
-
-static json_t *copy_value(json_t *value)
-{
-    if (json_is_object(value))
-        return copy_object(value, NULL);
-    return json_is_array(value) ? copy_array(value) : json_incref(value);
-}
-
-/* The existing Secret without managedFields. */
+/* Items of a list come without apiVersion and kind. */
 static json_t *copy_secret(const json_t *existing)
 {
-    json_t *copy = copy_object(existing, "metadata");
-    json_t *meta = copy_object(es_obj_at(existing, "metadata"), "managedFields");
+    json_t *copy = es_tree_copy_sendable(existing);
 
-    if (json_object_set_new_nocheck(copy, "metadata", meta) < 0 ||
-        json_object_set_new_nocheck(copy, "apiVersion", json_string("v1")) < 0 ||
+    if (json_object_set_new_nocheck(copy, "apiVersion", json_string("v1")) < 0 ||
         json_object_set_new_nocheck(copy, "kind", json_string("Secret")) < 0) {
         json_decref(copy);
         return NULL;
     }
     return copy;
-}
-
-/* The object at `name`, put there when something else or nothing is. */
-static json_t *member_object(json_t *parent, const char *name)
-{
-    json_t *member = json_object_get(parent, name);
-
-    if (json_is_object(member))
-        return member;
-    member = json_object();
-    return json_object_set_new(parent, name, member) < 0 ? NULL : member;
-}
-
-static void remove_fields(json_t *from, const json_t *fields)
-{
-    const char *field;
-    json_t *unused;
-
-    json_object_foreach ((json_t *)fields, field, unused)
-        if (es_str_starts(field, "f:"))
-            json_object_del(from, field + 2);
-}
-
-/* What this ExternalSecret wrote the last time goes; what it still wants comes
- * back right after. Thus whatever a template no longer names disappears. */
-static int remove_stale(struct shaping *s)
-{
-    char manager[ES_FIELD_MANAGER_MAX];
-    json_t *meta = es_obj_at(s->object, "metadata");
-    size_t i;
-    const json_t *entry;
-    int rc = es_field_manager(manager, es_obj_name(s->es), s->err);
-
-    if (rc < 0)
-        return rc;
-    json_array_foreach (es_obj_at(s->existing, "metadata", "managedFields"), i, entry) {
-        if (!es_streq(es_obj_str(entry, "manager"), manager))
-            continue;
-        const json_t *fields = es_obj_at(entry, "fieldsV1");
-        remove_fields(es_obj_at(s->object, "data"), es_obj_at(fields, "f:data"));
-        remove_fields(es_obj_at(meta, "labels"), es_obj_at(fields, "f:metadata", "f:labels"));
-        remove_fields(es_obj_at(meta, "annotations"), es_obj_at(fields, "f:metadata", "f:annotations"));
-    }
-    return 0;
-}
-
-static int copy_strings(json_t *meta, const char *name, const json_t *strings)
-{
-    if (json_object_size(strings) == 0)
-        return 0;
-    json_t *into = member_object(meta, name);
-    return into ? json_object_update(into, (json_t *)strings) : -1;
 }
 
 static int add_finalizers(struct shaping *s, json_t *meta)
@@ -286,7 +189,8 @@ static int apply_metadata(struct shaping *s)
         labels = s->rendered->labels;
         annotations = s->rendered->annotations;
     }
-    if (copy_strings(meta, "labels", labels) < 0 || copy_strings(meta, "annotations", annotations) < 0)
+    if (es_tree_add_strings(meta, "labels", labels) < 0 ||
+        es_tree_add_strings(meta, "annotations", annotations) < 0)
         return nomem(s);
     return s->rendered && add_finalizers(s, meta) < 0 ? nomem(s) : 0;
 }
@@ -334,7 +238,7 @@ static int apply_data(struct shaping *s)
     json_t *data = NULL;
 
     if (s->policy->keeps_others)
-        data = member_object(s->object, "data");
+        data = es_tree_member(s->object, "data");
     else if (json_object_set_new(s->object, "data", json_object()) == 0)
         data = json_object_get(s->object, "data");
     if (!data)
@@ -388,7 +292,7 @@ static int apply_type(struct shaping *s)
 
 static int apply_content(struct shaping *s)
 {
-    int rc = remove_stale(s);
+    int rc = s->existing ? es_tree_drop_stale(s->object, s->existing, s->es, s->err) : 0;
 
     if (rc == 0)
         rc = apply_metadata(s);
@@ -413,47 +317,16 @@ static int apply_marks(struct shaping *s, char hash[ES_SHA3_224_HEX_MAX])
     return 0;
 }
 
-/* Absent, null and empty are one to the API server. */
-static bool is_same_value(const json_t *a, const json_t *b)
-{
-    bool no_a = !a || json_is_null(a) || (json_is_object(a) && !json_object_size(a)) ||
-                (json_is_array(a) && !json_array_size(a));
-    bool no_b = !b || json_is_null(b) || (json_is_object(b) && !json_object_size(b)) ||
-                (json_is_array(b) && !json_array_size(b));
-    return no_a || no_b ? no_a == no_b : json_equal((json_t *)a, (json_t *)b);
-}
-
-static bool is_listed(const char *const *names, const char *name)
-{
-    while (*names && !es_streq(*names, name))
-        names++;
-    return *names;
-}
-
-/* Every member of `a` but the named ones is equal in `b`. */
-static bool is_part_of(const json_t *a, const json_t *b, const char *const *except)
-{
-    const char *name;
-    json_t *value;
-
-    json_object_foreach ((json_t *)a, name, value)
-        if (!is_listed(except, name) && !is_same_value(value, json_object_get(b, name)))
-            return false;
-    return true;
-}
-
 static bool is_same_metadata(const json_t *a, const json_t *b)
 {
     static const char *const except[] = {"managedFields", NULL};
-    const json_t *x = es_obj_at(a, "metadata"), *y = es_obj_at(b, "metadata");
-    return is_part_of(x, y, except) && is_part_of(y, x, except);
+    return es_tree_same_members(es_obj_at(a, "metadata"), es_obj_at(b, "metadata"), except);
 }
 
-/* Items of a list come without apiVersion and kind. */
 static bool is_same_content(const json_t *a, const json_t *b)
 {
     static const char *const except[] = {"apiVersion", "kind", "metadata", NULL};
-    return is_part_of(a, b, except) && is_part_of(b, a, except);
+    return es_tree_same_members(a, b, except);
 }
 
 static int compare(struct shaping *s, bool *differs)

@@ -191,6 +191,99 @@ static void test_long_label_values(void **state)
     es_metrics_free(m);
 }
 
+/* ---- samples that stand elsewhere ---- */
+
+struct elsewhere {
+    int opened, closed, pieces;
+    size_t samples; /* of family 0; family 1 has none */
+    size_t silent;  /* so many of its first ones are left out */
+};
+
+static void *open_elsewhere(void *ctx)
+{
+    struct elsewhere *e = ctx;
+    e->opened++;
+    return e;
+}
+
+static void close_elsewhere(void *ctx, void *view)
+{
+    struct elsewhere *e = ctx;
+    assert_ptr_equal(view, e);
+    e->closed++;
+}
+
+/* Three at a time. */
+static bool write_elsewhere(void *ctx, void *view, int which, size_t *pos, const struct es_metric *f,
+                            struct es_buf *out)
+{
+    struct elsewhere *e = ctx;
+    char name[32];
+
+    assert_ptr_equal(view, e);
+    e->pieces++;
+    for (int i = 0; i < 3 && which == 0 && *pos < e->samples; i++, ++*pos) {
+        snprintf(name, sizeof name, "n%zu\"", *pos);
+        if (*pos >= e->silent)
+            es_metric_sample(f, out, VALUES(name, "ns"), (double)*pos);
+    }
+    return which == 0 && *pos < e->samples;
+}
+
+static void test_samples_from_elsewhere(void **state)
+{
+    struct elsewhere e = {.samples = 4};
+    struct es_metric_source source = {
+        .open = open_elsewhere, .write = write_elsewhere, .close = close_elsewhere, .ctx = &e};
+    struct es_metrics *m = es_metrics_new();
+    (void)state;
+
+    assert_int_equal(es_metrics_source_family(m, &source, 0, ES_GAUGE, "b", "B.", two_labels, 2), 0);
+    assert_int_equal(es_metrics_source_family(m, &source, 1, ES_COUNTER, "empty", "E.", two_labels, 2), 0);
+    es_metric_set(es_metrics_family(m, ES_GAUGE, "a", "A.", NULL, 0, NULL, 0), NULL, 1);
+    es_metric_set(es_metrics_family(m, ES_GAUGE, "c", "C.", NULL, 0, NULL, 0), NULL, 3);
+    assert_written(m, "# HELP a A.\n# TYPE a gauge\na 1\n"
+                      "# HELP b B.\n# TYPE b gauge\n"
+                      "b{name=\"n0\\\"\",namespace=\"ns\"} 0\nb{name=\"n1\\\"\",namespace=\"ns\"} 1\n"
+                      "b{name=\"n2\\\"\",namespace=\"ns\"} 2\nb{name=\"n3\\\"\",namespace=\"ns\"} 3\n"
+                      "# HELP c C.\n# TYPE c gauge\nc 3\n");
+    assert_int_equal(e.opened, 1);
+    assert_int_equal(e.closed, 1);
+    assert_int_equal(e.pieces, 3);
+    e.silent = 3; /* the whole first piece */
+    assert_written(m, "# HELP a A.\n# TYPE a gauge\na 1\n"
+                      "# HELP b B.\n# TYPE b gauge\nb{name=\"n3\\\"\",namespace=\"ns\"} 3\n"
+                      "# HELP c C.\n# TYPE c gauge\nc 3\n");
+    e.samples = 0;
+    assert_written(m, "# HELP a A.\n# TYPE a gauge\na 1\n# HELP c C.\n# TYPE c gauge\nc 3\n");
+    es_metrics_free(m);
+}
+
+/* Whoever goes away in the middle of a page leaves nothing behind. */
+static void test_a_page_that_is_not_read_to_its_end(void **state)
+{
+    struct elsewhere e = {.samples = 100};
+    struct es_metric_source source = {
+        .open = open_elsewhere, .write = write_elsewhere, .close = close_elsewhere, .ctx = &e};
+    struct es_metrics *m = es_metrics_new();
+    struct es_buf out;
+    (void)state;
+
+    assert_int_equal(es_metrics_source_family(m, &source, 0, ES_GAUGE, "b", "B.", two_labels, 2), 0);
+    struct es_metrics_page *p = es_metrics_page_open(m);
+    es_buf_init(&out, TEXT_MAX);
+    assert_true(es_metrics_page_next(p, &out));
+    es_metrics_page_close(p);
+    assert_int_equal(e.pieces, 1);
+    assert_int_equal(e.closed, 1);
+    es_metrics_page_close(es_metrics_page_open(m));
+    assert_int_equal(e.opened, 1); /* nothing was asked for */
+    es_metrics_page_close(NULL);
+    assert_null(es_metrics_page_open(NULL));
+    es_buf_fini(&out);
+    es_metrics_free(m);
+}
+
 struct shared {
     struct es_metrics *metrics;
     struct es_metric *total, *time, *depth;
@@ -259,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_forget),
         cmocka_unit_test(test_a_hundred_thousand_label_sets),
         cmocka_unit_test(test_long_label_values),
+        cmocka_unit_test(test_samples_from_elsewhere),
+        cmocka_unit_test(test_a_page_that_is_not_read_to_its_end),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

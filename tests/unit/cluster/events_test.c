@@ -223,8 +223,47 @@ static void test_one_object_cannot_flood(void **state)
     es_event_record(events, &es_kind_external_secret, b, ES_EVENT_NORMAL, "Updated", "tests", "b");
     es_event_record(events, &es_kind_external_secret, about, ES_EVENT_NORMAL, "Updated", "others", "c");
     flush();
-    assert_int_equal(sent_count(), 25 + 2);
+    json_t *list = sent(), *e;
+    size_t i;
+    int64_t said = 0;
+    json_array_foreach (list, i, e)
+        said += es_obj_int(e, "count");
+    assert_int_equal(said, 25 + 2);
+    json_decref(list);
     json_decref(b);
+}
+
+/* Causes carry time stamps and request ids: they are not an Event object each. */
+static void test_what_differs_in_its_text_only_is_combined(void **state)
+{
+    char message[64];
+    (void)state;
+
+    for (int i = 0; i < 20; i++) {
+        snprintf(message, sizeof message, "request %d failed", i);
+        say("UpdateFailed", message);
+    }
+    say("UpdateFailed", "request 3 failed"); /* known: still its own */
+    say("Updated", "another reason");
+    flush();
+    json_t *list = sent(), *e;
+    size_t i;
+    int singles = 0, combined = 0;
+    json_array_foreach (list, i, e) {
+        const char *text = es_obj_str(e, "message");
+        bool is_combined = es_str_starts(text, "(combined from similar events): ");
+        singles += !is_combined;
+        combined += is_combined;
+        if (is_combined) {
+            assert_int_equal(es_obj_int(e, "count"), 11);
+            assert_string_equal(text, "(combined from similar events): request 19 failed");
+        } else if (es_streq(text, "request 3 failed")) {
+            assert_int_equal(es_obj_int(e, "count"), 2);
+        }
+    }
+    assert_int_equal(singles, 9 + 1);
+    assert_int_equal(combined, 1);
+    json_decref(list);
 }
 
 static void test_counting_spends_the_budget_too(void **state)
@@ -414,6 +453,7 @@ int main(void)
         WITH_EVENTS(test_an_expired_event_is_said_anew),
         WITH_EVENTS(test_cluster_scoped_objects_are_talked_about_in_default),
         WITH_EVENTS(test_one_object_cannot_flood),
+        WITH_EVENTS(test_what_differs_in_its_text_only_is_combined),
         WITH_EVENTS(test_counting_spends_the_budget_too),
         WITH_EVENTS(test_the_queue_has_an_end),
         WITH_EVENTS(test_messages_end_at_1024_bytes),

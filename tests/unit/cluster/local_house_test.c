@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/cluster/local_house.h"
+#include "core/cluster/shelf.h"
 
 #define ES (&es_kind_external_secret)
 #define SECRET (&es_kind_secret)
@@ -379,6 +380,93 @@ static void test_watches_hear_of_dependents(void **state)
     json_decref(owner);
 }
 
+static void test_watches_may_begin_late_and_end_early(void **state)
+{
+    (void)state;
+    diary[0] = '\0';
+    check_ok(es_cluster_start(cluster, &err), &err);
+    apply(ES, "ns", "before", "{'spec':{}}");
+    struct es_cache *cache = watch(ES, NULL, "");
+    assert_diary("ns/before");
+    apply(ES, "ns", "later", "{'spec':{}}");
+    assert_diary("ns/later");
+    es_cluster_unwatch(cluster, cache);
+    apply(ES, "ns", "unseen", "{'spec':{}}");
+    assert_diary("");
+    assert_int_equal(es_cache_count(watch(ES, NULL, "")), 3);
+}
+
+static void test_late_watches_have_a_ceiling(void **state)
+{
+    struct es_cache *caches[ES_SHELF_LOOSE_MAX], *more = NULL;
+    struct es_cache_opts opts = {.kind = SECRET};
+    (void)state;
+
+    check_ok(es_cluster_start(cluster, &err), &err);
+    for (int i = 0; i < ES_SHELF_LOOSE_MAX; i++)
+        caches[i] = watch(SECRET, NULL, "");
+    assert_int_equal(es_cluster_watch(cluster, &opts, &more, &err), ES_E_TOO_LARGE);
+    assert_string_equal(err.text, "more than 64 resources would be watched at once");
+    for (int i = 0; i < ES_SHELF_LOOSE_MAX; i++)
+        es_cluster_unwatch(cluster, caches[i]);
+    watch(SECRET, NULL, ""); /* there is room again */
+}
+
+/* Two caches of one kind: each hears of its own, and so do answers of writes. */
+static void test_two_caches_of_a_kind(void **state)
+{
+    (void)state;
+    diary[0] = '\0';
+    struct es_cache *red = watch(SECRET, "colour=red,kind", "red:");
+    check_ok(es_cluster_start(cluster, &err), &err);
+    struct es_cache *blue = watch(SECRET, "colour=blue", "blue:");
+    json_decref(create(SECRET, "ns", "r", "{'metadata':{'labels':{'colour':'red','kind':'x'}}}"));
+    json_decref(create(SECRET, "ns", "half", "{'metadata':{'labels':{'colour':'red'}}}"));
+    json_decref(create(SECRET, "ns", "b", "{'metadata':{'labels':{'colour':'blue'}}}"));
+    assert_diary("red:ns/r blue:ns/b");
+    assert_int_equal(es_cache_count(red), 1);
+    assert_int_equal(es_cache_count(blue), 1);
+}
+
+static void test_a_watch_of_metadata(void **state)
+{
+    struct es_cache_opts opts = {.kind = SECRET, .metadata_only = true, .changed = write_down, .ctx = ""};
+    struct es_cache *cache = NULL;
+    json_t *kept = NULL;
+    (void)state;
+
+    diary[0] = '\0';
+    check_ok(es_cluster_start(cluster, &err), &err);
+    check_ok(es_cluster_watch(cluster, &opts, &cache, &err), &err);
+    json_decref(create(SECRET, "ns", "s", "{'data':{'k':'dg=='}}"));
+    assert_diary("ns/s");
+    check_ok(es_cache_get(cache, "ns", "s", &kept, &err), &err);
+    assert_string_equal(es_obj_str(kept, "kind"), "Secret");
+    assert_null(json_object_get(kept, "data"));
+    json_decref(kept);
+}
+
+static void test_kinds_are_guessed(void **state)
+{
+    const struct es_kind *kind = NULL, *again = NULL;
+    (void)state;
+
+    check_ok(es_cluster_resolve(cluster, "v1", "Namespace", &kind, &err), &err);
+    assert_true(es_kind_same(kind, &es_kind_namespace));
+    assert_false(kind->namespaced);
+    check_ok(es_cluster_resolve(cluster, "example.com/v1", "Thing", &kind, &err), &err);
+    assert_string_equal(kind->plural, "things");
+    assert_true(kind->namespaced);
+    check_ok(es_cluster_resolve(cluster, "example.com/v1", "Thing", &again, &err), &err);
+    assert_ptr_equal(kind, again);
+    assert_int_equal(es_cluster_resolve(cluster, "a/b/c", "Thing", &kind, &err), ES_E_INVALID);
+
+    /* Kinds of one name in two groups are two. */
+    json_decref(create(kind, "ns", "a", NULL));
+    assert_int_equal(es_cluster_resolve(cluster, "example.org/v1", "Thing", &again, &err), 0);
+    json_decref(create(again, "ns", "a", NULL));
+}
+
 /* A sink may write: what it writes is told after what it was told. */
 static void write_back(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
 {
@@ -604,6 +692,32 @@ static void test_the_cache_agrees_after_a_storm(void **state)
     }
 }
 
+/* Watches come and go while others write. */
+static void test_watches_come_and_go_in_a_storm(void **state)
+{
+    pthread_t threads[THREADS];
+    unsigned seeds[THREADS];
+    (void)state;
+
+    check_ok(es_cluster_start(cluster, &err), &err);
+    for (unsigned i = 0; i < THREADS; i++) {
+        seeds[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, change_much, &seeds[i]), 0);
+    }
+    for (int i = 0; i < 50; i++) {
+        struct es_cache_opts opts = {.kind = SECRET, .label_selector = "managed=true", .digest = dawdle};
+        struct es_cache *cache = NULL;
+        check_ok(es_cluster_watch(cluster, &opts, &cache, &err), &err);
+        assert_true(es_cache_synced(cache));
+        es_cluster_unwatch(cluster, cache);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    size_t count = 0;
+    es_local_each(house, SECRET, count_one, &count);
+    assert_int_equal(es_cache_count(watch(SECRET, NULL, "")), count);
+}
+
 #define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -623,6 +737,11 @@ int main(void)
         WITH_HOUSE(test_a_dependent_may_have_a_finalizer),
         WITH_HOUSE(test_watches_see_everything),
         WITH_HOUSE(test_watches_hear_of_dependents),
+        WITH_HOUSE(test_watches_may_begin_late_and_end_early),
+        WITH_HOUSE(test_late_watches_have_a_ceiling),
+        WITH_HOUSE(test_two_caches_of_a_kind),
+        WITH_HOUSE(test_a_watch_of_metadata),
+        WITH_HOUSE(test_kinds_are_guessed),
         WITH_HOUSE(test_sinks_may_call_back),
         WITH_HOUSE(test_apply_keeps_what_others_wrote),
         WITH_HOUSE(test_applied_texts_are_read_as_v1),
@@ -631,6 +750,7 @@ int main(void)
         WITH_HOUSE(test_no_tokens_here),
         WITH_HOUSE(test_stopped),
         WITH_HOUSE(test_the_cache_agrees_after_a_storm),
+        WITH_HOUSE(test_watches_come_and_go_in_a_storm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

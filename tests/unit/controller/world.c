@@ -288,7 +288,8 @@ static void begin(void)
                                              .store_requeue_ms = 300000,
                                              .flood_gate = !options.no_flood_gate,
                                              .secret_stores = true,
-                                             .cluster_stores = !options.no_cluster_stores},
+                                             .cluster_stores = !options.no_cluster_stores,
+                                             .generic_targets = options.generic_targets},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
     world_env.registry = probe_registry(&services);

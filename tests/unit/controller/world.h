@@ -14,7 +14,7 @@
 /* ---- the process ---- */
 
 struct world_opts {
-    bool no_flood_gate, no_cluster_stores;
+    bool no_flood_gate, no_cluster_stores, generic_targets;
     int32_t maintenance;     /* of the probe; 0: maintained */
     uint64_t caps;           /* instead of its own; 0: reads, lists, concurrent, whole values */
     const char *fake_plugin; /* a file to load beside the probe, or NULL */

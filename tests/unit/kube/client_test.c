@@ -191,6 +191,38 @@ static void test_refusals(void **state)
     fake_api_free(api);
 }
 
+/* About objects that hold secrets in the clear, nothing that was sent is told. */
+static void test_refusals_of_secrets_in_the_clear(void **state)
+{
+    static const struct es_kind thing = {"example.com", "v1", "things", "Thing", true, ES_HOLDS_PLAIN};
+    static const struct {
+        const char *name;
+        int code;
+        const char *text;
+    } cases[] = {
+        {"fields", ES_E_INVALID,
+         "the API server refused the content (Invalid): spec.x (FieldValueInvalid), the object "
+         "(FieldValueRequired)"},
+        {"type", ES_E_INVALID,
+         "the API server refused the content (BadRequest): Thing.data has to be of type string"},
+        {"webhook", ES_E_DENIED, "admission webhook \"w.example.com\" denied the request"},
+        {"rights", ES_E_DENIED, "things is forbidden: User \"u\" cannot create resource \"things\""},
+    };
+    struct fake_api *api = fake_api_new("refusals", NULL, NULL);
+    json_t *obj = json_object();
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct es_error err = ES_ERROR_INIT;
+        assert_int_equal(es_kube_update(api->kube, &thing, "ns", cases[i].name, NULL, obj, "m", NULL, &err),
+                         cases[i].code);
+        assert_string_equal(err.text, cases[i].text);
+        assert_int_not_equal(err.http_status, 0);
+    }
+    json_decref(obj);
+    fake_api_free(api);
+}
+
 static void test_missing_crd(void **state)
 {
     struct fake_api *api = fake_api_new("answers", NULL, NULL);
@@ -482,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_writes),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refusals_of_secrets_in_the_clear),
         cmocka_unit_test(test_missing_crd),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_reset_connection),

@@ -289,6 +289,26 @@ QUOTING = {
 }
 
 
+def cause(field):
+    return {"causes": [{"field": field, "reason": "FieldValueInvalid", "message": 'Invalid value: "hunter2"'},
+                       {"reason": "FieldValueRequired", "message": "hunter2"}]}
+
+
+REFUSALS = {
+    "fields": status(422, 'Thing "a" is invalid: spec.x: Invalid value: "hunter2": no', details=cause("spec.x")),
+    "type": status(400, "Thing in version \"v1\" cannot be handled as a Thing: json: cannot unmarshal number 424242 "
+                        "into Go struct field Thing.data of type string"),
+    "webhook": status(403, 'admission webhook "w.example.com" denied the request: hunter2 is no good'),
+    "rights": status(403, 'things is forbidden: User "u" cannot create resource "things"'),
+}
+
+
+def refusals(r, n):
+    """/refusals by the object's name."""
+    answer = REFUSALS[r.path.rsplit("/", 1)[1]]
+    r.reply(answer["code"], answer)
+
+
 def answers(r, n):
     """/answers/CODE/REASON... through the namespace and the name."""
     code, reason = re.search(r"/namespaces/(\d+)/[a-z]+/(.*)$", r.path).groups()
@@ -365,6 +385,28 @@ def odd_lists(r, n):
 
 def text(r, n):
     r.reply(200, "ok", kind="text/plain")
+
+
+# --- discovery, and watches that begin late -----------------------------
+
+def resources(*rows):
+    return {"kind": "APIResourceList", "resources": [
+        {"name": name, "kind": kind, "namespaced": namespaced} for name, kind, namespaced in rows]}
+
+
+def late(r, n):
+    """Mice are known from the second question on; a watch sends one object, named by what was asked for."""
+    if r.watching:
+        name = "metadata" if "as=PartialObjectMetadata;" in r.headers["accept"] else "whole"
+        return r.stream(event("ADDED", name, 3), bookmark(7, end=True), hold=True)
+    if r.path == "/api/v1":
+        return r.reply(200, resources(("configmaps", "ConfigMap", True), ("nodes/status", "Node", False),
+                                      ("nodes", "Node", False)))
+    if r.path == "/apis/example.com/v1" and n > 0:
+        return r.reply(200, resources(("mice", "Mouse", True)))
+    if r.path == "/apis/example.com/v2":
+        return r.refuse(503, "starting")
+    r.refuse(404, "the server could not find the requested resource")
 
 
 # ------------------------------------------------------------------------

@@ -105,6 +105,7 @@ static void test_defaults(void **state)
     assert_string_equal(c->controller_class, "default");
     assert_int_equal(c->store_requeue_ms, 5 * 60 * 1000);
     assert_true(c->secret_stores && c->cluster_stores && c->flood_gate);
+    assert_false(c->generic_targets);
     assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
     assert_true(c->client_qps >= 0 && c->client_qps <= 0);
     assert_int_equal(c->client_burst, 100);
@@ -131,6 +132,7 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "enableSecretStoreReconciler: false\n"
                                  "enableClusterStoreReconciler: no\n"
                                  "enableFloodGate: false\n"
+                                 "unsafeAllowGenericTargets: true\n"
                                  "clientQPS: 12.5\n"
                                  "clientBurst: 20\n"
                                  "metricsAddr: 0\n"
@@ -139,7 +141,13 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "logLevel: debug\n"
                                  "logFormat: json\n"
                                  "logTime: iso8601\n"
-                                 "isolation: none\n";
+                                 "isolation: none\n"
+                                 "metricsSecure: true\n"
+                                 "metricsCertDir: /tls\n"
+                                 "metricsCertName: a.crt\n"
+                                 "metricsKeyName: a.key\n"
+                                 "metricsAuth: true\n"
+                                 "enableExtendedMetricLabels: true\n";
 
 static void test_every_key(void **state)
 {
@@ -156,6 +164,7 @@ static void test_every_key(void **state)
     assert_string_equal(c->controller_class, "mine");
     assert_int_equal(c->store_requeue_ms, 90000);
     assert_false(c->secret_stores || c->cluster_stores || c->flood_gate);
+    assert_true(c->generic_targets);
     assert_true(c->client_qps > 12.4 && c->client_qps < 12.6);
     assert_int_equal(c->client_burst, 20);
     assert_string_equal(c->metrics_addr, "0");
@@ -165,6 +174,10 @@ static void test_every_key(void **state)
     assert_string_equal(c->log_format, "json");
     assert_string_equal(c->log_time, "iso8601");
     assert_int_equal(c->isolation, ES_ISOLATION_NONE);
+    assert_true(c->metrics_secure && c->metrics_auth && c->metric_labels);
+    assert_string_equal(c->metrics_cert_dir, "/tls");
+    assert_string_equal(c->metrics_cert_name, "a.crt");
+    assert_string_equal(c->metrics_key_name, "a.key");
     unload(l);
 }
 
@@ -176,7 +189,9 @@ static void test_every_flag_overrides_the_file(void **state)
              "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True",
              "--enable-flood-gate=1", "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
              "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
-             "--zap-time-encoding=nano", "--isolation", "process");
+             "--zap-time-encoding=nano", "--isolation", "process", "--metrics-secure=false",
+             "--metrics-auth=false", "--metrics-cert-dir=", "--metrics-cert-name=tls.crt",
+             "--metrics-key-name", "b.key", "--enable-extended-metric-labels=false");
     const struct es_config *c = &l->config;
 
     (void)state;
@@ -197,6 +212,10 @@ static void test_every_flag_overrides_the_file(void **state)
     assert_string_equal(c->log_format, "console");
     assert_string_equal(c->log_time, "nano");
     assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
+    assert_false(c->metrics_secure || c->metrics_auth || c->metric_labels);
+    assert_null(c->metrics_cert_dir);
+    assert_string_equal(c->metrics_cert_name, "tls.crt");
+    assert_string_equal(c->metrics_key_name, "b.key");
     unload(l);
 }
 
@@ -359,6 +378,9 @@ static void test_wrong_flags(void **state)
     assert_refused(load(ES_FOR_RUN, "", "--plugin=", NULL), "--plugin: a plugin needs a name or a path");
     assert_refused(load(ES_FOR_PLUGINS, "", "--isolation=process,none", NULL),
                    "--isolation: \"process,none\" is neither process nor none");
+    assert_refused(
+        load(ES_FOR_RUN, "metricsAuth: true\n", "--metrics-secure=false", NULL),
+        "--metrics-auth requires --metrics-secure; bearer tokens over plaintext HTTP is not allowed");
 }
 
 static void test_unknown_flags_and_words_are_left_alone(void **state)

@@ -6,6 +6,7 @@
 #include "core/kube/obj.h"
 #include "core/secret/gotext.h"
 #include "core/secret/hash.h"
+#include "core/secret/manifest.h"
 #include "core/secret/target.h"
 
 /* Linked with --wrap: every allocation of our rooms, of jansson (through
@@ -212,6 +213,52 @@ static void test_shaping_a_frozen_target(void **state)
     end(&s);
 }
 
+/* Steps and object of a target of any kind. */
+static int shape_manifest(void *ctx)
+{
+    static const struct es_kind thing = {"example.com", "v1", "things", "Thing", true, ES_HOLDS_PLAIN};
+    static const char literal[] = "list: [1, {x: y}]\nsize: 2\n";
+    struct scene *s = ctx;
+    struct es_blob text = {(unsigned char *)(uintptr_t)literal, sizeof literal - 1};
+    struct es_manifest_change change = {0};
+    enum es_target_fault fault;
+    struct es_error err = ES_ERROR_INIT;
+    json_t *steps = json_array();
+    int rc = steps ? 0 : ES_E_NOMEM;
+
+    if (rc == 0)
+        rc = es_manifest_add_document(steps, "spec.deep[1].place", "literal", &text, "", &err);
+    if (rc == 0)
+        rc = es_manifest_add_value(steps, "Labels", "x", &(struct es_blob){(unsigned char *)"y", 1}, &err);
+    if (rc == 0)
+        rc = es_manifest_add_value(steps, "spec.port", "", &(struct es_blob){(unsigned char *)"8080", 4},
+                                   &err);
+    if (rc == 0)
+        rc = es_manifest_shape(&change, s->es, &thing, s->existing, &s->values,
+                               s->with_template ? steps : NULL, &fault, &err);
+    json_decref(steps);
+    if (rc < 0) {
+        assert_null(change.object);
+        return rc;
+    }
+    check_sameness(s, change.object);
+    return 0;
+}
+
+static void test_shaping_a_manifest(void **state)
+{
+    static const char *const policies[] = {"Owner", "CreateOrMerge"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        for (int variant = 0; variant < 4; variant++) {
+            struct scene s = scene_of(policies[i], variant & 1, variant & 2);
+            torture(shape_manifest, &s);
+            end(&s);
+        }
+    }
+}
+
 static int render_upper(void *ctx, const char *text, const json_t *data, struct es_buf *out,
                         struct es_error *err)
 {
@@ -303,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shaping_a_target),
         cmocka_unit_test(test_shaping_a_frozen_target),
+        cmocka_unit_test(test_shaping_a_manifest),
         cmocka_unit_test(test_shaping_values),
         cmocka_unit_test(test_hashing),
     };

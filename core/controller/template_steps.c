@@ -1,0 +1,210 @@
+/* target.template where the target is of any kind (spec: externalsecret, section 9).
+ *
+ * What ConfigMaps and Secrets give is collected first, as pairs, and then goes to
+ * the target's place pair by pair. */
+#include <string.h>
+
+#include "core/base/text.h"
+#include "core/controller/template.h"
+#include "core/kube/obj.h"
+#include "core/secret/manifest.h"
+
+struct filling {
+    struct es_env *env;
+    const char *ns;
+    const struct es_values *values;
+    json_t *steps;
+    struct es_error *err;
+};
+
+/* ---- ConfigMaps and Secrets ---- */
+
+struct source {
+    const struct es_kind *kind;
+    const char *member;  /* of templateFrom */
+    const char *missing; /* "error in configmap %s: missing key %s" */
+    const char *failure;
+};
+
+static const struct source config_map = {&es_kind_config_map, "configMap", "error in configmap",
+                                         "failed to merge configmap template: "};
+static const struct source secret = {&es_kind_secret, "secret", "error in secret",
+                                     "failed to merge secret template: "};
+
+/* The text at a key, as a JSON string; NULL when there is none. */
+static int read_item(const struct source *from, const json_t *object, const char *key, json_t **ret,
+                     struct es_error *err)
+{
+    json_t *value = json_object_get(json_object_get(object, "data"), key);
+    struct es_blob blob = {0};
+
+    if (!json_is_string(value))
+        return es_error_set(err, ES_E_CONFIG, "%s %s: missing key %s", from->missing, es_obj_name(object),
+                            key);
+    if (from->kind == &es_kind_config_map) {
+        *ret = json_incref(value);
+        return 0;
+    }
+    int rc =
+        es_base64_decode(&blob, ES_BASE64_STD, json_string_value(value), json_string_length(value), NULL);
+    *ret = rc == 0 ? json_stringn(blob.ptr ? (const char *)blob.ptr : "", blob.len) : NULL;
+    es_blob_fini(&blob);
+    return *ret ? 0
+                : es_error_set(err, ES_E_CONFIG, "%s %s: key %s is no text", from->missing,
+                               es_obj_name(object), key);
+}
+
+/* Adds what an item gives to `pairs`, as steps for data. */
+static int collect_item(struct filling *f, const struct source *from, const json_t *object,
+                        const json_t *item, const char *decoding, json_t *pairs)
+{
+    const char *key = es_obj_str(item, "key"), *as = es_obj_str(item, "templateAs");
+    struct es_blob out = {0};
+    json_t *text = NULL;
+    int rc = read_item(from, object, key, &text, f->err);
+
+    if (rc == 0)
+        rc = es_template_text(f->env, es_obj_name(object), key, text, f->values, &out, f->err);
+    if (rc == 0 && es_streq(as, "KeysAndValues")) {
+        rc = es_manifest_add_document(pairs, "", key, &out, decoding, f->err);
+    } else if (rc == 0 && *as && !es_streq(as, "Values")) {
+        rc =
+            es_error_set(f->err, ES_E_CONFIG, "unknown scope '%s': expected 'Values' or 'KeysAndValues'", as);
+    } else if (rc == 0) {
+        rc = es_blob_decode(&out, decoding, f->err);
+        if (rc < 0)
+            es_error_wrap(f->err, "failed to decode rendered template value for key %s: ", key);
+        else
+            rc = es_manifest_add_value(pairs, "", key, &out, f->err);
+    }
+    es_blob_fini(&out);
+    json_decref(text);
+    return rc;
+}
+
+static int collect(struct filling *f, const struct source *from, const json_t *entry, json_t *pairs)
+{
+    const json_t *ref = json_object_get(entry, from->member), *item;
+    const char *decoding = es_obj_str(entry, "valuesDecodingStrategy");
+    json_t *object = NULL;
+    size_t i;
+
+    if (!ref)
+        return 0;
+    int rc = es_cluster_get(f->env->cluster, from->kind, f->ns, es_obj_str(ref, "name"), &object, f->err);
+    if (rc == 0)
+        json_array_foreach (json_object_get(ref, "items"), i, item) {
+            rc = collect_item(f, from, object, item, decoding, pairs);
+            if (rc < 0)
+                break;
+        }
+    json_decref(object);
+    return rc < 0 ? es_error_wrap(f->err, "%s", from->failure) : 0;
+}
+
+static int put_pairs(struct filling *f, const char *target, const json_t *pairs)
+{
+    const json_t *pair;
+    size_t i;
+    int rc = 0;
+
+    json_array_foreach (pairs, i, pair) {
+        const json_t *text = json_object_get(pair, "text");
+        struct es_blob blob = {0};
+        if (es_blob_set(&blob, json_string_value(text), json_string_length(text)) < 0)
+            rc = es_error_nomem(f->err);
+        else
+            rc = es_manifest_add_value(f->steps, target, es_obj_str(pair, "key"), &blob, f->err);
+        es_blob_fini(&blob);
+        if (rc < 0)
+            return es_error_wrap(f->err, "failed to apply merged templates to path %s: ", target);
+    }
+    return 0;
+}
+
+static int add_sources(struct filling *f, const json_t *entry, const char *target)
+{
+    json_t *pairs = json_array();
+    int rc = pairs ? collect(f, &config_map, entry, pairs) : es_error_nomem(f->err);
+
+    if (rc == 0)
+        rc = collect(f, &secret, entry, pairs);
+    if (rc == 0)
+        rc = put_pairs(f, target, pairs);
+    json_decref(pairs);
+    return rc;
+}
+
+/* ---- literals and data ---- */
+
+static int add_literal(struct filling *f, const json_t *entry, const char *target)
+{
+    const json_t *literal = json_object_get(entry, "literal");
+    struct es_blob out = {0};
+
+    if (!literal)
+        return 0;
+    int rc =
+        es_template_text(f->env, "target.template.templateFrom", "literal", literal, f->values, &out, f->err);
+    if (rc == 0)
+        rc = es_manifest_add_document(f->steps, target, "target.template.templateFrom.literal", &out,
+                                      es_obj_str(entry, "valuesDecodingStrategy"), f->err);
+    es_blob_fini(&out);
+    return rc < 0 ? es_error_wrap(f->err, "failed to execute literal template: ") : 0;
+}
+
+static int add_from(struct filling *f, const json_t *from)
+{
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach (from, i, entry) {
+        const char *target = es_obj_str(entry, "target");
+        if (!*target)
+            target = "Data";
+        int rc = add_literal(f, entry, target);
+        if (rc == 0)
+            rc = add_sources(f, entry, target);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int add_data(struct filling *f, const json_t *data)
+{
+    const char *key;
+    json_t *text;
+
+    json_object_foreach ((json_t *)(uintptr_t)data, key, text) {
+        struct es_blob out = {0};
+        int rc = es_template_text(f->env, "target.template.data", key, text, f->values, &out, f->err);
+        if (rc == 0)
+            rc = es_manifest_add_value(f->steps, "", key, &out, f->err);
+        es_blob_fini(&out);
+        if (rc < 0)
+            return es_error_wrap(f->err, "failed to execute template.data: ");
+    }
+    return 0;
+}
+
+int es_template_steps(struct es_env *env, const json_t *es, const struct es_values *values,
+                      json_t **ret_steps, struct es_error *err)
+{
+    const json_t *template = es_obj_at(es, "spec", "target", "template");
+    const json_t *data = es_obj_at(template, "data"), *from = es_obj_at(template, "templateFrom");
+    struct filling f = {.env = env, .ns = es_obj_namespace(es), .values = values, .err = err};
+
+    if (!json_object_size(data) && !json_array_size(from))
+        return 0;
+    f.steps = json_array();
+    int rc = f.steps ? add_from(&f, from) : es_error_nomem(err);
+    if (rc == 0)
+        rc = add_data(&f, data);
+    if (rc < 0) {
+        json_decref(f.steps);
+        return rc;
+    }
+    *ret_steps = f.steps;
+    return 0;
+}
