@@ -24,6 +24,11 @@ int64_t es_mono_ms(void)
     return es_mono_ns() / 1000000;
 }
 
+int64_t es_boot_ms(void)
+{
+    return read_clock_ns(CLOCK_BOOTTIME) / 1000000;
+}
+
 int64_t es_unix_ms(void)
 {
     return read_clock_ns(CLOCK_REALTIME) / 1000000;

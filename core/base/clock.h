@@ -6,6 +6,9 @@
 
 int64_t es_mono_ms(void); /* monotonic, for deadlines and due times */
 int64_t es_mono_ns(void);
+/* Monotonic too, but counts the time that the machine was suspended: for
+ * promises to other machines. */
+int64_t es_boot_ms(void);
 int64_t es_unix_ms(void); /* wall clock, for what people and the API see */
 
 /* What decides about time and chance takes these instead of asking the

@@ -11,6 +11,7 @@
 struct es_cluster {
     const struct es_house *house;
     void *self;
+    const struct es_gate *gate; /* or NULL; set before es_cluster_start */
     struct es_shelf *shelf;
     bool started; /* constant once there is more than one thread */
 };
@@ -46,6 +47,19 @@ void es_cluster_free(struct es_cluster *c)
     c->house->free(c->self);
     es_shelf_free(c->shelf);
     free(c);
+}
+
+void es_cluster_set_gate(struct es_cluster *c, const struct es_gate *gate)
+{
+    c->gate = gate;
+    if (c->house->set_gate)
+        c->house->set_gate(c->self, gate);
+}
+
+int es_cluster_may_write(struct es_cluster *c, struct es_error *err)
+{
+    const char *why = es_gate_barred(c->gate);
+    return why ? es_error_set(err, ES_E_CANCELLED, "%s", why) : 0;
 }
 
 /* ---- watches ---- */
@@ -199,7 +213,9 @@ int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const ch
                       const char *manager, json_t **ret, struct es_error *err)
 {
     json_t *answer = NULL;
-    int rc = c->house->create(c->self, kind, ns, obj, manager, wanted(c, kind, &answer, ret), err);
+    int rc = es_cluster_may_write(c, err);
+    if (rc == 0)
+        rc = c->house->create(c->self, kind, ns, obj, manager, wanted(c, kind, &answer, ret), err);
     return rc < 0 ? rc : settle(c, kind, answer, true, ret);
 }
 
@@ -207,7 +223,9 @@ int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const ch
                       const json_t *obj, const char *manager, json_t **ret, struct es_error *err)
 {
     json_t *answer = NULL;
-    int rc = c->house->update(c->self, kind, ns, name, obj, manager, wanted(c, kind, &answer, ret), err);
+    int rc = es_cluster_may_write(c, err);
+    if (rc == 0)
+        rc = c->house->update(c->self, kind, ns, name, obj, manager, wanted(c, kind, &answer, ret), err);
     return rc < 0 ? rc : settle(c, kind, answer, true, ret);
 }
 
@@ -216,7 +234,9 @@ int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const cha
                      struct es_error *err)
 {
     json_t *answer = NULL;
-    int rc = c->house->patch(c->self, kind, ns, name, subresource, merge_patch, manager,
+    int rc = es_cluster_may_write(c, err);
+    if (rc == 0)
+        rc = c->house->patch(c->self, kind, ns, name, subresource, merge_patch, manager,
                              wanted(c, kind, &answer, ret), err);
     /* A patch is no compare-and-swap: the answer may hold somebody's edit that
      * the watch has not told us of yet. It must not pass unnoticed. */
@@ -230,7 +250,9 @@ int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, c
 
     if (!c->house->update_status)
         return es_error_set(err, ES_E_UNSUPPORTED, "there is no status to replace, only to patch");
-    int rc = c->house->update_status(c->self, kind, es_obj_namespace(obj), es_obj_name(obj), obj,
+    int rc = es_cluster_may_write(c, err);
+    if (rc == 0)
+        rc = c->house->update_status(c->self, kind, es_obj_namespace(obj), es_obj_name(obj), obj,
                                      wanted(c, kind, &answer, NULL), err);
     return rc < 0 ? rc : settle(c, kind, answer, false, NULL);
 }
@@ -251,7 +273,9 @@ static bool forget_removed(void *ctx, struct es_cache *cache)
 int es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                       const char *uid, struct es_error *err)
 {
-    int rc = c->house->remove(c->self, kind, ns, name, uid, err);
+    int rc = es_cluster_may_write(c, err);
+    if (rc == 0)
+        rc = c->house->remove(c->self, kind, ns, name, uid, err);
     /* Without a uid the entry may be that of a successor: left to the watch. */
     if ((rc == 0 || rc == ES_E_NOT_FOUND) && uid)
         es_shelf_each(c->shelf, forget_removed, &(struct removal){kind, ns, name, uid});

@@ -2,7 +2,20 @@
  *
  * Behind it stands a real API server (kube_house.h) or a folder of manifests
  * (local_house.h). All functions block and may be called on any thread. Codes
- * and texts are those of core/kube/client.h. */
+ * and texts are those of core/kube/client.h.
+ *
+ * The write gate. Where several replicas run, one of them writes: the one that
+ * can be sure of the lease at this moment (core/ops/election.h). Everything
+ * that writes passes the gate, which is asked twice: here, so that no work is
+ * done in vain, and by the transport when the first byte would leave
+ * (core/http/http.h), however long a request was queued, throttled or waiting
+ * for a connection. A barred write fails with ES_E_CANCELLED and has not
+ * happened. What neither can catch are bytes that the kernel had taken
+ * before the process was stopped for longer than the lease: an API server that
+ * reads them later compares the resourceVersion or uid that a write carries, so
+ * updates and deletions name one wherever they can. A write that goes anywhere
+ * else than through this file, such as a value pushed to a provider, asks
+ * es_cluster_may_write first. */
 #ifndef ES_CLUSTER_CLUSTER_H
 #define ES_CLUSTER_CLUSTER_H
 
@@ -11,6 +24,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/base/gate.h"
 #include "core/base/values.h"
 #include "core/cluster/cache.h"
 #include "core/kube/kind.h"
@@ -40,6 +54,9 @@ struct es_house {
     /* What apiVersion and kind stand for. The kind belongs to the house. */
     int (*resolve)(void *self, const char *api_version, const char *kind, const struct es_kind **ret,
                    struct es_error *err);
+    /* The house asks the gate at the last moment before a write. NULL: it has no
+     * such moment. */
+    void (*set_gate)(void *self, const struct es_gate *gate);
     /* Begins to feed the cache, until unwatch or stop. */
     int (*watch)(void *self, struct es_cache *cache, struct es_error *err);
     /* Returns when the cache is not fed any more. */
@@ -54,6 +71,13 @@ int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *
                    struct es_error *err);
 void es_cluster_stop(struct es_cluster *c); /* see es_house.stop */
 void es_cluster_free(struct es_cluster *c); /* ends the watches, frees the caches */
+
+/* The gate, which must outlive the cluster; without one everything may be
+ * written. Before es_cluster_start. */
+void es_cluster_set_gate(struct es_cluster *c, const struct es_gate *gate);
+
+/* 0, or ES_E_CANCELLED while this replica must not write. */
+int es_cluster_may_write(struct es_cluster *c, struct es_error *err);
 
 /* Creates a cache; what `opts` points to must live as long as it. Before
  * es_cluster_start it is fed from there on. Afterwards it is fed at once, on any
@@ -84,8 +108,9 @@ int es_cluster_resolve(struct es_cluster *c, const char *api_version, const char
 int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                    json_t **ret, struct es_error *err);
 
-/* Writes: before they return, an answer goes into those caches of the kind that
- * keep whole objects and whose selector fits. The others hear of it by their watch. */
+/* Writes: they pass the gate, and before they return, an answer goes into those
+ * caches of the kind that keep whole objects and whose selector fits. The others
+ * hear of it by their watch. */
 int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,
                       const char *manager, json_t **ret, struct es_error *err);
 int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,

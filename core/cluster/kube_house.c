@@ -131,6 +131,12 @@ static void house_unwatch(void *self, struct es_cache *cache)
     es_watch_free(watch); /* joins: not under the lock */
 }
 
+static void house_set_gate(void *self, const struct es_gate *gate)
+{
+    struct kube_house *h = self;
+    es_kube_set_gate(h->kube, gate);
+}
+
 static void house_stop(void *self)
 {
     struct kube_house *h = self;
@@ -158,6 +164,7 @@ static const struct es_house kube_house = {
     .remove = house_remove,
     .sa_token = house_sa_token,
     .resolve = house_resolve,
+    .set_gate = house_set_gate,
     .watch = house_watch,
     .unwatch = house_unwatch,
     .stop = house_stop,

@@ -10,7 +10,7 @@
 #include "core/ops/config.h"
 
 /* Exit codes, documented in docs/commands.md. */
-enum { ES_EXIT_OK = 0, ES_EXIT_FAILED = 1, ES_EXIT_USAGE = 2 };
+enum { ES_EXIT_OK = 0, ES_EXIT_FAILED = 1, ES_EXIT_USAGE = 2, ES_EXIT_LEADERSHIP_LOST = 3 };
 
 struct es_command {
     const char *name, *summary;

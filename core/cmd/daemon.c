@@ -76,6 +76,7 @@ void es_daemon_fini(struct es_daemon *d, int64_t grace_ms)
 {
     if (d->engine)
         es_engine_stop(d->engine, grace_ms);
+    es_election_stop(d->election);
     /* The watches tell the pool and the queue of changes until they are joined.
      * Closing a store may still talk to its backend, so the pool goes next,
      * while the transport works. */
@@ -87,6 +88,7 @@ void es_daemon_fini(struct es_daemon *d, int64_t grace_ms)
     es_engine_free(d->engine);
     es_controllers_fini(&d->env);
     es_registry_free(d->env.registry);
+    es_election_free(d->election);
     es_http_free(d->http);
     es_metrics_free(d->metrics);
     *d = (struct es_daemon){0};

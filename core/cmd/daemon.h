@@ -8,6 +8,7 @@
 #include "core/engine/engine.h"
 #include "core/http/http.h"
 #include "core/ops/config.h"
+#include "core/ops/election.h"
 
 struct es_daemon {
     const struct es_config *config;
@@ -15,6 +16,7 @@ struct es_daemon {
     struct es_http *http;
     struct es_env env; /* registry, pool and cluster among it */
     struct es_engine *engine;
+    struct es_election *election; /* NULL: this process works alone */
 };
 
 /* Transport and plugins. On failure there is nothing to clean up. */
@@ -24,7 +26,8 @@ int es_daemon_init(struct es_daemon *d, const struct es_config *config, struct e
 int es_daemon_start(struct es_daemon *d, struct es_cluster *take_cluster, const struct es_engine_opts *opts,
                     struct es_error *err);
 
-/* Everything down again, in the reverse order. */
+/* Everything down again, in the reverse order: the lease is given back as soon
+ * as nothing writes any more. */
 void es_daemon_fini(struct es_daemon *d, int64_t grace_ms);
 
 #endif

@@ -68,6 +68,8 @@ static bool is_ready(void *ctx, bool verbose, struct es_buf *notes)
         es_buf_addf(notes, "%s\n", err.text);
     else if (!ready)
         es_buf_adds(notes, "the first lists are still being read\n");
+    if (p->daemon->election)
+        es_election_describe(p->daemon->election, notes);
     note_refusals(env->registry, notes);
     return ready;
 }

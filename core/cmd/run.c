@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/cluster/kube_house.h"
 #include "core/cmd/cmd.h"
@@ -22,7 +24,8 @@
 static const char usage[] =
     "Usage: esod run [--config FILE] [FLAGS]\n\n"
     "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
-    "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong.\n";
+    "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
+    "3: another replica leads, or may.\n";
 
 /* A setting that names a file which is not there is a wrong setting. */
 static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
@@ -47,7 +50,44 @@ static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct 
         return rc;
     es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(login)));
     rc = es_kube_new(&kube, d->http, login, &how, err);
-    return rc < 0 ? rc : es_cluster_new_kube(ret, kube, &house, err);
+    if (rc == 0)
+        rc = es_cluster_new_kube(ret, kube, &house, err);
+    if (rc == 0 && d->election)
+        es_cluster_set_gate(*ret, es_election_gate(d->election));
+    return rc;
+}
+
+/* The main thread sleeps for a signal; the others have them all blocked. */
+static void wake_main(void *ctx)
+{
+    (void)ctx;
+    kill(getpid(), SIGUSR1);
+}
+
+/* A client of its own: what the workers ask for, and how fast they may, is
+ * nothing to the lease. */
+static int join_election(struct es_daemon *d, struct es_error *err)
+{
+    const struct es_config *c = d->config;
+    struct es_kube_config *login = NULL;
+    struct es_kube *kube = NULL;
+    struct es_kube_opts how = {
+        .timeout_ms = es_election_timeout_ms(c->lease_renew_ms), .user_agent = ES_USER_AGENT, .prompt = true};
+
+    if (!c->elect)
+        return 0;
+    int rc = load_login(&login, c, err);
+    if (rc < 0)
+        return rc;
+    struct es_election_opts opts = {.ns = c->lease_ns ? c->lease_ns : es_kube_config_namespace(login),
+                                    .name = c->lease_name,
+                                    .lease_ms = c->lease_ms,
+                                    .renew_ms = c->lease_renew_ms,
+                                    .retry_ms = c->lease_retry_ms,
+                                    .metrics = d->metrics,
+                                    .changed = wake_main};
+    rc = es_kube_new(&kube, d->http, login, &how, err);
+    return rc < 0 ? rc : es_election_new(&d->election, kube, &opts, err);
 }
 
 static int open_pages(struct es_daemon *d, struct es_pages **ret, struct es_error *err)
@@ -65,16 +105,17 @@ static sigset_t block_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1); /* wake_main */
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     return set;
 }
 
-/* Waits for a signal for a tick; its number, or 0. */
+/* Waits for a signal for a tick; the number of one that ends us, or 0. */
 static int wait_for_signal(const sigset_t *set, int64_t ms)
 {
     struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
     int n = sigtimedwait(set, NULL, &t);
-    return n > 0 ? n : 0;
+    return n > 0 && n != SIGUSR1 ? n : 0;
 }
 
 /* Says once what keeps the caches from filling, and again when it changes. */
@@ -91,23 +132,83 @@ static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
     snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
 }
 
-static int serve(struct es_daemon *d, struct es_pages *pages, const sigset_t *signals, struct es_error *err)
+/* The main thread's: what became of the election. */
+struct campaign {
+    struct es_daemon *daemon;
+    bool asked, leads, lost;
+};
+
+/* As client-go's recorder says it, about the Lease. */
+static void tell_of_lease(struct es_daemon *d, const char *what)
+{
+    const char *identity = es_election_identity(d->election);
+    json_t *lease = es_election_lease(d->election);
+    char *message = es_strf("%s %s", identity, what);
+
+    if (lease && message)
+        es_event_record(d->env.events, &es_kind_lease, lease, ES_EVENT_NORMAL, "LeaderElection", identity,
+                        message);
+    es_mem_free(message);
+    json_decref(lease);
+}
+
+static void lead(struct es_daemon *d)
+{
+    es_engine_lead(d->engine);
+    es_log(ES_INFO, "leaderelection", "this replica is the leader",
+           ES_F_STR("identity", es_election_identity(d->election)));
+    tell_of_lease(d, "became leader");
+}
+
+/* Runs for leader as soon as it could lead, and does as the election says. 1:
+ * something has changed. */
+static int follow_election(struct campaign *c, bool ready, struct es_error *err)
+{
+    struct es_daemon *d = c->daemon;
+
+    if (!d->election || !ready)
+        return 0;
+    if (!c->asked) {
+        c->asked = true;
+        return es_election_start(d->election, err);
+    }
+    enum es_election_state state = es_election_state(d->election);
+    c->lost = state == ES_LEADERSHIP_LOST;
+    if (state != ES_LEADER || c->leads)
+        return c->lost;
+    c->leads = true;
+    lead(d);
+    return 1;
+}
+
+static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
+                 const sigset_t *signals, struct es_error *err)
 {
     char trouble[ES_ERROR_TEXT_MAX] = "";
 
-    for (;;) {
+    while (!campaign->lost) {
         int rc = es_engine_tick(d->engine, err);
         if (rc < 0)
             return rc;
         bool ready = es_engine_ready(d->engine);
         es_pages_tick(pages, ready);
         log_trouble(d, trouble);
+        rc = follow_election(campaign, ready, err);
+        if (rc < 0)
+            return rc;
+        if (rc > 0)
+            continue;
         int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
         if (number) {
             es_log(ES_INFO, "setup", "stopping", ES_F_STR("signal", strsignal(number)));
+            if (campaign->leads)
+                tell_of_lease(d, "stopped leading");
             return 0;
         }
     }
+    es_log_plain(ES_ERROR, "leaderelection",
+                 "the lease was lost: nothing is written any more, and esod ends, to come back as a standby");
+    return 0;
 }
 
 static void log_ignored(const struct es_config *c)
@@ -118,13 +219,16 @@ static void log_ignored(const struct es_config *c)
 }
 
 /* Everything from the cluster on; the transport and the plugins are there. */
-static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_error *err)
+static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lost, struct es_error *err)
 {
-    struct es_engine_opts engine = {.workers = (int)d->config->concurrent};
+    struct campaign campaign = {.daemon = d};
+    struct es_engine_opts engine = {.workers = (int)d->config->concurrent, .standby = d->config->elect};
     struct es_cluster *cluster = NULL;
     struct es_pages *pages = NULL;
 
     int rc = es_process_metrics(d->metrics, err);
+    if (rc == 0)
+        rc = join_election(d, err);
     if (rc == 0)
         rc = connect_cluster(d, &cluster, err);
     if (rc == 0)
@@ -134,8 +238,9 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, struct es_er
     if (rc == 0)
         rc = open_pages(d, &pages, err);
     if (rc == 0)
-        rc = serve(d, pages, signals, err);
+        rc = serve(d, pages, &campaign, signals, err);
     es_pages_free(pages);
+    *ret_lost = campaign.lost;
     return rc;
 }
 
@@ -144,6 +249,7 @@ int es_cmd_run(int argc, char **argv)
     struct es_config config;
     struct es_daemon daemon;
     struct es_error err = ES_ERROR_INIT;
+    bool lost = false;
 
     if (es_wants_help(argc, argv)) {
         es_print_help(usage, ES_FOR_RUN, NULL);
@@ -166,10 +272,11 @@ int es_cmd_run(int argc, char **argv)
     int rc = es_daemon_init(&daemon, &config, &err);
     if (rc == 0) {
         es_log_plugins(daemon.env.registry);
-        rc = run_daemon(&daemon, &signals, &err);
-        es_daemon_fini(&daemon, config.shutdown_grace_ms);
+        rc = run_daemon(&daemon, &signals, &lost, &err);
+        /* Without the lease there is nothing to be brought to an end. */
+        es_daemon_fini(&daemon, lost ? 0 : config.shutdown_grace_ms);
     }
-    int exit_code = rc < 0 ? es_complain(&err) : ES_EXIT_OK;
+    int exit_code = rc < 0 ? es_complain(&err) : lost ? ES_EXIT_LEADERSHIP_LOST : ES_EXIT_OK;
     if (rc == 0)
         es_log_plain(ES_INFO, "setup", "stopped");
     es_config_fini(&config);

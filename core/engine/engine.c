@@ -30,8 +30,9 @@ struct es_engine {
         int number;
         pthread_t thread;
     } workers[WORKERS_MAX];
-    int wanted, running; /* only the main thread */
-    bool cancelled;      /* atomic; env->cancelled points here */
+    int wanted, running; /* only the main thread, as the next two */
+    bool standby, synced;
+    bool cancelled; /* atomic; env->cancelled points here */
     int64_t next_sweep_ms;
     uint64_t trimmed_at; /* the queue's count of additions then */
 };
@@ -170,6 +171,7 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
     e->wanted = opts->workers > 0 ? opts->workers : DEFAULT_WORKERS;
     if (e->wanted > WORKERS_MAX)
         e->wanted = WORKERS_MAX;
+    e->standby = opts->standby;
     env->enqueue = enqueue;
     env->enqueue_ctx = e;
     env->cancelled = &e->cancelled;
@@ -209,7 +211,8 @@ static void give_memory_back(struct es_engine *e)
 
 int es_engine_tick(struct es_engine *e, struct es_error *err)
 {
-    if (!e->running && es_cluster_synced(e->env->cluster)) {
+    e->synced = e->synced || es_cluster_synced(e->env->cluster);
+    if (!e->running && e->synced && !e->standby) {
         int rc = start_workers(e, err);
         if (rc < 0)
             return rc;
@@ -224,9 +227,15 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
     return 0;
 }
 
+void es_engine_lead(struct es_engine *e)
+{
+    e->standby = false;
+    e->env->started_mono_ms = e->env->clock->mono_ms(e->env->clock->ctx);
+}
+
 bool es_engine_ready(const struct es_engine *e)
 {
-    return e->running > 0;
+    return e->running > 0 || (e->standby && e->synced);
 }
 
 bool es_engine_idle(struct es_engine *e)

@@ -14,6 +14,7 @@ struct es_engine;
 
 struct es_engine_opts {
     int workers;             /* 0: 16 */
+    bool standby;            /* no pass before es_engine_lead */
     int64_t backoff_base_ms; /* see es_queue_opts; tests shorten them */
     int64_t backoff_max_ms;
 };
@@ -24,14 +25,19 @@ int es_engine_new(struct es_engine **ret, struct es_env *env, const struct es_en
                   struct es_error *err);
 
 /* Starts the watches. Workers begin as soon as every cache is filled: a store
- * that has not been read yet must not pass for one that does not exist. */
+ * that has not been read yet must not pass for one that does not exist. A
+ * standby's queue fills with whatever the watches tell, so that its first passes
+ * begin when it is asked to lead. */
 int es_engine_start(struct es_engine *e, struct es_error *err);
 
 /* To be called again and again by the main thread, from once in 100 ms on:
  * starts the workers when the time has come, closes idle stores. */
 int es_engine_tick(struct es_engine *e, struct es_error *err);
 
-/* Caches filled, workers running. */
+/* Ends the standby; the next tick starts the workers. The main thread. */
+void es_engine_lead(struct es_engine *e);
+
+/* Caches filled, and workers running unless this is a standby. */
 bool es_engine_ready(const struct es_engine *e);
 
 /* Nothing due now and nothing running. */

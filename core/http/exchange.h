@@ -71,6 +71,7 @@ struct es_exchange {
     /* What bounds it. */
     int64_t deadline_ms; /* monotonic, or ES_HTTP_NEVER */
     const bool *cancelled;
+    const struct es_gate *gate;    /* or NULL */
     int64_t idle_ms, last_byte_ms; /* idle_ms 0: no bound */
     bool paused;
 
@@ -100,6 +101,9 @@ void es_exchange_fini(struct es_exchange *x);
 /* Records the first failure: "METHOD scheme://host:port: reason". Returns the code. */
 int es_exchange_fail(struct es_exchange *x, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Asks the gate. true: it is barred, and x has failed. */
+bool es_exchange_barred(struct es_exchange *x);
 
 /* Takes in one line of the answer's head. false: x has failed. */
 bool es_head_line(struct es_exchange *x, const char *line, size_t len);

@@ -107,8 +107,9 @@ int es_http_single_lane(struct es_http *h, enum es_http_single which, struct es_
     static const struct {
         const char *name;
         size_t per_host; /* 0: as many as there are users */
-    } lanes[] = {
-        [ES_HTTP_STREAMS] = {"http-streams", 0}, [ES_HTTP_SECRETS] = {"http-secrets", SECRET_CONNECTIONS}};
+    } lanes[] = {[ES_HTTP_STREAMS] = {"http-streams", 0},
+                 [ES_HTTP_SECRETS] = {"http-secrets", SECRET_CONNECTIONS},
+                 [ES_HTTP_PROMPT] = {"http-prompt", 0}};
     int rc = 0;
 
     pthread_mutex_lock(&h->lock);
@@ -219,8 +220,8 @@ static int call_once(struct es_http *h, const struct es_http_request *req, int64
     rc = es_exchange_prepare(&c.x, req, &h->env, deadline_ms, err);
     if (rc < 0)
         goto out;
-    if (req->secret && c.x.https) {
-        rc = es_http_single_lane(h, ES_HTTP_SECRETS, &lane, err);
+    if (req->prompt || (req->secret && c.x.https)) {
+        rc = es_http_single_lane(h, req->prompt ? ES_HTTP_PROMPT : ES_HTTP_SECRETS, &lane, err);
         if (rc < 0)
             goto out;
     }

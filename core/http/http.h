@@ -17,6 +17,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/error.h"
+#include "core/base/gate.h"
 
 struct es_http;
 struct es_http_stream;
@@ -80,6 +81,15 @@ struct es_http_request {
      * memory afterwards. Costs HTTP/2: libcurl and nghttp2 keep the last
      * bytes of a shared connection in buffers that nobody can wipe. */
     bool secret;
+    /* Has to go out and come back however busy everybody else is: HTTP/1.1 over
+     * connections for such requests only. One whose answer does not come in time
+     * takes its connection along, so the next try gets a fresh one. */
+    bool prompt;
+    /* Asked on the transport's thread as late as can be: when a connection is
+     * there and the first byte would leave, and again for as long as the answer
+     * has not begun. Barred: no further byte leaves, and the call ends with
+     * ES_E_CANCELLED and the gate's sentence. May be NULL. */
+    const struct es_gate *gate;
     const bool *cancelled; /* polled with __atomic loads, every 100 ms; may be NULL */
     /* Whether this request may go to `host` (in the form of core/http/address.h)
      * at `port`: 0, or an error that becomes the call's. Asked on the caller's

@@ -248,6 +248,10 @@ static void start(struct es_lane *lane, struct es_exchange *x)
         finish(lane, x);
         return;
     }
+    if (es_exchange_barred(x)) {
+        finish(lane, x);
+        return;
+    }
     struct es_slot *slot = take_slot(lane);
     if (!slot || es_slot_configure(slot, x, lane->opts.http11) != CURLE_OK ||
         curl_multi_add_handle(lane->multi, slot->easy) != CURLM_OK) {
@@ -354,6 +358,19 @@ static int check_bounds(struct es_lane *lane)
     return (int)nap;
 }
 
+/* A process that was stopped goes on here, perhaps much later: what it had
+ * begun to send must not be sent to its end if the gate has closed meanwhile. */
+static void hold_back(struct es_lane *lane)
+{
+    struct es_exchange *next;
+
+    for (struct es_exchange *x = lane->active; x; x = next) {
+        next = x->next;
+        if (x->gate && !x->head.status && es_exchange_barred(x))
+            finish(lane, x);
+    }
+}
+
 static void cancel_all(struct es_lane *lane)
 {
     while (lane->active) {
@@ -382,6 +399,7 @@ static void *run(void *arg)
             cancel_all(lane);
         if (quitting)
             break;
+        hold_back(lane);
         perform(lane, started);
         int nap = check_bounds(lane);
         curl_multi_poll(lane->multi, NULL, 0, nap, NULL);

@@ -276,6 +276,7 @@ int es_exchange_prepare(struct es_exchange *x, const struct es_http_request *req
     x->timeout_ms = req->timeout_ms > 0 ? req->timeout_ms : ES_HTTP_DEFAULT_TIMEOUT_MS;
     x->deadline_ms = deadline_ms;
     x->cancelled = req->cancelled;
+    x->gate = req->gate;
     rc = check_headers(req, err);
     if (rc == 0)
         rc = check_tls(x, &req->tls, err);
@@ -284,6 +285,15 @@ int es_exchange_prepare(struct es_exchange *x, const struct es_http_request *req
     if (rc == 0 && req->allow)
         rc = ask_whether_allowed(x, req, err);
     return rc;
+}
+
+bool es_exchange_barred(struct es_exchange *x)
+{
+    const char *why = es_gate_barred(x->gate);
+
+    if (why)
+        es_exchange_fail(x, ES_E_CANCELLED, "%s", why);
+    return why != NULL;
 }
 
 void es_exchange_fini(struct es_exchange *x)

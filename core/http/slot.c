@@ -41,6 +41,17 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     return taken;
 }
 
+/* Called between connection and request, for each attempt that libcurl makes:
+ * the call may have waited long for the connection. */
+static int on_departure(void *ctx, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+    (void)remote_ip;
+    (void)local_ip;
+    (void)remote_port;
+    (void)local_port;
+    return es_exchange_barred(ctx) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 /* No child inherits a connection. And a peer that vanished must not hold a
  * shared HTTP/2 connection for the quarter of an hour TCP retransmits: every
  * call would run into its deadline meanwhile. */
@@ -113,6 +124,7 @@ static CURLcode set_constants(struct es_slot *slot, const struct es_slot_opts *o
     SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_PREREQFUNCTION, on_departure);
     if (opts->user_agent)
         SET(CURLOPT_USERAGENT, opts->user_agent);
 #if LIBCURL_VERSION_NUM >= 0x075700
@@ -231,6 +243,7 @@ CURLcode es_slot_configure(struct es_slot *slot, struct es_exchange *x, bool htt
     SET(CURLOPT_PRIVATE, x);
     SET(CURLOPT_HEADERDATA, x);
     SET(CURLOPT_WRITEDATA, x);
+    SET(CURLOPT_PREREQDATA, x);
     SET(CURLOPT_URL, x->url);
     SET(CURLOPT_HTTPHEADER, x->headers);
     if (x->connect_to || slot->has_connect_to)

@@ -7,8 +7,9 @@
 
 #define ES_HTTP_DEFAULT_TIMEOUT_MS 30000
 
-/* Streams keep their connections for long, secret calls share a few. */
-enum es_http_single { ES_HTTP_STREAMS, ES_HTTP_SECRETS, ES_HTTP_SINGLE_LANES };
+/* Streams keep their connections for long, secret calls share a few, prompt
+ * ones wait behind nobody. */
+enum es_http_single { ES_HTTP_STREAMS, ES_HTTP_SECRETS, ES_HTTP_PROMPT, ES_HTTP_SINGLE_LANES };
 
 struct es_http {
     struct es_lane *shared; /* HTTP/2 where there is TLS and the server has it */

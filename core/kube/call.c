@@ -22,7 +22,9 @@ struct es_kube {
     char *user_agent; /* or NULL */
     int64_t timeout_ms;
     double qps, burst; /* qps 0: no throttle */
-    bool stopped;      /* atomic; set under the lock */
+    bool prompt;
+    const struct es_gate *gate; /* or NULL */
+    bool stopped;               /* atomic; set under the lock */
 
     pthread_mutex_t lock; /* guards the fields below */
     pthread_cond_t wake;  /* es_kube_stop, for those the throttle holds */
@@ -61,6 +63,7 @@ int es_kube_new(struct es_kube **ret, struct es_http *http, struct es_kube_confi
     k->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : TIMEOUT_MS;
     k->qps = o->qps > 0 ? o->qps : 0;
     k->burst = o->burst > 0 ? o->burst : 1;
+    k->prompt = o->prompt;
     k->tokens = k->burst;
     k->filled_ns = es_mono_ns();
     if (o->user_agent) {
@@ -90,6 +93,11 @@ void es_kube_free(struct es_kube *k)
     pthread_cond_destroy(&k->wake);
     es_mem_free(k->user_agent);
     es_mem_free(k);
+}
+
+void es_kube_set_gate(struct es_kube *k, const struct es_gate *gate)
+{
+    k->gate = gate;
 }
 
 struct es_kube_config *es_kube_config_of(struct es_kube *k)
@@ -289,6 +297,11 @@ static bool is_about_secrets(const struct es_kube_call *call)
     return (call->kind && call->kind->holds != ES_HOLDS_NONE) || es_streq(call->subresource, "token");
 }
 
+static bool is_write(const struct es_kube_call *call)
+{
+    return strcmp(call->method, "GET") != 0;
+}
+
 static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call *call, const char *url,
                    struct es_error *err)
 {
@@ -307,6 +320,8 @@ static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call 
         .api = "kubernetes",
         .timeout_ms = k->timeout_ms,
         .secret = is_about_secrets(call),
+        .prompt = k->prompt,
+        .gate = is_write(call) ? k->gate : NULL,
         .cancelled = cancelled,
     };
     add_header(w, "Accept", call->accept ? call->accept : "application/json");

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/base/gate.h"
 #include "core/http/http.h"
 #include "core/kube/config.h"
 #include "core/kube/kind.h"
@@ -28,6 +29,7 @@ struct es_kube_opts {
     double qps;             /* client-side throttle; 0: none */
     int burst;              /* requests that may go at once; 0: 1 */
     const char *user_agent; /* NULL: the transport's */
+    bool prompt;            /* requests pass those of others; see http.h */
 };
 
 /* `http` must outlive the client; the config is consumed even on failure.
@@ -36,6 +38,11 @@ int es_kube_new(struct es_kube **ret, struct es_http *http, struct es_kube_confi
                 const struct es_kube_opts *opts, struct es_error *err);
 void es_kube_free(struct es_kube *k); /* NULL is fine; no call and no watch may be left */
 struct es_kube_config *es_kube_config_of(struct es_kube *k); /* borrowed */
+
+/* From now on `gate` is asked for each request that is no GET, at the last
+ * moment; barred, it fails with ES_E_CANCELLED and the gate's sentence. The gate
+ * must outlive the client. Before the first call. */
+void es_kube_set_gate(struct es_kube *k, const struct es_gate *gate);
 
 enum es_patch_type { ES_PATCH_MERGE, ES_PATCH_APPLY, ES_PATCH_JSON };
 

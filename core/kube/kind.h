@@ -29,6 +29,7 @@ extern const struct es_kind es_kind_config_map;
 extern const struct es_kind es_kind_namespace;
 extern const struct es_kind es_kind_service_account;
 extern const struct es_kind es_kind_event;
+extern const struct es_kind es_kind_lease;
 
 /* "external-secrets.io/v1", "v1": the apiVersion field. `out` holds 128. */
 char *es_kind_api_version(const struct es_kind *kind, char out[128]);

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/ops/config_own.h"
+#include "core/ops/election.h"
 #include "core/ops/paths.h"
 
 #define DEFAULT_FILE "/etc/esod/esod.yaml"
@@ -71,6 +72,18 @@ const struct es_setting es_settings_table[] = {
      "Where /healthz and /readyz are served. 0: nowhere."},
     {"shutdown-grace", "shutdownGrace", ES_SET_DURATION, AT(shutdown_grace_ms), "10s", ES_FOR_RUN, 0, DAY_MS,
      "How long passes in flight may go on after SIGTERM before they are cancelled."},
+    {"enable-leader-election", "enableLeaderElection", ES_SET_BOOLEAN, AT(elect), "false", ES_FOR_RUN, 0, 0,
+     "Of several replicas one works, the others stand by; see operations.md."},
+    {"leader-election-id", "leaderElectionID", ES_SET_TEXT, AT(lease_name), "external-secrets-controller",
+     ES_FOR_RUN, 0, 0, "Name of the Lease. Who works on the same objects has to use the same."},
+    {"leader-election-namespace", "leaderElectionNamespace", ES_SET_TEXT, AT(lease_ns), "", ES_FOR_RUN, 0, 0,
+     "Namespace of the Lease. Default: the pod's, or that of the kubeconfig's context."},
+    {"leader-election-lease-duration", "leaderElectionLeaseDuration", ES_SET_DURATION, AT(lease_ms), "15s",
+     ES_FOR_RUN, 1000, DAY_MS, "How long others wait before they replace a leader that has gone silent."},
+    {"leader-election-renew-deadline", "leaderElectionRenewDeadline", ES_SET_DURATION, AT(lease_renew_ms),
+     "10s", ES_FOR_RUN, 100, DAY_MS, "How long a leader goes on that cannot renew its lease."},
+    {"leader-election-retry-period", "leaderElectionRetryPeriod", ES_SET_DURATION, AT(lease_retry_ms), "2s",
+     ES_FOR_RUN, 50, DAY_MS, "How often the lease is renewed, or asked for."},
     {"loglevel", "logLevel", ES_SET_LEVEL, AT(log_level), "", ES_FOR_RUN | ES_FOR_LOCAL, 0, 0,
      "debug, info, warn or error. Default: info (esod local: warn)."},
     {"log-format", "logFormat", ES_SET_LOG_FORMAT, AT(log_format), "", ES_FOR_RUN | ES_FOR_LOCAL, 0, 0,
@@ -309,6 +322,15 @@ static int check_metrics(const struct es_config *c, struct es_error *err)
     return 0;
 }
 
+static int check_election(const struct es_config *c, struct es_error *err)
+{
+    if (!c->elect)
+        return 0;
+    if (!c->lease_name)
+        return es_error_set(err, ES_E_CONFIG, "--leader-election-id is empty, but the Lease needs a name");
+    return es_election_check(c->lease_ms, c->lease_renew_ms, c->lease_retry_ms, err);
+}
+
 int es_config_load(struct es_config *ret, unsigned command, int *argc, char **argv, struct es_error *err)
 {
     const char *file = es_config_file_flag(*argc, argv);
@@ -325,6 +347,8 @@ int es_config_load(struct es_config *ret, unsigned command, int *argc, char **ar
     }
     if (rc == 0)
         rc = es_config_take_flags(ret, command, argc, argv, err);
+    if (rc == 0)
+        rc = check_election(ret, err);
     if (rc == 0)
         rc = add_default_path(ret, err);
     if (rc == 0)

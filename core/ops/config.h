@@ -30,6 +30,9 @@ struct es_config {
     int64_t client_burst;
     int64_t store_requeue_ms, shutdown_grace_ms;
     bool cluster_stores, secret_stores, flood_gate, generic_targets;
+    bool elect;                                       /* one of several replicas leads */
+    const char *lease_name, *lease_ns;                /* ns NULL: that of the login */
+    int64_t lease_ms, lease_renew_ms, lease_retry_ms; /* checked against each other if `elect` */
     const char *runner;          /* esod-plugin-runner: beside the program, or where it was to be installed */
     enum es_isolation isolation; /* of plugins whose entry says nothing: PROCESS or NONE */
 

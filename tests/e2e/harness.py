@@ -30,6 +30,7 @@ KINDS = {  # kind: (apiVersion, plural, namespaced)
     "Secret": ("v1", "secrets", True),
     "ConfigMap": ("v1", "configmaps", True),
     "Event": ("v1", "events", True),
+    "Lease": ("coordination.k8s.io/v1", "leases", True),
     "ExternalSecret": (GROUP + "/v1", "externalsecrets", True),
     "SecretStore": (GROUP + "/v1", "secretstores", True),
     "ClusterSecretStore": (GROUP + "/v1", "clustersecretstores", False),

@@ -73,8 +73,12 @@ def test_a_command_has_its_own_flags(esod):
 WRONG = {
     "unknown argument of run": (["run", "now"], 'run: unknown argument "now"; see esod run --help'),
     "unknown flag of run": (["run", "--colour"], 'run: unknown argument "--colour"; see esod run --help'),
-    "flag of something not there": (["run", "--enable-leader-election"],
-                                    'run: unknown argument "--enable-leader-election"; see esod run --help'),
+    "flag of something not there": (["run", "--enable-push-secret-reconciler"],
+                                    'run: unknown argument "--enable-push-secret-reconciler"; see esod run --help'),
+    "times of the election do not go together": (
+        ["run", "--enable-leader-election", "--leader-election-renew-deadline", "20s"],
+        "--leader-election-lease-duration (15s) has to be longer than --leader-election-renew-deadline (20s), "
+        "or two replicas could lead at once"),
     "value is missing": (["run", "--concurrent"], "--concurrent needs a value"),
     "value is wrong": (["run", "--concurrent", "many"], '--concurrent: "many" is not a whole number'),
     "no such file": (["run", "--config", "/nowhere"], "/nowhere: No such file or directory"),

@@ -45,7 +45,8 @@ class Installed:
         token = cluster.kubectl("create", "token", "esod", "-n", namespace).stdout.strip()
         config = yaml.safe_load(of_kind(self.objects, "ConfigMap")["data"]["esod.yaml"])
         mine = as_user(cluster.kubeconfig, token, tmp_path / "kubeconfig-esod")
-        self.operator = make_operator(kubeconfig=mine, **config)
+        # In a pod that is the pod's namespace; a kubeconfig knows nothing of it.
+        self.operator = make_operator(kubeconfig=mine, leaderElectionNamespace=namespace, **config)
         self.operator.start()
 
     def may(self, verb, resource, namespace):
@@ -95,6 +96,15 @@ def everything_that_esod_does(cluster, space, namespace, name, kind):
     wait_for(lambda: cluster.get("Secret", "renamed", namespace) is None)
 
 
+def only_its_own_lease(esod):
+    assert '"this replica is the leader"' in esod.operator.log
+    for verb in ("get", "list", "watch", "update"):
+        assert esod.may(verb, "leases.coordination.k8s.io/external-secrets-controller", esod.namespace), verb
+        assert not esod.may(verb, "leases.coordination.k8s.io/another", esod.namespace), verb
+    for verb, namespace in (("delete", esod.namespace), ("patch", esod.namespace), ("get", "kube-system"), ("create", "kube-system")):
+        assert not esod.may(verb, "leases.coordination.k8s.io/external-secrets-controller", namespace), verb
+
+
 def test_the_rights_are_enough_for_a_cluster(install, cluster, space):
     esod = install("cluster", f"esod-{secrets.token_hex(4)}")
     space.store({"a": "1"}, conditions=[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space.name}}}])
@@ -108,6 +118,7 @@ def test_the_rights_are_enough_for_a_cluster(install, cluster, space):
                            ("escalate", "clusterroles.rbac.authorization.k8s.io")):
         assert not esod.may(verb, resource, space.name), f"{verb} {resource}"
     assert esod.may("get", "secrets", space.name)
+    only_its_own_lease(esod)
 
 
 def test_the_quickstart_on_a_cluster(install, cluster):
@@ -142,6 +153,7 @@ def test_the_rights_are_enough_for_one_namespace(install, cluster, space):
     for namespace in ("default", "kube-system"):
         assert not esod.may("get", "secrets", namespace)
         assert not esod.may("list", "externalsecrets.external-secrets.io", namespace)
+    only_its_own_lease(esod)
 
 
 @pytest.mark.parametrize("variant", ["cluster", "namespaced"])

@@ -118,6 +118,40 @@ static void test_writes(void **state)
     fake_api_free(api);
 }
 
+static const char *always_barred(void *ctx)
+{
+    (void)ctx;
+    return "closed for today";
+}
+
+/* GETs pass, and nothing else does. */
+static void test_a_gate_for_writes(void **state)
+{
+    static const struct es_gate gate = {always_barred, NULL};
+    struct fake_api *api = fake_api_new("echo", NULL, NULL);
+    struct es_kube *k = api->kube;
+    struct es_error err = ES_ERROR_INIT;
+    json_t *obj = json_object(), *echo = NULL;
+    (void)state;
+
+    es_kube_set_gate(k, &gate);
+    assert_int_equal(es_kube_create(k, CM, "ns", obj, NULL, NULL, &err), ES_E_CANCELLED);
+    assert_non_null(strstr(err.text, "closed for today"));
+    assert_int_equal(es_kube_update(k, CM, "ns", "a", NULL, obj, NULL, NULL, &err), ES_E_CANCELLED);
+    assert_int_equal(es_kube_update(k, CM, "ns", "a", "status", obj, NULL, NULL, &err), ES_E_CANCELLED);
+    assert_int_equal(es_kube_patch(k, CM, "ns", "a", NULL, ES_PATCH_MERGE, obj, NULL, NULL, &err),
+                     ES_E_CANCELLED);
+    assert_int_equal(es_kube_delete(k, CM, "ns", "a", NULL, &err), ES_E_CANCELLED);
+    assert_int_equal(es_kube_create(k, &es_kind_secret, "ns", obj, NULL, NULL, &err), ES_E_CANCELLED);
+    ok(es_kube_get(k, CM, "ns", "a", &echo, &err), &err);
+    json_decref(echo);
+    json_t *log = fake_api_log(api);
+    assert_int_equal(json_array_size(log), 1);
+    json_decref(log);
+    json_decref(obj);
+    fake_api_free(api);
+}
+
 static void test_delete(void **state)
 {
     struct fake_api *api = fake_api_new("echo", NULL, NULL);
@@ -512,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_reads),
         cmocka_unit_test(test_names_that_would_change_the_path),
         cmocka_unit_test(test_writes),
+        cmocka_unit_test(test_a_gate_for_writes),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refusals_of_secrets_in_the_clear),

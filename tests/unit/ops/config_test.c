@@ -14,7 +14,7 @@
 #include "core/base/text.h"
 #include "core/ops/config.h"
 
-#define ARGS_MAX 40
+#define ARGS_MAX 64
 #define SHA256 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define SHA256_UPPER "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"
 
@@ -112,6 +112,12 @@ static void test_defaults(void **state)
     assert_string_equal(c->metrics_addr, ":8080");
     assert_string_equal(c->live_addr, ":8082");
     assert_int_equal(c->shutdown_grace_ms, 10000);
+    assert_false(c->elect);
+    assert_string_equal(c->lease_name, "external-secrets-controller");
+    assert_null(c->lease_ns);
+    assert_int_equal(c->lease_ms, 15000);
+    assert_int_equal(c->lease_renew_ms, 10000);
+    assert_int_equal(c->lease_retry_ms, 2000);
     assert_null(c->log_level);
     assert_null(c->log_format);
     assert_string_equal(c->log_time, "epoch");
@@ -138,6 +144,12 @@ static const char everything[] = "kubeconfig: /k\n"
                                  "metricsAddr: 0\n"
                                  "liveAddr: :9\n"
                                  "shutdownGrace: 1h1ms\n"
+                                 "enableLeaderElection: true\n"
+                                 "leaderElectionID: mine\n"
+                                 "leaderElectionNamespace: there\n"
+                                 "leaderElectionLeaseDuration: 3s\n"
+                                 "leaderElectionRenewDeadline: 2s\n"
+                                 "leaderElectionRetryPeriod: 500ms\n"
                                  "logLevel: debug\n"
                                  "logFormat: json\n"
                                  "logTime: iso8601\n"
@@ -170,6 +182,12 @@ static void test_every_key(void **state)
     assert_string_equal(c->metrics_addr, "0");
     assert_string_equal(c->live_addr, ":9");
     assert_int_equal(c->shutdown_grace_ms, 3600001);
+    assert_true(c->elect);
+    assert_string_equal(c->lease_name, "mine");
+    assert_string_equal(c->lease_ns, "there");
+    assert_int_equal(c->lease_ms, 3000);
+    assert_int_equal(c->lease_renew_ms, 2000);
+    assert_int_equal(c->lease_retry_ms, 500);
     assert_string_equal(c->log_level, "debug");
     assert_string_equal(c->log_format, "json");
     assert_string_equal(c->log_time, "iso8601");
@@ -183,15 +201,17 @@ static void test_every_key(void **state)
 
 static void test_every_flag_overrides_the_file(void **state)
 {
-    struct loaded *l =
-        fine(ES_FOR_RUN, everything, "--kubeconfig", "relative/k", "--context=d", "-namespace", "",
-             "--concurrent=256", "--controller-class", "other", "--store-requeue-interval=1m",
-             "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True",
-             "--enable-flood-gate=1", "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
-             "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
-             "--zap-time-encoding=nano", "--isolation", "process", "--metrics-secure=false",
-             "--metrics-auth=false", "--metrics-cert-dir=", "--metrics-cert-name=tls.crt",
-             "--metrics-key-name", "b.key", "--enable-extended-metric-labels=false");
+    struct loaded *l = fine(
+        ES_FOR_RUN, everything, "--kubeconfig", "relative/k", "--context=d", "-namespace", "",
+        "--concurrent=256", "--controller-class", "other", "--store-requeue-interval=1m",
+        "--enable-secret-store-reconciler", "--enable-cluster-store-reconciler=True", "--enable-flood-gate=1",
+        "--client-qps=0", "--client-burst=1", "--metrics-addr", "127.0.0.1:0",
+        "--live-addr=", "--shutdown-grace=0", "--loglevel", "error", "--log-format=console",
+        "--zap-time-encoding=nano", "--isolation", "process", "--enable-leader-election=false",
+        "--leader-election-id=other", "--leader-election-namespace=", "--leader-election-lease-duration=30s",
+        "--leader-election-renew-deadline=20s", "--leader-election-retry-period=5s", "--metrics-secure=false",
+        "--metrics-auth=false", "--metrics-cert-dir=", "--metrics-cert-name=tls.crt", "--metrics-key-name",
+        "b.key", "--enable-extended-metric-labels=false");
     const struct es_config *c = &l->config;
 
     (void)state;
@@ -208,6 +228,12 @@ static void test_every_flag_overrides_the_file(void **state)
     assert_string_equal(c->metrics_addr, "127.0.0.1:0");
     assert_null(c->live_addr);
     assert_int_equal(c->shutdown_grace_ms, 0);
+    assert_false(c->elect);
+    assert_string_equal(c->lease_name, "other");
+    assert_null(c->lease_ns);
+    assert_int_equal(c->lease_ms, 30000);
+    assert_int_equal(c->lease_renew_ms, 20000);
+    assert_int_equal(c->lease_retry_ms, 5000);
     assert_string_equal(c->log_level, "error");
     assert_string_equal(c->log_format, "console");
     assert_string_equal(c->log_time, "nano");
@@ -381,6 +407,26 @@ static void test_wrong_flags(void **state)
     assert_refused(
         load(ES_FOR_RUN, "metricsAuth: true\n", "--metrics-secure=false", NULL),
         "--metrics-auth requires --metrics-secure; bearer tokens over plaintext HTTP is not allowed");
+}
+
+static void test_times_of_the_election_go_together(void **state)
+{
+    (void)state;
+    assert_refused(
+        load(ES_FOR_RUN, "", "--enable-leader-election", "--leader-election-lease-duration=10s", NULL),
+        "--leader-election-lease-duration (10s) has to be longer than --leader-election-renew-deadline "
+        "(10s), or two replicas could lead at once");
+    assert_refused(
+        load(ES_FOR_RUN, "", "--enable-leader-election", "--leader-election-renew-deadline=2400ms", NULL),
+        "--leader-election-renew-deadline (2.4s) has to be longer than 1.2 times "
+        "--leader-election-retry-period (2s), or there is no time to try again");
+    assert_refused(load(ES_FOR_RUN, "enableLeaderElection: true\nleaderElectionID: ''\n", NULL),
+                   "--leader-election-id is empty, but the Lease needs a name");
+    assert_refused(load(ES_FOR_RUN, "", "--leader-election-lease-duration=999ms", NULL),
+                   "--leader-election-lease-duration: 999ms is not between 1s and 24h0m0s");
+    unload(fine(ES_FOR_RUN, "", "--enable-leader-election", "--leader-election-renew-deadline=2401ms"));
+    /* Without an election they decide nothing. */
+    unload(fine(ES_FOR_RUN, "", "--leader-election-lease-duration=1s"));
 }
 
 static void test_unknown_flags_and_words_are_left_alone(void **state)
@@ -646,6 +692,7 @@ int main(void)
         cmocka_unit_test(test_no_yaml_is_named_with_its_line),
         cmocka_unit_test(test_a_file_that_is_not_there),
         cmocka_unit_test(test_wrong_flags),
+        cmocka_unit_test(test_times_of_the_election_go_together),
         cmocka_unit_test(test_unknown_flags_and_words_are_left_alone),
         cmocka_unit_test(test_flags_of_the_reference_without_effect),
         cmocka_unit_test(test_plugins),
