@@ -695,13 +695,12 @@ int es_cache_each(struct es_cache *c, const char *term,
 bool es_cache_has_other(struct es_cache *c, const char *term, const char *ns, const char *name)
 {
     char *key = es_key_of(ns, name);
-    const struct es_link *link;
+    uint64_t h = es_term_of(term);
     bool other = false;
 
     pthread_mutex_lock(&c->lock);
-    link = key ? es_index_first(&c->index, es_term_of(term)) : NULL;
-    for (; link && !other; link = link->next)
-        other = !es_streq(entry_key(entry_of_link(link)), key);
+    for (const struct es_link *l = key ? es_index_first(&c->index, h) : NULL; l && !other; l = l->next)
+        other = !es_streq(entry_key(entry_of_link(l)), key);
     pthread_mutex_unlock(&c->lock);
     es_mem_free(key);
     return other;

@@ -198,10 +198,11 @@ static int apply_metadata(struct shaping *s)
 static int refuse_size(struct shaping *s, size_t size, const char *largest, size_t largest_size)
 {
     s->fault = ES_TARGET_TEMPLATE;
-    return es_error_set(s->err, ES_E_TOO_LARGE,
-                        "secret %s would hold %zu bytes, and Kubernetes takes %zu at most: ask for fewer keys, "
-                        "or spread them over several ExternalSecrets (largest: %s with %zu bytes)",
-                        es_target_name(s->es), size, SECRET_MAX, largest, largest_size);
+    return es_error_set(
+        s->err, ES_E_TOO_LARGE,
+        "secret %s would hold %zu bytes, and Kubernetes takes %zu at most: ask for fewer keys, "
+        "or spread them over several ExternalSecrets (largest: %s with %zu bytes)",
+        es_target_name(s->es), size, SECRET_MAX, largest, largest_size);
 }
 
 static int put_value(struct shaping *s, json_t *data, const struct es_value *v, struct es_buf *text)

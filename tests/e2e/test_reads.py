@@ -12,6 +12,7 @@ import pytest
 
 from harness import build_dir, decoded, synced_version, wait_for
 from test_no_leaks import found_in_memory
+from test_sync import seconds
 
 PLUGIN = build_dir() / "tests/plugins/check/reads_http.so"
 KIND = {"kind": "SecretStore"}
@@ -211,21 +212,36 @@ def test_a_missing_secret_is_asked_for_once(validated, make_reader, space, backe
 
 # ---- the interval
 
-def test_refreshes_share_and_bring_what_is_new_in_time(validated, make_reader, space, backend):
+def test_refreshes_share_and_bring_what_is_new_in_time(validated, make_reader, cluster, space, backend):
+    """Deterministic on a busy machine too: the status says when a refresh began, and the metrics how many there were."""
     backend.values["/db"] = "old"
     names = many(space, 60, "/db", refreshInterval="5s")
-    make_reader().start()
+    operator = make_reader().start()
     wait_for(lambda: hold(space, names, "old"), 30)
-    before = backend.count()
-    time.sleep(1)  # no pass is under way
+
+    def refreshes():
+        return (counted(operator, "esod_provider_reads_total", provider="reads_http"),
+                counted(operator, "esod_provider_reads_shared_total", provider="reads_http"))
+
+    reads_before, shared_before = refreshes()
     backend.values["/db"] = "new"
-    changed = time.monotonic()
-    wait_for(lambda: hold(space, names, "new"), 15)
-    # An interval, a tenth of it, and what the passes and this test's own looking take.
-    assert time.monotonic() - changed < 5 + 0.5 + 4
-    time.sleep(max(0, changed + 16 - time.monotonic()))
-    # Three or four rounds of 60 since then; each is over within a second or two, and a window is half of one.
-    assert 3 <= backend.count() - before <= 4 * 5
+    changed = time.time()
+
+    def all_new():
+        # Before its Secret is looked at: a refresh that says it began half a second after the change (which is the
+        # window, a tenth of 5 s), and is told in whole seconds, has brought the new value.
+        began = {o["metadata"]["name"]: seconds(o["status"]["refreshTime"]) for o in cluster.list("ExternalSecret", space.name)}
+        have = {n: decoded(s)["k"] for n, s in space.secrets().items()}
+        assert all(have[n] == b"new" for n in names if began[n] > changed + 0.5), "older than the window allows"
+        return all(have[n] == b"new" for n in names)
+
+    while not all_new():
+        assert time.time() - changed < 60
+        time.sleep(0.05)
+    # Two more rounds
+    wait_for(lambda: sum(refreshes()) - reads_before - shared_before >= 3 * 60, 60)
+    reads, shared = (now - before for now, before in zip(refreshes(), (reads_before, shared_before)))
+    assert reads < shared / 2, f"{reads} reads and {shared} that were saved"
 
 
 def test_without_a_window_the_value_is_never_older_than_the_pass(validated, make_reader, space, backend):
@@ -309,7 +325,7 @@ def test_what_is_kept_is_gone_after_the_window(validated, make_reader, space, ba
     space.external_secret("alone", "s", {"k": "/alone"}, kind="SecretStore")
     for name in ("one", "two"):
         space.external_secret(name, "s", {"k": "/shared"}, kind="SecretStore")
-    operator = make_reader(readWindow="8s").start()
+    operator = make_reader(readWindow="20s").start()
     began = time.monotonic()
     space.synced("alone", {"k": alone})
     for name in ("one", "two"):
@@ -322,7 +338,6 @@ def test_what_is_kept_is_gone_after_the_window(validated, make_reader, space, ba
             found_in_memory(pid, [shared.encode()])
         return
     assert found_in_memory(pid, [shared.encode()]), "what the next refresh may use has to be somewhere"
-    assert time.monotonic() - began < 8, "too slow to tell"
     assert not found_in_memory(pid, [alone.encode()])
-    time.sleep(max(0, began + 8 + 3 - time.monotonic()))
+    time.sleep(max(0, began + 20 + 4 - time.monotonic()))
     assert not found_in_memory(pid, [shared.encode(), alone.encode()])

@@ -251,8 +251,8 @@ def compact(control_plane):
 
 
 @pytest.mark.sanitized
-def test_a_restart_and_a_compaction_while_a_thousand_refresh(operator, control_plane, cluster, space):
-    count = 100 if SANITIZED else 1000
+def test_a_restart_and_a_compaction_while_hundreds_refresh(operator, control_plane, cluster, space):
+    count = 100 if SANITIZED else 500
     space.store(ten())
     cluster.create_many(many(space, count, refreshInterval="5s" if SANITIZED else "20s"))
     wait_for(lambda: in_step(cluster, space, count), 90, every=1)

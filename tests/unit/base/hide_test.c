@@ -21,7 +21,9 @@ static void test_secrets_go_and_reasons_stay(void **state)
         /* Quoted as JSON, Go and Python do it, or wrapped. */
         {"first\"second", "it is first\\\"second", "it is first\\\"***"},
         {"first half\nsecond half\n", "\"first half\\nsecond half\\n\"", "\"***\\n***\\n\""},
-        {"before\xc3\xa9" "behind", "'before\\u00e9behind'", "'***\\u00e9***'"},
+        {"before\xc3\xa9"
+         "behind",
+         "'before\\u00e9behind'", "'***\\u00e9***'"},
         {"{\"password\":\"hunter22\"}", "password hunter22", "*** ***"},
         {"tabs\tinside of it", "inside of it", "***"},
     };

@@ -588,13 +588,15 @@ static void test_a_secret_has_a_ceiling(void **state)
     shape_well(&p);
     json_decref(p.change.object);
     set_zeroes(&p, "b", HALF + 1);
-    check_fault(&p, ES_TARGET_TEMPLATE, ES_E_TOO_LARGE,
-                "secret db would hold 1048577 bytes, and Kubernetes takes 1048576 at most: ask for fewer keys, "
-                "or spread them over several ExternalSecrets (largest: b with 524289 bytes)");
+    check_fault(
+        &p, ES_TARGET_TEMPLATE, ES_E_TOO_LARGE,
+        "secret db would hold 1048577 bytes, and Kubernetes takes 1048576 at most: ask for fewer keys, "
+        "or spread them over several ExternalSecrets (largest: b with 524289 bytes)");
     set_zeroes(&p, "a", 10 * HALF);
-    check_fault(&p, ES_TARGET_TEMPLATE, ES_E_TOO_LARGE,
-                "secret db would hold 5242880 bytes, and Kubernetes takes 1048576 at most: ask for fewer keys, "
-                "or spread them over several ExternalSecrets (largest: a with 5242880 bytes)");
+    check_fault(
+        &p, ES_TARGET_TEMPLATE, ES_E_TOO_LARGE,
+        "secret db would hold 5242880 bytes, and Kubernetes takes 1048576 at most: ask for fewer keys, "
+        "or spread them over several ExternalSecrets (largest: a with 5242880 bytes)");
     done(&p);
 }
 
