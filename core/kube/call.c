@@ -307,6 +307,7 @@ static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call 
         .api = "kubernetes",
         .timeout_ms = k->timeout_ms,
         .secret = is_about_secrets(call),
+        .single = true,
         .cancelled = cancelled,
     };
     add_header(w, "Accept", call->accept ? call->accept : "application/json");
