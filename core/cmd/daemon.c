@@ -30,6 +30,9 @@ static void observe_request(void *ctx, const struct es_http_sample *sample)
                   (const char *const[]){sample->status ? code : "<error>", sample->host, sample->method}, 1);
 }
 
+/* Events, leases and logins go on while every worker waits for the API server. */
+#define CONNECTIONS_BESIDE_WORKERS 4
+
 static int start_transport(struct es_daemon *d, struct es_error *err)
 {
     static const char *const labels[] = {"code", "host", "method"};
@@ -39,6 +42,8 @@ static int start_transport(struct es_daemon *d, struct es_error *err)
     struct es_http_opts opts = {
         .user_agent = ES_USER_AGENT, .observe = observe_request, .observe_ctx = requests};
 
+    if (d->config->concurrent > 0)
+        opts.single_connections = (size_t)d->config->concurrent + CONNECTIONS_BESIDE_WORKERS;
     return es_http_new(&d->http, &opts, err);
 }
 

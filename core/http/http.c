@@ -13,7 +13,7 @@
 #define DEFAULT_MAX_BODY ((size_t)16 * 1024 * 1024)
 #define MAX_FIRST_RESERVE ((int64_t)1024 * 1024)
 #define MAX_SINGLE_CONNECTIONS 512
-#define SECRET_CONNECTIONS 16 /* a worker each; more would only cost memory */
+#define DEFAULT_CONNECTIONS 20 /* a worker each, and some for what goes on beside them */
 
 /* ---- the transport ---- */
 
@@ -63,6 +63,7 @@ int es_http_new(struct es_http **ret, const struct es_http_opts *opts, struct es
         goto out;
     }
     h->lane_opts = shared_lane_opts(h, opts);
+    h->single_connections = opts->single_connections ? opts->single_connections : DEFAULT_CONNECTIONS;
     rc = es_lane_new(&h->shared, &h->lane_opts, err);
     if (rc < 0)
         goto out;
@@ -104,11 +105,11 @@ void es_http_free(struct es_http *h)
 int es_http_single_lane(struct es_http *h, enum es_http_single which, struct es_lane **ret,
                         struct es_error *err)
 {
-    static const struct {
+    const struct {
         const char *name;
         size_t per_host; /* 0: as many as there are users */
     } lanes[] = {[ES_HTTP_STREAMS] = {"http-streams", 0},
-                 [ES_HTTP_SECRETS] = {"http-secrets", SECRET_CONNECTIONS},
+                 [ES_HTTP_SINGLE] = {"http-single", h->single_connections},
                  [ES_HTTP_PROMPT] = {"http-prompt", 0}};
     int rc = 0;
 
@@ -220,8 +221,8 @@ static int call_once(struct es_http *h, const struct es_http_request *req, int64
     rc = es_exchange_prepare(&c.x, req, &h->env, deadline_ms, err);
     if (rc < 0)
         goto out;
-    if (req->prompt || (req->secret && c.x.https)) {
-        rc = es_http_single_lane(h, req->prompt ? ES_HTTP_PROMPT : ES_HTTP_SECRETS, &lane, err);
+    if (req->prompt || ((req->secret || req->single) && c.x.https)) {
+        rc = es_http_single_lane(h, req->prompt ? ES_HTTP_PROMPT : ES_HTTP_SINGLE, &lane, err);
         if (rc < 0)
             goto out;
     }

@@ -6,8 +6,8 @@
  * Connections are pooled and shared: hundreds of calls use a handful of
  * HTTP/2 connections. Bodies may carry secrets, so every buffer is wiped;
  * those for which even libcurl's connection buffers matter say so (`secret`)
- * and go, like streams, over HTTP/1.1 by a second such thread, which starts
- * when first needed. docs/http.md tells why. */
+ * and go, like calls that ask for it (`single`) and streams, over HTTP/1.1 by
+ * further such threads, which start when first needed. docs/http.md tells why. */
 #ifndef ES_HTTP_HTTP_H
 #define ES_HTTP_HTTP_H
 
@@ -37,6 +37,7 @@ struct es_http_opts {
     const char *user_agent;
     size_t max_host_connections; /* 0: 8 */
     size_t max_idle_connections; /* 0: 64 */
+    size_t single_connections;   /* per host, for `secret` and `single` calls; more of them wait. 0: 20 */
     int64_t connect_timeout_ms;  /* 0: 10 s */
     /* Called once per request, when its outcome (of a stream: of opening it)
      * is known, on one of the transport's threads; must not block. */
@@ -81,6 +82,10 @@ struct es_http_request {
      * memory afterwards. Costs HTTP/2: libcurl and nghttp2 keep the last
      * bytes of a shared connection in buffers that nobody can wipe. */
     bool secret;
+    /* Has a connection (HTTP/1.1) to itself while it runs, as `secret` has. For
+     * a host that is asked all the time by few at once: sharing one costs
+     * both ends more CPU. */
+    bool single;
     /* Has to go out and come back however busy everybody else is: HTTP/1.1 over
      * connections for such requests only. One whose answer does not come in time
      * takes its connection along, so the next try gets a fresh one. */

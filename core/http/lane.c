@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/http/pump.h"
 #include "core/http/slot.h"
 #include "core/http/stall.h"
 
@@ -20,14 +21,15 @@ enum es_want { WANT_START = 1, WANT_RESUME = 2, WANT_DROP = 4 };
 struct es_lane {
     struct es_lane_opts opts;
     CURLM *multi;
-    CURLSH *share; /* TLS sessions */
+    struct es_pump *pump; /* of a lane with HTTP/1.1; else NULL */
+    CURLSH *share;        /* TLS sessions */
     pthread_t thread;
     int64_t beat_ms; /* atomic */
     bool started;
 
     pthread_mutex_t lock; /* guards what follows, and the fields of exchanges that say so */
     struct es_exchange *ops_head, *ops_tail;
-    bool woken; /* somebody has called curl_multi_wakeup since the last look */
+    bool woken; /* somebody has called wake since the last look */
     bool stopping, quitting;
 
     /* The lane's thread only. */
@@ -38,6 +40,14 @@ struct es_lane {
 };
 
 /* ---- requests to the lane's thread ---- */
+
+static void wake_up(struct es_lane *lane)
+{
+    if (lane->pump)
+        es_pump_wake(lane->pump);
+    else
+        curl_multi_wakeup(lane->multi);
+}
 
 static void queue_op(struct es_lane *lane, struct es_exchange *x, unsigned want)
 {
@@ -59,7 +69,7 @@ static void queue_op(struct es_lane *lane, struct es_exchange *x, unsigned want)
     }
     pthread_mutex_unlock(&lane->lock);
     if (wake)
-        curl_multi_wakeup(lane->multi);
+        wake_up(lane);
 }
 
 static struct es_exchange *pop_op(struct es_lane *lane, unsigned *wants)
@@ -315,13 +325,13 @@ static bool reap(struct es_lane *lane)
 /* A round of libcurl, and another one when something started or ended in it:
  * then, and for large answers, see stall.h. What waited for a connection
  * starts when something else ends. */
-static void perform(struct es_lane *lane, bool started)
+static void perform_all(struct es_lane *lane, bool started)
 {
     bool changed = started;
     int running;
 
     do {
-        if (lane->suspect && !lane->opts.http11)
+        if (lane->suspect)
             es_stall_cure(lane->active);
         lane->suspect = false;
         curl_multi_perform(lane->multi, &running);
@@ -329,7 +339,17 @@ static void perform(struct es_lane *lane, bool started)
         if (!changed && !ended)
             return;
         changed = ended;
-    } while (lane->active && !lane->opts.http11);
+    } while (lane->active);
+}
+
+static void perform(struct es_lane *lane, bool started)
+{
+    if (lane->pump) {
+        es_pump_run(lane->pump);
+        reap(lane);
+    } else {
+        perform_all(lane, started);
+    }
 }
 
 /* Ends what is over, and returns how long the rest lets the thread sleep. */
@@ -402,7 +422,10 @@ static void *run(void *arg)
         hold_back(lane);
         perform(lane, started);
         int nap = check_bounds(lane);
-        curl_multi_poll(lane->multi, NULL, 0, nap, NULL);
+        if (lane->pump)
+            es_pump_wait(lane->pump, nap);
+        else
+            curl_multi_poll(lane->multi, NULL, 0, nap, NULL);
     }
     return NULL;
 }
@@ -445,7 +468,7 @@ static int set_up_curl(struct es_lane *lane)
     /* Used by this thread only: no lock functions. */
     if (curl_share_setopt(lane->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
         return ES_E_NOMEM;
-    return 0;
+    return o->http11 ? es_pump_new(&lane->pump, lane->multi) : 0;
 }
 
 int es_lane_new(struct es_lane **ret, const struct es_lane_opts *opts, struct es_error *err)
@@ -472,7 +495,7 @@ static void raise_flags(struct es_lane *lane, bool quit)
     lane->quitting = lane->quitting || quit;
     pthread_mutex_unlock(&lane->lock);
     if (lane->multi)
-        curl_multi_wakeup(lane->multi);
+        wake_up(lane);
 }
 
 void es_lane_stop(struct es_lane *lane)
@@ -494,6 +517,7 @@ void es_lane_free(struct es_lane *lane)
         es_slot_free(slot);
     }
     curl_multi_cleanup(lane->multi);
+    es_pump_free(lane->pump);
     curl_share_cleanup(lane->share);
     pthread_mutex_destroy(&lane->lock);
     es_mem_free(lane);

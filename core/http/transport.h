@@ -7,9 +7,9 @@
 
 #define ES_HTTP_DEFAULT_TIMEOUT_MS 30000
 
-/* Streams keep their connections for long, secret calls share a few, prompt
- * ones wait behind nobody. */
-enum es_http_single { ES_HTTP_STREAMS, ES_HTTP_SECRETS, ES_HTTP_PROMPT, ES_HTTP_SINGLE_LANES };
+/* Streams keep their connections for long, calls pass them on, prompt ones wait
+ * behind nobody. */
+enum es_http_single { ES_HTTP_STREAMS, ES_HTTP_SINGLE, ES_HTTP_PROMPT, ES_HTTP_SINGLE_LANES };
 
 struct es_http {
     struct es_lane *shared; /* HTTP/2 where there is TLS and the server has it */
@@ -17,6 +17,7 @@ struct es_http {
     struct es_http_counters counters;
     struct es_proxy_env env;
     char *user_agent, *ca_file;
+    size_t single_connections; /* of each host */
 
     pthread_mutex_t lock; /* guards what follows */
     /* HTTP/1.1. NULL before their first use; they stay once they are there. */

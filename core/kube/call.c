@@ -320,6 +320,7 @@ static int prepare(struct wire *w, struct es_kube *k, const struct es_kube_call 
         .api = "kubernetes",
         .timeout_ms = k->timeout_ms,
         .secret = is_about_secrets(call),
+        .single = true,
         .prompt = k->prompt,
         .gate = is_write(call) ? k->gate : NULL,
         .cancelled = cancelled,
