@@ -1,6 +1,7 @@
 #include "core/http/pump.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,11 +12,13 @@
 
 #define EVENTS_MAX 32
 #define NO_TIMER INT64_MAX
+#define LOOK_AROUND_MS 20
 
 struct es_pump {
     CURLM *multi;
     int epoll, wake;  /* file descriptors */
     int64_t timer_ms; /* when libcurl wants to run, monotonic */
+    bool blind;       /* libcurl could not note a socket: nobody will tell of it */
     struct epoll_event ready[EVENTS_MAX];
     int ready_count;
 };
@@ -99,17 +102,35 @@ static void drain(int fd)
         ;
 }
 
+static void act(struct es_pump *p, curl_socket_t fd, int bits)
+{
+    int running;
+    CURLMcode rc = curl_multi_socket_action(p->multi, fd, bits, &running);
+
+    p->blind = p->blind || (rc != CURLM_OK && rc != CURLM_BAD_SOCKET);
+}
+
+/* Without memory for its table of sockets libcurl forgets one. Until all that
+ * runs now has ended, everybody is looked at now and then. */
+static void look_around(struct es_pump *p)
+{
+    int running;
+
+    if (!p->blind)
+        return;
+    curl_multi_perform(p->multi, &running);
+    p->blind = running > 0;
+}
+
 /* A socket that another one's turn has closed, libcurl does not know any more;
  * one that has got its number since finds nothing to read. Both are harmless. */
 static void run_ready(struct es_pump *p)
 {
-    int running;
-
     for (int i = 0; i < p->ready_count; i++) {
         if (p->ready[i].data.fd == p->wake)
             drain(p->wake);
         else
-            curl_multi_socket_action(p->multi, p->ready[i].data.fd, ready_bits(p->ready[i].events), &running);
+            act(p, p->ready[i].data.fd, ready_bits(p->ready[i].events));
     }
     p->ready_count = 0;
 }
@@ -117,18 +138,17 @@ static void run_ready(struct es_pump *p)
 /* The timer is good for one time: libcurl sets it again if it wants to. */
 static void run_due(struct es_pump *p)
 {
-    int running;
-
     if (p->timer_ms == NO_TIMER || es_mono_ms() < p->timer_ms)
         return;
     p->timer_ms = NO_TIMER;
-    curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    act(p, CURL_SOCKET_TIMEOUT, 0);
 }
 
 void es_pump_run(struct es_pump *p)
 {
     run_ready(p);
     run_due(p);
+    look_around(p);
 }
 
 void es_pump_wait(struct es_pump *p, int nap_ms)
@@ -138,6 +158,8 @@ void es_pump_wait(struct es_pump *p, int nap_ms)
         if (left < nap_ms)
             nap_ms = left > 0 ? (int)left : 0;
     }
+    if (p->blind && nap_ms > LOOK_AROUND_MS)
+        nap_ms = LOOK_AROUND_MS;
     int n = epoll_wait(p->epoll, p->ready, EVENTS_MAX, nap_ms);
     p->ready_count = n > 0 ? n : 0;
 }

@@ -306,6 +306,7 @@ def measure(build, n, phases, limit, isolation, keys):
             out = subprocess.run([limit, "-server", plane.server, "-ca", str(plane.state / "pki/apiserver.crt")], check=True,
                                  capture_output=True, text=True, env={"TOKEN": controlplane.USERS["admin"][0]})
             found["limit"] = json.loads(out.stdout)
+            print("# limit", json.dumps(found["limit"]), file=sys.stderr)
             api.call("POST", "/api/v1/namespaces", {"metadata": {"name": ns}})
             make_store(api, ns, max(keys, 100))
             with ThreadPoolExecutor(8) as pool:
