@@ -19,6 +19,7 @@
 #define SWEEP_EVERY_MS 30000
 #define STORE_IDLE_MS (10 * 60 * INT64_C(1000))
 #define EVENTS_GRACE_MS 2000
+#define CLOCK_STEP_MS 5000
 #define TRIM_AFTER 200
 #define TRIM_PAD ((size_t)64 * 1024)
 
@@ -35,6 +36,7 @@ struct es_engine {
     bool standby, synced;
     bool cancelled; /* atomic; env->cancelled points here */
     int64_t next_sweep_ms;
+    int64_t wall_ms;     /* the wall clock less the monotonic one, when last looked at */
     uint64_t trimmed_at; /* the queue's count of additions then */
 };
 
@@ -232,9 +234,35 @@ static void sweep_reads(struct es_engine *e)
     es_reads_sweep(e->env->reads, s.waiting ? clock->mono_ms(clock->ctx) - s.oldest_ms : INT64_MAX);
 }
 
+static void look_again(void *ctx, const char *ns, const char *name)
+{
+    enqueue(ctx, ES_EXTERNAL_SECRET, ns, name);
+}
+
+/* The queue counts on a clock that nobody sets, and that stands still while a
+ * machine is suspended; what is due is decided by the wall clock. Whenever the
+ * two part, everybody looks again. */
+static void follow_wall_clock(struct es_engine *e)
+{
+    const struct es_clock *clock = e->env->clock;
+    int64_t now_ms = clock->unix_ms(clock->ctx) - clock->mono_ms(clock->ctx);
+    int64_t step_ms = now_ms - e->wall_ms;
+
+    if (e->running && llabs(step_ms) < CLOCK_STEP_MS)
+        return;
+    e->wall_ms = now_ms;
+    if (!e->running)
+        return;
+    es_log(ES_INFO, "engine", "the wall clock has been set, or the machine was asleep",
+           ES_F_MS("stepMs", step_ms));
+    es_cache_each_all(e->env->external_secrets, look_again, e);
+}
+
 int es_engine_tick(struct es_engine *e, struct es_error *err)
 {
     e->synced = e->synced || es_cluster_synced(e->env->cluster);
+    if (!e->running)
+        follow_wall_clock(e); /* from where steps are counted */
     if (!e->running && e->synced && !e->standby) {
         int rc = start_workers(e, err);
         if (rc < 0)
@@ -242,6 +270,7 @@ int es_engine_tick(struct es_engine *e, struct es_error *err)
         es_log(ES_INFO, "engine", "caches are filled, workers run", ES_F_INT("workers", e->running),
                ES_F_INT("externalSecrets", es_cache_count(e->env->external_secrets)));
     }
+    follow_wall_clock(e);
     give_memory_back(e);
     sweep_reads(e);
     if (es_mono_ms() >= e->next_sweep_ms) {

@@ -95,13 +95,6 @@ static int ready_bits(uint32_t events)
     return bits;
 }
 
-static void drain(int fd)
-{
-    uint64_t count;
-    while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
-        ;
-}
-
 static void act(struct es_pump *p, curl_socket_t fd, int bits)
 {
     int running;
@@ -126,12 +119,8 @@ static void look_around(struct es_pump *p)
  * one that has got its number since finds nothing to read. Both are harmless. */
 static void run_ready(struct es_pump *p)
 {
-    for (int i = 0; i < p->ready_count; i++) {
-        if (p->ready[i].data.fd == p->wake)
-            drain(p->wake);
-        else
-            act(p, p->ready[i].data.fd, ready_bits(p->ready[i].events));
-    }
+    for (int i = 0; i < p->ready_count; i++)
+        act(p, p->ready[i].data.fd, ready_bits(p->ready[i].events));
     p->ready_count = 0;
 }
 
@@ -151,6 +140,15 @@ void es_pump_run(struct es_pump *p)
     look_around(p);
 }
 
+/* Before the caller looks at what it was woken for: a wake-up that comes after
+ * that look must end the next sleep. */
+static void drain(int fd)
+{
+    uint64_t count;
+    while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}
+
 void es_pump_wait(struct es_pump *p, int nap_ms)
 {
     if (p->timer_ms != NO_TIMER) {
@@ -161,7 +159,13 @@ void es_pump_wait(struct es_pump *p, int nap_ms)
     if (p->blind && nap_ms > LOOK_AROUND_MS)
         nap_ms = LOOK_AROUND_MS;
     int n = epoll_wait(p->epoll, p->ready, EVENTS_MAX, nap_ms);
-    p->ready_count = n > 0 ? n : 0;
+    p->ready_count = 0;
+    for (int i = 0; i < n; i++) {
+        if (p->ready[i].data.fd == p->wake)
+            drain(p->wake);
+        else
+            p->ready[p->ready_count++] = p->ready[i];
+    }
 }
 
 void es_pump_wake(struct es_pump *p)

@@ -40,11 +40,10 @@ def test_a_byte_more_is_explained_and_not_tried(behind, proxy, cluster, space):
     behind.start()
     large_stores(cluster, space, MIB // 2, MIB // 2 + 1)
     put(cluster, space, from_all(2))
-    message = space.failed("app")
-    assert message == ("could not update secret: secret app would hold 1048577 bytes, and Kubernetes takes 1048576 at most: "
-                       "ask for fewer keys, or spread them over several ExternalSecrets (largest: k1 with 524289 bytes)")
-    event = wait_for(lambda: cluster.events(space.name, "app", "UpdateFailed"))[0]
-    assert "would hold 1048577 bytes" in event["message"]
+    wait_for(lambda: space.failed("app") == (
+        "could not update secret: secret app would hold 1048577 bytes, and Kubernetes takes 1048576 at most: "
+        "ask for fewer keys, or spread them over several ExternalSecrets (largest: k1 with 524289 bytes)"))
+    wait_for(lambda: any("would hold 1048577 bytes" in e["message"] for e in cluster.events(space.name, "app", "UpdateFailed")))
     assert proxy.requests(r"^POST .*/secrets") == []
     # What is already there counts as well.
     cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shared", "namespace": space.name},
