@@ -13,7 +13,7 @@
 #include "core/engine/work_metrics.h"
 #include "core/kube/obj.h"
 
-#define DEFAULT_WORKERS 16
+#define DEFAULT_WORKERS 24
 #define WORKERS_MAX 256
 #define WORKER_STACK ((size_t)256 * 1024)
 #define SWEEP_EVERY_MS 30000

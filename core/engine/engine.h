@@ -13,7 +13,7 @@
 struct es_engine;
 
 struct es_engine_opts {
-    int workers;             /* 0: 16 */
+    int workers;             /* 0: 24 */
     bool standby;            /* no pass before es_engine_lead */
     int64_t backoff_base_ms; /* see es_queue_opts; tests shorten them */
     int64_t backoff_max_ms;

@@ -13,7 +13,7 @@
 #define DEFAULT_MAX_BODY ((size_t)16 * 1024 * 1024)
 #define MAX_FIRST_RESERVE ((int64_t)1024 * 1024)
 #define MAX_SINGLE_CONNECTIONS 512
-#define DEFAULT_CONNECTIONS 20 /* a worker each, and some for what goes on beside them */
+#define DEFAULT_CONNECTIONS 28 /* a worker each, and some for what goes on beside them */
 
 /* ---- the transport ---- */
 

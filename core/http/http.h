@@ -37,7 +37,7 @@ struct es_http_opts {
     const char *user_agent;
     size_t max_host_connections; /* 0: 8 */
     size_t max_idle_connections; /* 0: 64 */
-    size_t single_connections;   /* per host, for `secret` and `single` calls; more of them wait. 0: 20 */
+    size_t single_connections;   /* per host, for `secret` and `single` calls; more of them wait. 0: 28 */
     int64_t connect_timeout_ms;  /* 0: 10 s */
     /* Called once per request, when its outcome (of a stream: of opening it)
      * is known, on one of the transport's threads; must not block. */

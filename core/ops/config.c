@@ -33,7 +33,7 @@ const struct es_setting es_settings_table[] = {
      "Context of the kubeconfig. Default: its current one."},
     {"namespace", "namespace", ES_SET_TEXT, AT(ns), "", ES_FOR_RUN, 0, 0,
      "Watch this namespace only. ClusterSecretStores are read if their controller stays switched on."},
-    {"concurrent", "concurrent", ES_SET_INTEGER, AT(concurrent), "16", ES_FOR_RUN | ES_FOR_LOCAL, 1, 256,
+    {"concurrent", "concurrent", ES_SET_INTEGER, AT(concurrent), "24", ES_FOR_RUN | ES_FOR_LOCAL, 1, 256,
      "Objects worked on at the same time."},
     {"controller-class", "controllerClass", ES_SET_TEXT, AT(controller_class), "default",
      ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "Serve stores whose spec.controller is this, or empty."},

@@ -161,7 +161,7 @@ def test_what_controller_runtime_has(operator, space):
     for controller in ("externalsecret", "secretstore", "clustersecretstore"):
         for result in ("success", "error", "requeue", "requeue_after"):
             assert p.value("controller_runtime_reconcile_total", controller=controller, result=result) is not None
-        assert p.value("controller_runtime_max_concurrent_reconciles", controller=controller) == 16
+        assert p.value("controller_runtime_max_concurrent_reconciles", controller=controller) == 24
         assert p.value("controller_runtime_active_workers", controller=controller) >= 0
         for gauge in ("workqueue_unfinished_work_seconds", "workqueue_longest_running_processor_seconds",
                       "workqueue_adds_total", "workqueue_retries_total"):

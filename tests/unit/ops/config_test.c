@@ -101,7 +101,7 @@ static void test_defaults(void **state)
     assert_null(c->kubeconfig);
     assert_null(c->context);
     assert_null(c->ns);
-    assert_int_equal(c->concurrent, 16);
+    assert_int_equal(c->concurrent, 24);
     assert_string_equal(c->controller_class, "default");
     assert_int_equal(c->store_requeue_ms, 5 * 60 * 1000);
     assert_int_equal(c->read_window_ms, 10000);
@@ -256,7 +256,7 @@ static void test_empty_files_say_nothing(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct loaded *l = fine(ES_FOR_RUN, texts[i]);
-        assert_int_equal(l->config.concurrent, 16);
+        assert_int_equal(l->config.concurrent, 24);
         unload(l);
     }
 }
@@ -629,7 +629,7 @@ static void test_help_has_the_flags_of_the_command(void **state)
     es_config_help(&run, ES_FOR_RUN);
     es_config_help(&plugins, ES_FOR_PLUGINS);
     assert_non_null(strstr(es_buf_str(&run), "  --concurrent N "));
-    assert_non_null(strstr(es_buf_str(&run), "at the same time. Default: 16.\n"));
+    assert_non_null(strstr(es_buf_str(&run), "at the same time. Default: 24.\n"));
     assert_non_null(strstr(es_buf_str(&run), "  --plugin-path DIR "));
     assert_null(strstr(es_buf_str(&plugins), "--concurrent"));
     assert_non_null(strstr(es_buf_str(&plugins), "  --plugin NAME "));
@@ -679,7 +679,7 @@ static void test_the_example_is_right(void **state)
     assert_int_equal(c->plugin_count, 1);
     assert_string_equal(c->plugins[0].name, "fake");
     assert_int_equal(c->isolation, ES_ISOLATION_PROCESS);
-    assert_int_equal(c->concurrent, 16);
+    assert_int_equal(c->concurrent, 24);
     assert_string_equal(c->metrics_addr, ":8080");
     assert_string_equal(c->live_addr, ":8082");
     unload(l);
