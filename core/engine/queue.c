@@ -38,7 +38,13 @@ struct es_queue {
     int64_t backoff_base_ms, backoff_max_ms;
 
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t wake;
+    /* Who finds nothing due waits. One of them watches the time, so that when an
+     * item falls due one worker wakes up, not all of them. */
+    pthread_cond_t wake, watch;
+    size_t idle;            /* how many wait for `wake` */
+    bool watched;           /* somebody waits for `watch`, */
+    int64_t watch_until_ms; /* until then */
+    uint64_t wakeups;
     struct es_map map; /* id -> item */
     struct heap lanes[ES_LANES];
     uint64_t serial, added, retried;
@@ -138,6 +144,7 @@ struct es_queue *es_queue_new(const struct es_queue_opts *opts)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&q->wake, &attr);
+    pthread_cond_init(&q->watch, &attr);
     pthread_condattr_destroy(&attr);
     return q;
 }
@@ -154,6 +161,7 @@ void es_queue_free(struct es_queue *q)
     for (int lane = 0; lane < ES_LANES; lane++)
         free(q->lanes[lane].items);
     pthread_cond_destroy(&q->wake);
+    pthread_cond_destroy(&q->watch);
     pthread_mutex_destroy(&q->lock);
     free(q);
 }
@@ -163,6 +171,7 @@ void es_queue_stop(struct es_queue *q)
     pthread_mutex_lock(&q->lock);
     q->stopped = true;
     pthread_cond_broadcast(&q->wake);
+    pthread_cond_broadcast(&q->watch);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -197,6 +206,24 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
     return i;
 }
 
+/* Somebody who waits is to look at the queue again. */
+static void wake_one_locked(struct es_queue *q)
+{
+    if (q->idle)
+        pthread_cond_signal(&q->wake);
+    else if (q->watched)
+        pthread_cond_signal(&q->watch);
+}
+
+/* There is work at `due`. */
+static void tell_locked(struct es_queue *q, int64_t due)
+{
+    if (due <= now_ms(q) || !q->watched)
+        wake_one_locked(q);
+    else if (due < q->watch_until_ms)
+        pthread_cond_signal(&q->watch);
+}
+
 static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, enum es_lane lane)
 {
     i->due_ms = due_ms;
@@ -205,7 +232,7 @@ static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, e
     q->kinds[i->kind].added++;
     if (heap_add(&q->lanes[lane], i) < 0)
         return ES_E_NOMEM;
-    pthread_cond_signal(&q->wake);
+    tell_locked(q, due_ms);
     return 0;
 }
 
@@ -274,7 +301,7 @@ static struct item *due_item_locked(const struct es_queue *q, int64_t now)
     return NULL;
 }
 
-static void wait_locked(struct es_queue *q, int64_t now)
+static int64_t next_due_locked(const struct es_queue *q)
 {
     int64_t next = INT64_MAX;
 
@@ -283,20 +310,40 @@ static void wait_locked(struct es_queue *q, int64_t now)
         if (head && head->due_ms < next)
             next = head->due_ms;
     }
-    if (next == INT64_MAX) {
-        pthread_cond_wait(&q->wake, &q->lock);
-        return;
-    }
+    return next;
+}
+
+static void watch_locked(struct es_queue *q, int64_t delay_ms)
+{
     struct timespec until;
+
     clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t delay = next - now;
-    until.tv_sec += (time_t)(delay / 1000);
-    until.tv_nsec += delay % 1000 * 1000000;
+    until.tv_sec += (time_t)(delay_ms / 1000);
+    until.tv_nsec += delay_ms % 1000 * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    pthread_cond_timedwait(&q->wake, &q->lock, &until);
+    pthread_cond_timedwait(&q->watch, &q->lock, &until);
+}
+
+static void wait_locked(struct es_queue *q, int64_t now)
+{
+    int64_t next = next_due_locked(q);
+
+    if (next != INT64_MAX && !q->watched) {
+        q->watched = true;
+        q->watch_until_ms = next;
+        watch_locked(q, next - now);
+        q->watched = false;
+    } else {
+        if (next < q->watch_until_ms && q->watched)
+            pthread_cond_signal(&q->watch);
+        q->idle++;
+        pthread_cond_wait(&q->wake, &q->lock);
+        q->idle--;
+    }
+    q->wakeups++;
 }
 
 /* When the reason for this work arose: the newest one, since one pass serves
@@ -334,12 +381,11 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
         }
         wait_locked(q, now);
     }
-    /* This taker may have been the only one that waits for the next due time. */
-    bool more = false;
-    for (int lane = 0; lane < ES_LANES; lane++)
-        more = more || q->lanes[lane].count;
-    if (more)
-        pthread_cond_signal(&q->wake);
+    /* This taker may have been the one that watched the time, or the only one that
+     * was told of what else is due. */
+    int64_t next = next_due_locked(q);
+    if (next != INT64_MAX)
+        tell_locked(q, next);
     pthread_mutex_unlock(&q->lock);
     return i != NULL;
 }
@@ -352,7 +398,7 @@ static void finish_locked(struct es_queue *q, struct item *i, int64_t delay_ms, 
     q->running--;
     q->calm_running -= i->calm;
     if (i->calm && q->lanes[ES_LANE_CALM].count)
-        pthread_cond_signal(&q->wake);
+        wake_one_locked(q);
     if (i->again) {
         /* What was asked for meanwhile comes first. */
         i->again = false;
@@ -412,7 +458,8 @@ void es_queue_stats(struct es_queue *q, struct es_queue_stats *ret)
 {
     pthread_mutex_lock(&q->lock);
     int64_t now = now_ms(q);
-    *ret = (struct es_queue_stats){.running = q->running, .added = q->added, .retried = q->retried};
+    *ret = (struct es_queue_stats){
+        .running = q->running, .added = q->added, .retried = q->retried, .wakeups = q->wakeups};
     for (int kind = 0; kind < ES_QUEUE_KINDS; kind++) {
         ret->kinds[kind].added = q->kinds[kind].added;
         ret->kinds[kind].retried = q->kinds[kind].retried;

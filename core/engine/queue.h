@@ -70,6 +70,7 @@ struct es_queue_stats {
     size_t delayed; /* due later */
     size_t running;
     uint64_t added, retried;
+    uint64_t wakeups;  /* of workers that waited for work, in vain or not */
     int64_t oldest_ms; /* how long the first due entry has waited */
     struct {
         size_t waiting, calm; /* due now; calm ones among them */

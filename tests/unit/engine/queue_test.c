@@ -706,6 +706,43 @@ static void test_no_due_time_is_slept_through(void **state)
     es_queue_free(real);
 }
 
+static void *take_all(void *ctx)
+{
+    struct es_work w;
+
+    while (es_queue_take(ctx, &w))
+        es_queue_done(ctx, &w, -1, ES_LANE_URGENT);
+    return NULL;
+}
+
+/* What falls due wakes one worker, and another one that watches the time after
+ * it: not the whole crowd. */
+static void test_a_due_time_wakes_no_crowd(void **state)
+{
+    enum { CROWD = 24, DUE = 40 };
+    struct es_queue *real = es_queue_new(NULL);
+    struct es_queue_stats stats;
+    pthread_t crowd[CROWD];
+    char key[16];
+    (void)state;
+
+    assert_non_null(real);
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(pthread_create(&crowd[i], NULL, take_all, real), 0);
+    usleep(50000);
+    for (int i = 0; i < DUE; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        es_queue_add(real, 0, key, 100 + i * 5, ES_LANE_URGENT);
+    }
+    assert_true(comes_to_rest(real, 20000));
+    es_queue_stats(real, &stats);
+    assert_true(stats.wakeups < 4 * DUE);
+    es_queue_stop(real);
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(crowd[i], NULL);
+    es_queue_free(real);
+}
+
 static void test_an_earlier_entry_wakes_who_waits_for_a_far_one(void **state)
 {
     struct es_queue *real = es_queue_new(NULL);
@@ -777,6 +814,7 @@ int main(void)
         WITH_QUEUE(test_each_allocation_fails_once),
         cmocka_unit_test(test_a_crowd),
         cmocka_unit_test(test_no_due_time_is_slept_through),
+        cmocka_unit_test(test_a_due_time_wakes_no_crowd),
         cmocka_unit_test(test_an_earlier_entry_wakes_who_waits_for_a_far_one),
         cmocka_unit_test(test_stop_wakes_everybody),
     };
