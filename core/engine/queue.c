@@ -215,12 +215,21 @@ static void wake_one_locked(struct es_queue *q)
         pthread_cond_signal(&q->watch);
 }
 
+/* Would whoever watches the time sleep past `due`? One that is overdue will
+ * wake up by itself, unless the clock is a test's and has jumped. */
+static bool is_missed_locked(const struct es_queue *q, int64_t due, int64_t now)
+{
+    return q->watched && (due < q->watch_until_ms || q->watch_until_ms <= now);
+}
+
 /* There is work at `due`. */
 static void tell_locked(struct es_queue *q, int64_t due)
 {
-    if (due <= now_ms(q) || !q->watched)
+    int64_t now = now_ms(q);
+
+    if (due <= now || !q->watched)
         wake_one_locked(q);
-    else if (due < q->watch_until_ms)
+    else if (is_missed_locked(q, due, now))
         pthread_cond_signal(&q->watch);
 }
 
@@ -337,7 +346,7 @@ static void wait_locked(struct es_queue *q, int64_t now)
         watch_locked(q, next - now);
         q->watched = false;
     } else {
-        if (next < q->watch_until_ms && q->watched)
+        if (is_missed_locked(q, next, now))
             pthread_cond_signal(&q->watch);
         q->idle++;
         pthread_cond_wait(&q->wake, &q->lock);
