@@ -1,6 +1,6 @@
 /* core/controller/externalsecret_own.h: one pass over one ExternalSecret, for the
- * files that it is made of: externalsecret.c, and generic_target.c for targets
- * that are no plain Secrets. */
+ * files that it is made of: externalsecret.c, and one for what it writes:
+ * secret_target.c or generic_target.c. */
 #ifndef ES_CONTROLLER_EXTERNALSECRET_OWN_H
 #define ES_CONTROLLER_EXTERNALSECRET_OWN_H
 
@@ -15,6 +15,8 @@
 #include "core/controller/tally.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
+
+#define ES_CONFLICT_PAUSE_MS 50 /* somebody else was quicker: look again */
 
 /* What one pass knows. */
 struct es_pass {
@@ -56,6 +58,22 @@ int es_pass_report_and_wait(struct es_pass *p, const char *message, struct es_er
 /* The provider's values. 1: there are none yet, and the pass is over; below 0 it
  * has failed and that is reported. */
 int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err);
+
+/* The API server says that the object is gone. The watch is about to say so too;
+ * should it not, then the first word was wrong and the work is still to be done. 0. */
+int es_pass_stop_vanished(struct es_pass *p);
+
+/* ---- targets that are Secrets (secret_target.c) ---- */
+
+/* The pass from the decision on whether anything is to be done. */
+int es_secret_sync(struct es_pass *p, struct es_error *err);
+
+/* Is the target there, as the last pass left it? */
+bool es_secret_is_settled(const struct es_pass *p);
+
+/* With deletionPolicy=Delete, of an ExternalSecret that is being deleted: the target goes
+ * as well, if it is ours. */
+int es_secret_delete(struct es_pass *p, struct es_error *err);
 
 /* ---- targets of any kind (generic_target.c) ---- */
 

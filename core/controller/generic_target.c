@@ -172,7 +172,7 @@ static void hide_values(const struct generic *g)
         es_hide_in_error(g->err, g->values.items[i].blob.ptr, g->values.items[i].blob.len);
 }
 
-/* Stands for all that decides how the target looks, see inputs_of in externalsecret.c. */
+/* Stands for all that decides how the target looks, see inputs_of in secret_target.c. */
 static uint64_t inputs_of(const struct generic *g)
 {
     char hash[ES_SHA3_224_HEX_MAX] = "", text[512];
