@@ -12,7 +12,8 @@
 #define NOT_IN_HEAP UINT32_MAX
 #define NOT_ASKED INT64_MIN
 #define CALM_WORKERS 2
-#define FAILURES_MAX 30 /* more than it takes to reach the longest backoff */
+#define WATCH_MAX_MS 1000 /* a clock that jumps, as those of tests do, is noticed after so long */
+#define FAILURES_MAX 30   /* more than it takes to reach the longest backoff */
 
 /* Every object of the cluster has one of these, most of the time asleep: small. */
 struct item {
@@ -343,7 +344,7 @@ static void wait_locked(struct es_queue *q, int64_t now)
     if (next != INT64_MAX && !q->watched) {
         q->watched = true;
         q->watch_until_ms = next;
-        watch_locked(q, next - now);
+        watch_locked(q, next - now < WATCH_MAX_MS ? next - now : WATCH_MAX_MS);
         q->watched = false;
     } else {
         if (is_missed_locked(q, next, now))

@@ -2,6 +2,8 @@
  * found out. Spec: stores, section 6. */
 #include "world.h"
 
+#include <pthread.h>
+
 #include "core/base/codec.h"
 #include "core/controller/sources.h"
 #include "tests/unit/certificate.h"
@@ -12,13 +14,16 @@
 #define VALID "True|Valid|store validated"
 #define NO_CLIENT "False|InvalidProviderConfig|unable to create client: "
 
-static char trusted[2048]; /* what the last opened store was handed */
-static char checked[2048]; /* and the last check */
+static char trusted[2048];                                /* what the last opened store was handed */
+static char checked[2048];                                /* and the last check */
+static pthread_mutex_t notes = PTHREAD_MUTEX_INITIALIZER; /* while stores may be opened */
 
 static void note(char to[2048], const struct esp_request *request)
 {
     json_t *r = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
+    pthread_mutex_lock(&notes);
     snprintf(to, 2048, "%s", json_object_get(r, "caBundle") ? es_obj_str(r, "caBundle") : "(none)");
+    pthread_mutex_unlock(&notes);
     json_decref(r);
 }
 
@@ -210,7 +215,10 @@ static void test_a_provider_of_another_form(void **state)
 
 static bool trusts(void *ctx)
 {
-    return es_streq(trusted, ctx);
+    pthread_mutex_lock(&notes);
+    bool so = es_streq(trusted, ctx);
+    pthread_mutex_unlock(&notes);
+    return so;
 }
 
 static void test_it_is_watched(void **state)
