@@ -300,12 +300,13 @@ static void test_each_namespace_has_its_own(void **state)
     world_until(is_synced_in, NAME("ns"), "synced in ns");
     world_until(is_refused_in, NAME("far"), "refused in far");
     world_settle();
-    assert_opened(2);
+    int opened = is(&probe_opened);
+    assert_true(opened >= 2); /* one for each; a retry of "far" may have come between */
 
     world_until(was_valid_as_often, &(int){1}, "the first validation");
     secret("far", "login", "", "two");
     world_until(is_synced_in, NAME("far"), "synced in far");
-    assert_opened(3);                           /* that of "ns" was left alone */
+    assert_opened(opened + 1);                  /* that of "ns" was left alone */
     assert_int_equal(world_events("Valid"), 1); /* the store itself reads neither */
 
     /* Whoever does not use it any more is not waited for. */
