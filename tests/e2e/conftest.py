@@ -107,3 +107,19 @@ def space(cluster):
 @pytest.fixture
 def namespace(space):
     return space.name
+
+
+@pytest.fixture(scope="module")
+def also_known(esod_bin, control_plane, crds, tmp_path_factory):
+    """also_known(file, ...): the API server knows the providers of these plugins too, until the module's tests are over."""
+    def know(*files):
+        flags = [f"--plugin={file}" for file in files]
+        p = subprocess.run([esod_bin, "crds", "--plugin-path", harness.build_dir() / "lib/esod/plugins", "--plugin=fake", *flags],
+                           capture_output=True, text=True, timeout=60)
+        assert p.returncode == 0, p.stderr
+        path = tmp_path_factory.mktemp("crds-of-all") / "crds.yaml"
+        path.write_text(p.stdout)
+        control_plane.apply_crds(path)
+
+    yield know
+    control_plane.apply_crds(crds)

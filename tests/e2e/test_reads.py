@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,16 +63,8 @@ class Backend:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def known(esod_bin, control_plane, crds, tmp_path_factory):
-    """The API server knows the provider, as long as these tests run."""
-    p = subprocess.run([esod_bin, "crds", "--plugin-path", build_dir() / "lib/esod/plugins", "--plugin=fake", f"--plugin={PLUGIN}"],
-                       capture_output=True, text=True, timeout=60)
-    assert p.returncode == 0, p.stderr
-    path = tmp_path_factory.mktemp("crds-of-reads") / "crds.yaml"
-    path.write_text(p.stdout)
-    control_plane.apply_crds(path)
-    yield
-    control_plane.apply_crds(crds)
+def known(also_known):
+    also_known(PLUGIN)
 
 
 @pytest.fixture

@@ -23,16 +23,8 @@ BOTH = pytest.mark.parametrize("isolation", ["process", "none"])
 
 
 @pytest.fixture(scope="module", autouse=True)
-def known(esod_bin, control_plane, crds, tmp_path_factory):
-    """The API server knows the provider of these tests too, as long as they run."""
-    p = subprocess.run([esod_bin, "crds", "--plugin-path", build_dir() / "lib/esod/plugins", "--plugin=fake", f"--plugin={PLUGIN}"],
-                       capture_output=True, text=True, timeout=60)
-    assert p.returncode == 0, p.stderr
-    path = tmp_path_factory.mktemp("crds-of-all") / "crds.yaml"
-    path.write_text(p.stdout)
-    control_plane.apply_crds(path)
-    yield
-    control_plane.apply_crds(crds)
+def known(also_known):
+    also_known(PLUGIN)
 
 
 @pytest.fixture
