@@ -83,8 +83,8 @@ struct es_http_request {
      * bytes of a shared connection in buffers that nobody can wipe. */
     bool secret;
     /* Has a connection (HTTP/1.1) to itself while it runs, as `secret` has. For
-     * a host that is asked all the time by few at once: sharing one costs
-     * both ends more CPU. */
+     * a host that is asked all the time by few at once: sharing one with HTTP/2
+     * saves nothing there, and its buffers take memory. */
     bool single;
     /* Has to go out and come back however busy everybody else is: HTTP/1.1 over
      * connections for such requests only. One whose answer does not come in time

@@ -301,7 +301,7 @@ static void test_each_namespace_has_its_own(void **state)
     world_until(is_refused_in, NAME("far"), "refused in far");
     world_settle();
     int opened = is(&probe_opened);
-    assert_true(opened >= 2); /* one for each; a retry of "far" may have come between */
+    assert_true(opened >= 2); /* one for each at least; seldom, under load, one more */
 
     world_until(was_valid_as_often, &(int){1}, "the first validation");
     secret("far", "login", "", "two");
