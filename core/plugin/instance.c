@@ -457,7 +457,9 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
     if (rc == 0)
-        rc = es_whole_property(&whole, json_string_value(property), len, ret, err);
+        rc = has_cap(i, ESP_CAP_FIELDS)
+                 ? es_whole_field(&whole, json_string_value(property), len, ret, err)
+                 : es_whole_property(&whole, json_string_value(property), len, ret, err);
     es_blob_fini(&whole);
     return rc;
 }
