@@ -53,7 +53,7 @@ struct es_reading {
     struct es_reads *reads;
     int64_t since_ms; /* answers of reads that started then (monotonic) or later will do */
 
-    /* Who else wants what is read next? Without either nothing is shared. */
+    /* Who else wants what is read next? Without either, nothing is shared but what was read ahead. */
     bool again;  /* this pass: the answer is held until its end */
     bool others; /* other passes: it is kept for a while */
 
