@@ -232,18 +232,32 @@ static int clean_up(struct es_push_pass *p, struct es_error *err)
 
 /* ---- is anything to be done? ---- */
 
+static bool has_reason(const struct es_push_pass *p, const char *reason)
+{
+    return es_streq(es_obj_str(es_obj_condition(p->ps, "Ready"), "reason"), reason);
+}
+
+static bool has_lost_source(const struct es_push_pass *p)
+{
+    return has_reason(p, "SourceDeleted");
+}
+
 /* What failed is tried again whenever there is an occasion. */
 static bool has_failed(const struct es_push_pass *p)
 {
-    return es_streq(es_obj_str(es_obj_condition(p->ps, "Ready"), "reason"), "Errored");
+    return has_reason(p, "Errored");
+}
+
+static bool is_edited(const struct es_push_pass *p)
+{
+    return !es_streq(es_obj_str(p->ps, "status", "syncedResourceVersion"), p->version);
 }
 
 static bool is_due(const struct es_push_pass *p)
 {
-    const char *synced = es_obj_str(p->ps, "status", "syncedResourceVersion");
     int64_t interval_ms = es_refresh_interval_ms(p->ps), refreshed_ms;
 
-    if (!es_streq(synced, p->version) || has_failed(p))
+    if (is_edited(p) || has_failed(p))
         return true;
     if (interval_ms <= 0)
         return false;
@@ -260,6 +274,8 @@ static bool has_news(const struct es_push_pass *p)
     uint64_t noted = es_cache_noted(p->env->push_secrets, p->ns, p->name,
                                     es_obj_str(p->ps, "metadata", "resourceVersion"));
 
+    if (has_lost_source(p))
+        return !p->sources.missing;
     if (noted)
         return noted != stamp_of(p);
     es_time_parse(es_obj_str(p->ps, "status", "refreshTime"), &refreshed_ms);
@@ -292,16 +308,15 @@ static int follow_lost_source(struct es_push_pass *p, struct es_error *err)
     }
     p->ready = ES_TALLY_FALSE;
     say(p, ES_EVENT_NORMAL, &ready);
-    rc = write_status(p, &ready, p->pushed, NULL, err);
-    if (rc == 0)
-        note_stamp(p);
-    return rc;
+    return write_status(p, &ready, p->pushed, NULL, err);
 }
 
 static int report_lost_source(struct es_push_pass *p, int rc, struct es_error *err)
 {
     const json_t *before = es_obj_at(p->ps, "status", "syncedPushSecrets");
 
+    if (p->sources.missing && has_lost_source(p) && !is_edited(p))
+        return 0; /* and that was dealt with */
     if (p->sources.missing && p->deletes && json_object_size(before))
         return follow_lost_source(p, err);
     return is_interrupted(p, rc, NULL) ? rc : report(p, "could not get source secret", NULL, err);
@@ -381,16 +396,20 @@ static int sync_due(struct es_push_pass *p, struct es_error *err)
     return rc < 0 ? report(p, NULL, NULL, err) : push(p, err);
 }
 
-/* Nothing is due. But whoever woke us may have brought news; what cannot be read now is looked
- * at when it is due. */
+/* Nothing is due. But whoever woke us may have brought news; what cannot be read now is
+ * looked at when it is due. */
 static int sync_early(struct es_push_pass *p, struct es_error *err)
 {
     p->out->after_ms = es_refresh_after_ms(p->ps, now_ms(p));
     if (!may_have_news(p))
         return 0;
     int rc = es_push_sources_read(p, &p->sources, NULL);
-    if ((rc < 0 && !p->sources.missing) || es_push_stores_find(p, &p->stores, err) < 0 || !has_news(p))
+    if ((rc < 0 && !p->sources.missing) || es_push_stores_find(p, &p->stores, err) < 0)
         return 0;
+    if (!has_news(p)) {
+        note_stamp(p);
+        return 0;
+    }
     p->out->after_ms = -1;
     es_push_sources_fini(&p->sources);
     es_push_stores_fini(p->env, &p->stores);
@@ -420,8 +439,8 @@ static int run(struct es_push_pass *p, struct es_error *err)
         return rc == ES_E_NOT_FOUND ? stop_vanished(p) : rc;
     if (es_obj_deleting(p->ps))
         return clean_up(p, err);
-    rc = es_store_let_go(p->env, p->ns, err);
-    return rc < 0 ? rc : sync(p, err);
+    rc = sync(p, err);
+    return rc < 0 ? rc : es_store_let_go(p->env, p->ns, err);
 }
 
 /* A pass that had nothing to do leaves the condition as the last one wrote it. */
