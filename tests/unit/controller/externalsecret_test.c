@@ -437,18 +437,6 @@ static void test_keys_are_transformed_by_templates(void **state)
                               "template for key \"port\": nothing to render");
 }
 
-static void test_keys_are_not_transformed_without_templates(void **state)
-{
-    (void)state;
-    vault_set("doc", "{\"user\":\"admin\"}");
-    world_store();
-    world_external_secret("es", TRANSFORM("db-"));
-    world_expect("es",
-                 FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
-                              "keys: failed rewrite operation[0]: transform failed with no template engine "
-                              "in this build");
-}
-
 static void test_templates_without_actions(void **state)
 {
     (void)state;
@@ -552,7 +540,6 @@ int main(void)
         IN_WORLD(test_an_empty_map_is_retained),
         IN_WORLD(test_maps_then_values),
         IN_WORLD(test_keys_are_transformed_by_templates),
-        IN_WORLD(test_keys_are_not_transformed_without_templates),
         IN_WORLD(test_templates_without_actions),
         IN_WORLD(test_sentences_about_the_source),
         IN_WORLD(test_a_key_that_is_no_text),
