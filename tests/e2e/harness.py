@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import kubernetes
 import yaml
+
+from controlplane import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUP = "external-secrets.io"
@@ -33,6 +34,7 @@ KINDS = {  # kind: (apiVersion, plural, namespaced)
     "Event": ("v1", "events", True),
     "Lease": ("coordination.k8s.io/v1", "leases", True),
     "ExternalSecret": (GROUP + "/v1", "externalsecrets", True),
+    "PushSecret": (GROUP + "/v1alpha1", "pushsecrets", True),
     "SecretStore": (GROUP + "/v1", "secretstores", True),
     "ClusterSecretStore": (GROUP + "/v1", "clustersecretstores", False),
     "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions", False),
@@ -92,12 +94,6 @@ def stays(check, seconds):
     while time.monotonic() < end:
         check()
         time.sleep(0.1)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # ---- the hashes of the specification, written down independently of the product

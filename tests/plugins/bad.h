@@ -23,6 +23,9 @@
 #ifndef ABI_MAJOR
 #define ABI_MAJOR ESP_ABI_MAJOR
 #endif
+#ifndef ABI_MINOR
+#define ABI_MINOR ESP_ABI_MINOR
+#endif
 #ifndef NEEDS_MINOR
 #define NEEDS_MINOR 0
 #endif
@@ -73,6 +76,15 @@
 #ifndef VALIDATE
 #define VALIDATE NULL
 #endif
+#ifndef EXISTS
+#define EXISTS NULL
+#endif
+#ifndef PUSH
+#define PUSH NULL
+#endif
+#ifndef REMOVE
+#define REMOVE NULL
+#endif
 
 static const struct esp_host *host;
 
@@ -118,6 +130,9 @@ static const struct esp_store_ops ops = {
     .list = LIST,
     .close = CLOSE,
     .validate = VALIDATE,
+    .exists = EXISTS,
+    .push = PUSH,
+    .remove = REMOVE,
 };
 
 static const struct esp_component component = {
@@ -136,7 +151,7 @@ static const char *const ambient[] = {AMBIENT, NULL};
 static const struct esp_plugin plugin = {
     .size = PLUGIN_SIZE,
     .abi_major = ABI_MAJOR,
-    .abi_minor = ESP_ABI_MINOR,
+    .abi_minor = ABI_MINOR,
     .needs_minor = NEEDS_MINOR,
     .name = PLUGIN_NAME,
     .version = "1.2.3",
