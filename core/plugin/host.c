@@ -58,16 +58,22 @@ esp_status es_host_may_talk(struct esp_call *c, const char *service)
     return ESP_OK;
 }
 
-esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+static esp_status hand_out_plain(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
 {
     uint8_t *copy = es_arena_dup(&c->arena, data, len);
     if (!copy)
         return es_call_service_error(c, ES_E_TOO_LARGE, "%s of the %s provider took in more than %zu MiB",
                                      es_op_name(c->op), es_call_provider(c), ES_CALL_MAX_TAKEN >> 20);
     *out = (esp_bytes){copy, len};
-    if (es_call_trust(c, *out) < 0)
-        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
     return ESP_OK;
+}
+
+esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+{
+    esp_status status = hand_out_plain(c, data, len, out);
+    if (status == ESP_OK && es_call_trust(c, *out) < 0)
+        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
+    return status;
 }
 
 esp_status es_host_hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
@@ -322,7 +328,12 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
                               &err);
     json_decref(object);
-    return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    if (rc < 0 || c->trusted || c->value_count)
+        return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    /* Made of what people wrote: an error may name the path that a template of a JSONPath gave. */
+    esp_status status = hand_out_plain(c, blob.ptr, blob.len, out);
+    es_blob_fini(&blob);
+    return status;
 }
 
 const struct esp_host es_host_table = {

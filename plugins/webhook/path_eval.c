@@ -413,6 +413,20 @@ static int64_t bound(int64_t at, int64_t count)
     return at < 0 ? 0 : at > count ? count : at;
 }
 
+/* The children as an array, for a step that goes through them by number. */
+static struct hook_value *children_of(struct eval *e, const struct hook_value *v, size_t count)
+{
+    struct hook_value *items =
+        v->kind == HOOK_LIST ? v->list->items : hook_path_alloc(e->path, (count + 1) * sizeof *items);
+    size_t i = 0;
+
+    if (!items)
+        exhaust(e, "the path needs too much memory");
+    for (const struct hook_node *n = items && v->kind == HOOK_NODE ? v->node->first : NULL; n; n = n->next)
+        items[i++] = of_node(n);
+    return items;
+}
+
 static void walk_range(struct eval *e, const struct hook_step *s, const struct hook_value *v,
                        struct hook_list *out)
 {
@@ -422,13 +436,12 @@ static void walk_range(struct eval *e, const struct hook_step *s, const struct h
         !to_index(e, s->keys[2], &step))
         return;
     int64_t count = (int64_t)count_of(v);
+    const struct hook_value *items = children_of(e, v, (size_t)count);
     min = bound(min, count);
     max = bound(max, count);
     step = step == 0 ? 1 : step;
-    for (int64_t i = step > 0 ? min : max - 1; i >= min && i < max && !e->exhausted; i += step) {
-        const struct hook_value item = element(v, (size_t)i);
-        walk(e, s->next, &item, out);
-    }
+    for (int64_t i = step > 0 ? min : max - 1; i >= min && i < max && !e->exhausted; i += step)
+        walk(e, s->next, &items[i], out);
 }
 
 static void walk_keys(struct eval *e, const struct hook_step *s, const struct hook_value *v,

@@ -371,7 +371,7 @@ static bool parse_filter(struct parser *p, struct hook_step *s)
     return add_key(p, s, parse_expression(p)) && separator(p, &first, &more);
 }
 
-/* min:max:step, of which any may be missing. The first token is put back. */
+/* min:max:step, of which any may be missing. What is not read yet is put back. */
 static bool parse_range(struct parser *p, struct hook_step *s)
 {
     static const double defaults[] = {0, MAX_INT32, 1};
@@ -403,16 +403,6 @@ static bool parse_range(struct parser *p, struct hook_step *s)
     return true;
 }
 
-/* The rest of a range whose min has been read. */
-static bool parse_rest_of_range(struct parser *p, struct hook_step *s)
-{
-    struct hook_expr *min = s->keys[0];
-
-    s->key_count = 1;
-    s->keys[0] = min;
-    return parse_range(p, s);
-}
-
 static bool parse_keys(struct parser *p, struct hook_step *s)
 {
     int first = 0;
@@ -422,7 +412,7 @@ static bool parse_keys(struct parser *p, struct hook_step *s)
         if (!add_key(p, s, parse_expression(p)) || !separator(p, &first, &more))
             return false;
         if (more && first == ':')
-            return parse_rest_of_range(p, s);
+            return parse_range(p, s); /* min has been read */
     }
     s->kind = s->key_count == 1 ? HOOK_CHILD : HOOK_UNION;
     return true;
