@@ -112,6 +112,12 @@ static esp_status meaning(const struct vault_answer *a)
     }
 }
 
+bool vault_says_denied(const struct vault_answer *a)
+{
+    const char *hint = a->status == 403 ? hint_for(a) : NULL;
+    return hint && strcmp(hint, "permission denied") == 0;
+}
+
 esp_status vault_explain(const struct vault_answer *a, const char *what, esp_bytes subject,
                          struct esp_text *sentence)
 {

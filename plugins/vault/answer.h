@@ -23,6 +23,9 @@ bool vault_is_absent(const struct vault_answer *a);
 /* Whether a 403 says that the token is none, or no more. Older servers do not say it. */
 bool vault_names_token(const struct vault_answer *a);
 
+/* Whether a 403 says no more than that. */
+bool vault_says_denied(const struct vault_answer *a);
+
 /* What to do about an answer that is not good, and the sentence for people: "WHAT "SUBJECT": status 403:
  * permission denied". An empty subject is left out. */
 esp_status vault_explain(const struct vault_answer *a, const char *what, esp_bytes subject,

@@ -198,5 +198,8 @@ esp_status vault_login_refused(const struct vault_store *s, const struct vault_a
     esp_bytes mount = mount_of(s);
     snprintf(what, sizeof what, "cannot log in to Vault with %s at the mount", s->method->name);
     esp_status status = vault_explain(answer, what, mount, sentence);
+    /* Who has no token is not told which methods there are. */
+    if (vault_says_denied(answer))
+        esp_text_adds(sentence, ", or no such method is mounted there");
     return answer->status == 400 ? ESP_E_DENIED : status;
 }

@@ -60,24 +60,33 @@ static bool ask_to_renew(struct vault_store *s, struct esp_call *call, esp_bytes
     return vault_send(s, call, &request, answer) == ESP_OK && vault_is_good(answer);
 }
 
+/* Gives the lease `life_s` from now on, and says when it is to be looked at again: a token that can be
+ * renewed when a third of its life is left, so that some call comes in time. */
+static int64_t begin_lease(struct vault_store *s, struct esp_call *call, struct vault_lease lease,
+                           int64_t life_s)
+{
+    lease.since_ms = vault_host->now_unix_ms(call);
+    lease.end_ms = life_s ? lease.since_ms + life_s * 1000 : 0;
+    set_lease(s, lease);
+    return lease.renewable && life_s ? lease.since_ms + life_s * 2000 / 3 : lease.end_ms;
+}
+
 /* A renewal that brings less than half of what the login did has met the token's longest life:
  * then a login does better. */
 static bool renew(struct vault_store *s, struct esp_call *call, struct esp_text *token, int64_t *expires)
 {
     struct vault_lease lease = lease_now(s);
     struct vault_answer answer = {0};
-    if (!lease.renewable || !esp_token_peek(s->token, token))
+    if (!lease.renewable || vault_host->now_unix_ms(call) >= lease.end_ms || !esp_token_peek(s->token, token))
         return false;
     if (ask_to_renew(s, call, esp_text_bytes(token), &answer)) {
         int64_t life_s = number_at(answer.body, "auth.lease_duration");
-        lease.since_ms = vault_host->now_unix_ms(call);
-        *expires = lease.since_ms + life_s * 1000;
-        set_lease(s, lease);
-        if (life_s >= lease.life_s / 2)
+        if (life_s > 0 && life_s >= lease.life_s / 2) {
+            *expires = begin_lease(s, call, lease, life_s);
             return true;
+        }
     }
     esp_text_cut(token, 0);
-    *expires = 0;
     return false;
 }
 
@@ -90,12 +99,10 @@ static esp_status take_login(struct vault_store *s, struct esp_call *call, const
                       vault_method_name(s->method));
         return ESP_E_RETRY;
     }
-    const struct vault_lease lease = {.since_ms = vault_host->now_unix_ms(call),
-                                      .life_s = number_at(answer->body, "auth.lease_duration"),
+    const struct vault_lease lease = {.life_s = number_at(answer->body, "auth.lease_duration"),
                                       .renewable = text_is(answer->body, "auth.renewable", "true"),
                                       .is_own = !text_is(answer->body, "auth.token_type", "batch")};
-    set_lease(s, lease);
-    *expires = lease.life_s ? lease.since_ms + lease.life_s * 1000 : 0;
+    *expires = begin_lease(s, call, lease, lease.life_s);
     return ESP_OK;
 }
 

@@ -20,6 +20,7 @@ extern const struct esp_host *vault_host;
 /* What a login has said about the token it brought. */
 struct vault_lease {
     int64_t since_ms; /* when Vault last gave it time, on the host's clock */
+    int64_t end_ms;   /* when that is over; 0: never */
     int64_t life_s;   /* how much it got at the login; 0: it lives for ever */
     bool renewable;   /* renew-self gives it more */
     bool is_own;      /* this store has made it, and can revoke it */
