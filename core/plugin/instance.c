@@ -27,7 +27,7 @@ struct es_instance {
     char *store; /* identity as JSON, ready for documents */
     struct es_reads *reads;
     char *reads_prefix; /* of the keys of what is read through it; begins as its store's */
-    bool personal;      /* atomic: its plugin reads what belongs to the consumer, answers are his alone */
+    bool personal;      /* atomic: the consumer decides about the answers, they are his namespace's alone */
 
     /* The identity again, for what is left to say when nobody asks any more. */
     char *store_kind, *store_namespace, *store_name, *consumer_namespace;
@@ -48,6 +48,31 @@ static bool has_cap(const struct es_instance *i, uint64_t cap)
 {
     return (i->provider->caps & cap) != 0;
 }
+
+/* What 1.0 did not know. */
+#if ESP_ABI_MINOR >= 1
+static bool has_fields(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_FIELDS);
+}
+
+static bool is_per_namespace(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_PER_NAMESPACE);
+}
+#else
+static bool has_fields(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+
+static bool is_per_namespace(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+#endif
 
 const struct es_provider *es_instance_provider(const struct es_instance *i)
 {
@@ -243,6 +268,7 @@ static int instance_make(struct es_instance **ret, const struct es_registry *r, 
     i->registry = r;
     i->provider = p;
     i->reads = opts ? opts->reads : NULL;
+    i->personal = is_per_namespace(i);
     i->store = es_doc_store(who);
     i->store_kind = copy_text(who->store_kind);
     i->store_namespace = copy_text(who->store_namespace);
@@ -457,9 +483,8 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
     if (rc == 0)
-        rc = has_cap(i, ESP_CAP_FIELDS)
-                 ? es_whole_field(&whole, json_string_value(property), len, ret, err)
-                 : es_whole_property(&whole, json_string_value(property), len, ret, err);
+        rc = has_fields(i) ? es_whole_field(&whole, json_string_value(property), len, ret, err)
+                           : es_whole_property(&whole, json_string_value(property), len, ret, err);
     es_blob_fini(&whole);
     return rc;
 }
