@@ -1,6 +1,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <esp/duration.h>
+
 #include "login.h"
 
 #define FOREIGN                                                                                              \
@@ -96,6 +98,19 @@ static esp_status check_writes(struct esp_call *call, const json_t *spec)
     return ESP_OK;
 }
 
+static esp_status check_retries(struct esp_call *call, const json_t *settings)
+{
+    esp_bytes interval = vault_text(settings, "retryInterval");
+    int64_t ms;
+    if (interval.len == 0 || (esp_duration_ms(interval, &ms) && ms <= VAULT_INTERVAL_MAX_MS))
+        return ESP_OK;
+    return esp_failf(
+        vault_host, call, ESP_E_CONFIG,
+        "retrySettings.retryInterval: \"%.*s\" is no duration of at most an hour; write it as 500ms, 10s "
+        "or 1m30s",
+        ESP_ARG(interval));
+}
+
 esp_status vault_check(struct esp_call *call, const json_t *request, bool is_bao)
 {
     const json_t *spec = json_object_get(request, "spec");
@@ -104,5 +119,7 @@ esp_status vault_check(struct esp_call *call, const json_t *request, bool is_bao
         status = check_auth(call, json_object_get(spec, "auth"), is_bao);
     if (status == ESP_OK)
         status = check_references(call, spec, json_object_get(request, "store"));
-    return status == ESP_OK ? check_writes(call, spec) : status;
+    if (status == ESP_OK)
+        status = check_writes(call, spec);
+    return status == ESP_OK ? check_retries(call, json_object_get(request, "retrySettings")) : status;
 }

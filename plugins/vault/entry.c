@@ -167,6 +167,7 @@ static const struct esp_plugin vault_plugin = {
     .size = sizeof vault_plugin,
     .abi_major = ESP_ABI_MAJOR,
     .abi_minor = ESP_ABI_MINOR,
+    .needs_minor = 1, /* ESP_CAP_FIELDS, wait */
     .name = "vault",
     .version = "1.0.0",
     .components = components,

@@ -1,10 +1,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <esp/duration.h>
+
 #include "login.h"
 #include "session.h"
 
 #define INDEX_MAX 8192
+#define RETRY_MS 1000
+#define RETRIES_MAX 100
 
 const struct esp_host *vault_host;
 
@@ -86,6 +90,17 @@ static void read_spec(struct vault_store *s)
     s->method = vault_method_of(auth, s->is_bao, &s->method_block);
 }
 
+/* Without settings, and without a number in them, only the core tries again. */
+static void read_retries(struct vault_store *s)
+{
+    const json_t *settings = json_object_get(s->request, "retrySettings");
+    json_int_t retries = json_integer_value(json_object_get(settings, "maxRetries"));
+    int64_t interval_ms = RETRY_MS;
+    (void)esp_duration_ms(vault_text(settings, "retryInterval"), &interval_ms);
+    s->retries = retries < 0 ? 0 : retries > RETRIES_MAX ? RETRIES_MAX : (int)retries;
+    s->interval_ms = (uint32_t)interval_ms;
+}
+
 static esp_status copy_secret(struct esp_call *call, const json_t *ref, const char *where, const char *key,
                               esp_bytes *ret)
 {
@@ -123,6 +138,7 @@ static esp_status fill(struct vault_store *s, struct esp_call *call, const struc
         return vault_no_memory(call);
     read_spec(s);
     esp_status status = vault_check(call, s->request, s->is_bao);
+    read_retries(s);
     if (status == ESP_OK)
         status = read_certificate(s, call);
     return status == ESP_OK ? vault_session_begin(s, call) : status;

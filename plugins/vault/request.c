@@ -147,27 +147,49 @@ static esp_status exchange(const struct vault_store *s, struct esp_call *call,
     return vault_host->http(call, &q, response);
 }
 
-esp_status vault_send(struct vault_store *s, struct esp_call *call, const struct vault_request *request,
-                      struct vault_answer *answer)
+static esp_status send_once(struct vault_store *s, struct esp_call *call, const struct vault_request *request,
+                            esp_bytes url, struct vault_answer *answer)
 {
     struct esp_http_response response = {.size = sizeof response};
     struct headers headers;
-    struct esp_text url, index;
-    esp_text_init(&url, URL_MAX);
+    struct esp_text index;
     esp_text_init(&index, INDEX_MAX);
-    esp_text_add(&url, s->server);
-    esp_text_adds(&url, "/v1/");
-    esp_text_add(&url, request->path);
     copy_index(s, &index);
     fill_headers(&headers, s, request, esp_text_bytes(&index));
-    esp_status status = esp_text_failed(&url)
-                            ? vault_no_memory(call)
-                            : exchange(s, call, request, &headers, esp_text_bytes(&url), &response);
+    esp_status status = exchange(s, call, request, &headers, url, &response);
     if (status == ESP_OK) {
         remember_index(s, header_of(&response, "x-vault-index"));
         *answer = (struct vault_answer){response.status, retry_after_ms(&response), response.body};
     }
-    esp_text_free(&url);
     esp_text_free(&index);
+    return status;
+}
+
+/* No connection, a node that is behind, too much to do, out of order: another try may do. */
+static bool may_pass(esp_status status, const struct vault_answer *answer)
+{
+    if (status != ESP_OK)
+        return status == ESP_E_RETRY;
+    return answer->status == 412 || answer->status == 429 || (answer->status >= 500 && answer->status != 501);
+}
+
+esp_status vault_send(struct vault_store *s, struct esp_call *call, const struct vault_request *request,
+                      struct vault_answer *answer)
+{
+    struct esp_text url;
+    esp_status status = ESP_OK;
+    esp_text_init(&url, URL_MAX);
+    esp_text_add(&url, s->server);
+    esp_text_adds(&url, "/v1/");
+    esp_text_add(&url, request->path);
+    if (esp_text_failed(&url))
+        status = vault_no_memory(call);
+    for (int left = s->retries; status == ESP_OK; left--) {
+        status = send_once(s, call, request, esp_text_bytes(&url), answer);
+        if (left == 0 || !may_pass(status, answer) || vault_host->remaining_ms(call) <= s->interval_ms)
+            break;
+        status = vault_host->wait(call, s->interval_ms);
+    }
+    esp_text_free(&url);
     return status;
 }

@@ -14,6 +14,8 @@
 
 struct vault_method;
 
+#define VAULT_INTERVAL_MAX_MS 3600000 /* of retrySettings */
+
 /* The services, set when the plugin is loaded. */
 extern const struct esp_host *vault_host;
 
@@ -33,10 +35,12 @@ struct vault_store {
     const json_t *method_block;        /* of the login method */
     const struct vault_method *method; /* NULL: no token is sent */
     bool is_bao, is_v2, needs_cas;
-    bool tracks_index; /* readYourWrites, forwardInconsistent */
-    bool forwards;     /* both of them */
-    esp_bytes server;  /* without slashes at its end */
-    esp_bytes mount;   /* empty: keys begin with it */
+    bool tracks_index;    /* readYourWrites, forwardInconsistent */
+    bool forwards;        /* both of them */
+    int retries;          /* of what may pass, by the plugin itself; otherwise the core backs off */
+    uint32_t interval_ms; /* before each */
+    esp_bytes server;     /* without slashes at its end */
+    esp_bytes mount;      /* empty: keys begin with it */
     esp_bytes namespace, login_namespace, ca_pem;
     esp_bytes cert_pem, key_pem; /* the client certificate; copies to be freed with esp_dup_free */
     struct esp_token *token;     /* has a lock of its own */
