@@ -159,15 +159,16 @@ static esp_status emit_secret(struct esp_call *call, esp_bytes item, struct esp_
 
 static esp_status emit_page(struct esp_call *call, esp_bytes body, struct esp_text *out)
 {
+    struct esp_json_iter it;
     struct esp_text items;
     esp_bytes item;
-    size_t at = 0;
     esp_status status = ESP_OK;
 
     esp_text_init(&items, KUBE_MAX_TEXT);
-    if (esp_json_get_raw(body, esp_str("items"), &items, NULL) < 0)
+    if (esp_json_get_raw(body, esp_str("items"), &items, NULL) < 0 ||
+        !esp_json_elements(&it, esp_text_bytes(&items)))
         status = kube_no_memory(call);
-    while (status == ESP_OK && kube_element(esp_text_bytes(&items), &at, &item))
+    while (status == ESP_OK && esp_json_element(&it, &item))
         status = emit_secret(call, item, out);
     esp_text_free(&items);
     return status;

@@ -4,7 +4,6 @@
 #include <esp/json.h>
 
 #include "kube.h"
-#include "secret.h"
 #include "yaml.h"
 
 #define MAX_FIELD ((size_t)256 << 10)
@@ -58,13 +57,15 @@ static void add_member(esp_bytes object, const char *name, struct esp_text *out)
 /* {"name": NAME, "KIND": {...}} among the elements of a list. */
 static bool find_entry(esp_bytes config, const char *list, const char *kind, esp_bytes name, esp_bytes *ret)
 {
+    struct esp_json_iter it;
     esp_bytes array = member(config, list), item;
     struct esp_text own;
-    size_t at = 0;
     bool found = false;
 
+    if (array.len == 0 || !esp_json_elements(&it, array))
+        return false;
     esp_text_init(&own, MAX_FIELD);
-    while (!found && kube_element(array, &at, &item)) {
+    while (!found && esp_json_element(&it, &item)) {
         esp_text_cut(&own, 0);
         add_member(item, "name", &own);
         found = esp_equal(esp_text_bytes(&own), name);

@@ -1,7 +1,5 @@
 #include "secret.h"
 
-#include <string.h>
-
 #include <esp/json.h>
 
 #include "kube.h"
@@ -77,35 +75,4 @@ bool kube_secret_values(const struct kube_secret *s, struct esp_text *out)
     bool done = !plain.failed && !esp_text_failed(out);
     kube_pairs_free(&plain);
     return done;
-}
-
-/* Beyond the string that begins at `at`. */
-static size_t skip_string(esp_bytes text, size_t at)
-{
-    for (at++; at < text.len && text.ptr[at] != '"'; at++)
-        if (text.ptr[at] == '\\')
-            at++;
-    return at + 1;
-}
-
-bool kube_element(esp_bytes array, size_t *at, esp_bytes *ret)
-{
-    size_t i = *at ? *at : 1, depth = 0;
-
-    if (*at == 0 && (array.len < 2 || array.ptr[0] != '['))
-        return false;
-    while (i < array.len && strchr(" \t\r\n,", array.ptr[i]))
-        i++;
-    size_t start = i;
-    while (i < array.len) {
-        char c = (char)array.ptr[i];
-        if (depth == 0 && (c == ',' || c == ']'))
-            break;
-        depth += c == '{' || c == '[';
-        depth -= c == '}' || c == ']';
-        i = c == '"' ? skip_string(array, i) : i + 1;
-    }
-    *at = i;
-    *ret = esp_span(array.ptr + start, i - start);
-    return i > start && i < array.len;
 }

@@ -22,8 +22,4 @@ void kube_secret_free(struct kube_secret *s);
  * is no base64, or there is no room. */
 bool kube_secret_values(const struct kube_secret *s, struct esp_text *out);
 
-/* A walk through the elements of a JSON array that is known to be well-formed:
- * `at` is 0 at its beginning. False at the end, or if the text is no array. */
-bool kube_element(esp_bytes array, size_t *at, esp_bytes *ret);
-
 #endif

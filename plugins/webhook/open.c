@@ -1,7 +1,8 @@
 /* plugins/webhook/open.c: from a spec to a store, and whether there is somebody at its URL. */
 #include <stdlib.h>
 
-#include "duration.h"
+#include <esp/duration.h>
+
 #include "hook.h"
 
 #define VALIDATION_MS 15000
@@ -9,9 +10,12 @@
 static esp_status read_timeout(struct esp_call *call, const json_t *spec, uint32_t *ret)
 {
     esp_bytes text = hook_text(spec, "timeout");
+    int64_t ms = 0;
 
-    if (text.len == 0 || hook_duration_ms(text, ret))
+    if (text.len == 0 || esp_duration_ms(text, &ms)) {
+        *ret = ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
         return ESP_OK;
+    }
     return esp_failf(hook_host, call, ESP_E_CONFIG,
                      "timeout \"%.*s\" is not a duration like 10s, 1m30s or 250ms", ESP_ARG(text));
 }
