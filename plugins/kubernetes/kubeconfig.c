@@ -4,7 +4,7 @@
 #include <esp/json.h>
 
 #include "kube.h"
-#include "yaml.h"
+#include "kubeyaml.h"
 
 #define MAX_FIELD ((size_t)256 << 10)
 

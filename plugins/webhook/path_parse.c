@@ -63,6 +63,7 @@ static bool no_memory(struct parser *p)
 /* ---- expressions ---- */
 
 static struct hook_expr *parse_expression(struct parser *p);
+static struct hook_expr *parse_operand(struct parser *p);
 static bool parse_steps(struct parser *p, struct hook_expr *path, struct hook_step **end);
 
 static struct hook_expr *new_expr(struct parser *p, enum hook_expr_kind kind)
@@ -219,7 +220,7 @@ static struct hook_expr *parse_parentheses(struct parser *p)
     return e;
 }
 
-static struct hook_expr *parse_operand(struct parser *p)
+static struct hook_expr *parse_token(struct parser *p)
 {
     switch (next(p)) {
     case HOOK_INT:
@@ -242,6 +243,19 @@ static struct hook_expr *parse_operand(struct parser *p)
         unexpected(p, "extensions", NULL);
         return NULL;
     }
+}
+
+/* Whatever nests comes through here. */
+static struct hook_expr *parse_operand(struct parser *p)
+{
+    if (p->depth == HOOK_MAX_NESTING) {
+        esp_text_adds(p->why, "nested too deeply");
+        return NULL;
+    }
+    p->depth++;
+    struct hook_expr *e = parse_token(p);
+    p->depth--;
+    return e;
 }
 
 static struct hook_expr *parse_negative(struct parser *p)
@@ -315,15 +329,8 @@ static struct hook_expr *compare(struct parser *p, struct hook_expr *left)
 
 static struct hook_expr *parse_expression(struct parser *p)
 {
-    if (p->depth++ == HOOK_MAX_NESTING) {
-        esp_text_adds(p->why, "nested too deeply");
-        return NULL;
-    }
     struct hook_expr *e = parse_operand(p);
-    if (e)
-        e = compare(p, e);
-    p->depth--;
-    return e;
+    return e ? compare(p, e) : NULL;
 }
 
 /* ---- brackets ---- */

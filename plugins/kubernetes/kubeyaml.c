@@ -1,4 +1,4 @@
-#include "yaml.h"
+#include "kubeyaml.h"
 
 #include <yaml.h>
 

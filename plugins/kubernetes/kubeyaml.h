@@ -1,6 +1,6 @@
-/* plugins/kubernetes/yaml.h: YAML as JSON text, so that there is one reader for both. */
-#ifndef KUBE_YAML_H
-#define KUBE_YAML_H
+/* plugins/kubernetes/kubeyaml.h: YAML as JSON text, so that there is one reader for both. */
+#ifndef KUBE_KUBEYAML_H
+#define KUBE_KUBEYAML_H
 
 #include <stdbool.h>
 
