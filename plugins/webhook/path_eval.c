@@ -7,6 +7,7 @@
 #include "path_own.h"
 
 #define MAX_MEMORY ((size_t)64 << 20)
+#define MAX_DEPTH 500
 
 struct hook_block {
     struct hook_block *next;
@@ -42,7 +43,7 @@ void hook_path_free(struct hook_path *p)
 struct eval {
     struct hook_path *path;
     struct hook_value root, current;
-    size_t work;
+    size_t work, depth;
     bool exhausted;       /* too much work or no memory: ends all of it, also where errors are left out */
     struct esp_text *why; /* the error; what is in it counts only when the evaluation fails */
 };
@@ -76,6 +77,15 @@ static bool work(struct eval *e)
     if (e->exhausted)
         return false;
     return e->work++ < HOOK_MAX_WORK || exhaust(e, "the path looks at too many values");
+}
+
+/* Threads of workers have 256 KiB of stack; a level takes about 200 bytes. */
+static bool enter(struct eval *e)
+{
+    if (e->depth == MAX_DEPTH)
+        return exhaust(e, "the path goes too deep");
+    e->depth++;
+    return true;
 }
 
 /* ---- what a value is ---- */
@@ -401,10 +411,11 @@ static void walk_if(struct eval *e, const struct hook_step *s, const struct hook
 static void walk_below(struct eval *e, const struct hook_step *s, const struct hook_value *v,
                        struct hook_list *out)
 {
-    if (!work(e))
+    if (!work(e) || !enter(e))
         return;
     walk(e, s->next, v, out);
     each_child(e, s, v, out, walk_below);
+    e->depth--;
 }
 
 static int64_t bound(int64_t at, int64_t count)
@@ -467,15 +478,9 @@ static void walk_script(struct eval *e, const struct hook_step *s, const struct 
         walk(e, s->next, &result, out);
 }
 
-/* Takes the steps from `s` on and appends what they lead to; what they do not fit is left out. */
-static void walk(struct eval *e, const struct hook_step *s, const struct hook_value *v, struct hook_list *out)
+static void walk_step(struct eval *e, const struct hook_step *s, const struct hook_value *v,
+                      struct hook_list *out)
 {
-    if (!work(e))
-        return;
-    if (!s) {
-        append(e, out, *v);
-        return;
-    }
     switch (s->kind) {
     case HOOK_CHILD:
     case HOOK_UNION:
@@ -497,6 +502,18 @@ static void walk(struct eval *e, const struct hook_step *s, const struct hook_va
         walk_below(e, s, v, out);
         break;
     }
+}
+
+/* Takes the steps from `s` on and appends what they lead to; what they do not fit is left out. */
+static void walk(struct eval *e, const struct hook_step *s, const struct hook_value *v, struct hook_list *out)
+{
+    if (!work(e) || !enter(e))
+        return;
+    if (s)
+        walk_step(e, s, v, out);
+    else
+        append(e, out, *v);
+    e->depth--;
 }
 
 /* ---- expressions ---- */
@@ -592,13 +609,31 @@ static bool equal(struct eval *e, const struct hook_value *a, const struct hook_
     }
 }
 
-static bool evaluate(struct eval *e, const struct hook_expr *x, struct hook_value *ret)
+static bool negate(struct eval *e, const struct hook_expr *x, struct hook_value *ret)
 {
-    struct hook_value a, b;
+    struct hook_value v;
     double number;
 
-    if (!work(e))
+    if (!evaluate(e, x->left, &v))
         return false;
+    if (!to_number(e, &v, &number))
+        return fail(e, "unexpected %s expected number", hook_type_name(&v));
+    *ret = (struct hook_value){.kind = HOOK_NUMBER, .number = -number};
+    return true;
+}
+
+static bool compare(struct eval *e, const struct hook_expr *x, struct hook_value *ret)
+{
+    struct hook_value a, b;
+
+    if (!evaluate(e, x->left, &a) || !evaluate(e, x->right, &b))
+        return false;
+    *ret = (struct hook_value){.kind = HOOK_BOOL, .truth = equal(e, &a, &b) == (x->kind == HOOK_EQUAL)};
+    return true;
+}
+
+static bool evaluate_kind(struct eval *e, const struct hook_expr *x, struct hook_value *ret)
+{
     switch (x->kind) {
     case HOOK_CONSTANT:
         *ret = x->value;
@@ -608,20 +643,21 @@ static bool evaluate(struct eval *e, const struct hook_expr *x, struct hook_valu
     case HOOK_VARIABLE:
         return evaluate_variable(e, x, ret);
     case HOOK_NEGATIVE:
-        if (!evaluate(e, x->left, &a))
-            return false;
-        if (!to_number(e, &a, &number))
-            return fail(e, "unexpected %s expected number", hook_type_name(&a));
-        *ret = (struct hook_value){.kind = HOOK_NUMBER, .number = -number};
-        return true;
+        return negate(e, x, ret);
     case HOOK_EQUAL:
     case HOOK_UNEQUAL:
-        if (!evaluate(e, x->left, &a) || !evaluate(e, x->right, &b))
-            return false;
-        *ret = (struct hook_value){.kind = HOOK_BOOL, .truth = equal(e, &a, &b) == (x->kind == HOOK_EQUAL)};
-        return true;
+        return compare(e, x, ret);
     }
     return false;
+}
+
+static bool evaluate(struct eval *e, const struct hook_expr *x, struct hook_value *ret)
+{
+    if (!work(e) || !enter(e))
+        return false;
+    bool good = evaluate_kind(e, x, ret);
+    e->depth--;
+    return good;
 }
 
 bool hook_path_get(struct hook_path **ret, esp_bytes path, const struct hook_node *root,

@@ -152,6 +152,31 @@ static void test_nesting_has_a_ceiling(void **state)
     esp_text_free(&got);
 }
 
+/* Each filter begins at the document again: their depths add up. */
+static void test_depth_has_a_ceiling(void **state)
+{
+    struct esp_text document, path, got;
+
+    (void)state;
+    esp_text_init(&document, 1 << 20);
+    esp_text_init(&path, 4000);
+    esp_text_init(&got, 64 << 20);
+    repeat(&document, "[", 120);
+    repeat(&document, "]", 120);
+    for (int i = 0; i < 6; i++) {
+        esp_text_adds(&path, "$");
+        repeat(&path, "[0]", 100);
+        esp_text_adds(&path, "[?");
+    }
+    esp_text_addc(&path, '1');
+    repeat(&path, "]", 6);
+    answer(esp_text_str(&path), esp_text_str(&document), &got);
+    assert_string_equal(esp_text_str(&got), "!the path goes too deep");
+    esp_text_free(&document);
+    esp_text_free(&path);
+    esp_text_free(&got);
+}
+
 /* ---- JSON ---- */
 
 struct text_case {
@@ -238,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_nesting_has_a_ceiling),
         cmocka_unit_test(test_says_what_is_no_json),
         cmocka_unit_test(test_deep_and_large_texts),
+        cmocka_unit_test(test_depth_has_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
