@@ -71,9 +71,10 @@ class Stores:
 
     def make(self, name="remote", auth=None, server=None, ready=True, **block):
         server = {"url": self.plane.server, "caBundle": b64(self.plane.ca), **(server or {})}
+        server = {k: v for k, v in server.items() if v is not None}
         provider = {"server": server, "auth": auth or TOKEN, "remoteNamespace": self.remote.name, **block}
         self.cluster.apply({"apiVersion": GROUP + "/v1", "kind": "SecretStore", "metadata": {"name": name, "namespace": self.space.name},
-                            "spec": {"provider": {"kubernetes": {k: v for k, v in provider.items() if v is not None}}}})
+                            "spec": {"provider": {"kubernetes": provider}}})
         if ready:
             wait_for(lambda: self.cluster.ready("SecretStore", name, self.space.name))
 
