@@ -173,6 +173,8 @@ static esp_status use_server(struct kube_store *store, struct esp_call *call, co
 
     if (url.len == 0)
         return esp_failf(kube_host, call, ESP_E_CONFIG, "no server URL provided");
+    if (url.len > MAX_URL)
+        return esp_failf(kube_host, call, ESP_E_CONFIG, "server.url is longer than %zu bytes", MAX_URL);
     set_url(store, url);
     /* The core has resolved caBundle and caProvider. */
     return keep(&store->ca, kube_text(store->request, "caBundle")) ? ESP_OK : kube_no_memory(call);
@@ -198,7 +200,7 @@ esp_status kube_open(struct esp_call *call, const struct esp_request *request, v
 
     if (!store)
         return kube_no_memory(call);
-    esp_text_init(&store->url, MAX_URL);
+    esp_text_init(&store->url, KUBE_MAX_KUBECONFIG);
     store->request = kube_parse(request);
     const json_t *spec = json_object_get(store->request, "spec");
     store->remote_namespace = kube_text(spec, "remoteNamespace");
@@ -208,7 +210,7 @@ esp_status kube_open(struct esp_call *call, const struct esp_request *request, v
         esp_equal_str(kube_text(json_object_get(store->request, "store"), "kind"), "ClusterSecretStore");
     esp_status status = store->request ? connect(store, call, spec) : kube_no_memory(call);
     if (status == ESP_OK && esp_text_failed(&store->url))
-        status = esp_failf(kube_host, call, ESP_E_CONFIG, "server.url is longer than %zu bytes", MAX_URL);
+        status = kube_no_memory(call);
     if (status == ESP_OK)
         *instance = store;
     else

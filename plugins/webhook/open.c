@@ -91,7 +91,8 @@ static esp_bytes origin_of(esp_bytes url)
 
 /* Is somebody there? The reference connects to the host and says nothing. A plugin has no sockets,
  * so this asks for the root and takes any answer: nothing that a template would add goes out,
- * no credential, no body, and HEAD changes nothing. A certificate that is not trusted shows as
+ * no credential, no body, and HEAD changes nothing. An answer that is an error decides nothing,
+ * for the root is not what the store asks for. A certificate that is not trusted shows as
  * well; the store is served all the same, and says what will be wrong. */
 esp_status hook_validate(void *instance, struct esp_call *call, const struct esp_request *request)
 {
@@ -119,5 +120,5 @@ esp_status hook_validate(void *instance, struct esp_call *call, const struct esp
     if (status == ESP_E_RETRY)
         return esp_failf(hook_host, call, ESP_E_RETRY, "error accessing external store: no answer from %.*s",
                          ESP_ARG(origin));
-    return status;
+    return status == ESP_OK && answer.status >= 400 ? ESP_E_UNDECIDED : status;
 }
