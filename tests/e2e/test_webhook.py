@@ -263,7 +263,7 @@ def test_templates_of_a_read(esod, hooks, endpoint):
     hooks.external_secret("v", {"v": {"key": "a/b c&d", "version": "v1", "property": "p"}})
     hooks.synced("v", "/v1?k=a%2Fb+c%26d")
     sent = endpoint.requests()[0]
-    assert (sent["method"], sent["body"], sent["headers"]["x-key"]) == ("POST", '{"key":"a/b c&d"}', "a/b c&d")
+    assert (sent["method"], json.loads(sent["body"]), sent["headers"]["x-key"]) == ("POST", {"key": "a/b c&d"}, "a/b c&d")
     hooks.external_secret("w", {"v": {"key": "k", "property": "nope"}})
     assert hooks.error("w") == "failed to get response path $.data.nope: unknown key nope"
     hooks.store(endpoint.url + "/{{ .remoteRef.key", "broken", ready=False)
