@@ -61,6 +61,7 @@ static const struct esp_host host = {
     .kube_read = test_world_kube_read,
     .sa_token = test_world_sa_token,
     .ambient = test_world_ambient,
+    .render = test_world_render,
 #if ESP_ABI_MINOR >= 1
     .wait = test_world_wait,
 #endif
