@@ -24,8 +24,8 @@ void gcp_add_secret(const struct gcp_store *s, esp_bytes key, struct esp_text *p
 }
 
 /* One request with this token. */
-static esp_status send(const struct gcp_store *s, struct esp_call *call, const struct gcp_ask *q, esp_bytes url,
-                       esp_bytes token, struct esp_http_response *answer)
+static esp_status send(const struct gcp_store *s, struct esp_call *call, const struct gcp_ask *q,
+                       esp_bytes url, esp_bytes token, struct esp_http_response *answer)
 {
     const esp_pair quota = {esp_str("x-goog-user-project"), s->identity.facts[GCP_QUOTA_PROJECT]};
     return gcp_http(call,

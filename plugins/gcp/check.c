@@ -44,7 +44,8 @@ static esp_status check_federation(struct esp_call *call, const json_t *store, c
 
 static esp_status check_auth(struct esp_call *call, const json_t *store, const json_t *auth)
 {
-    const json_t *key = json_object_get(auth, "secretRef"), *cluster = json_object_get(auth, "workloadIdentity"),
+    const json_t *key = json_object_get(auth, "secretRef"),
+                 *cluster = json_object_get(auth, "workloadIdentity"),
                  *federation = json_object_get(auth, "workloadIdentityFederation");
     esp_status status = ESP_OK;
 
@@ -66,8 +67,8 @@ static esp_status check_location(struct esp_call *call, const json_t *spec)
     for (size_t i = 0; i < at.len; i++)
         if (!((at.ptr[i] >= 'a' && at.ptr[i] <= 'z') || (at.ptr[i] >= '0' && at.ptr[i] <= '9') ||
               at.ptr[i] == '-'))
-            return gcp_fail(call, ESP_E_CONFIG, 0,
-                            "location \"%.*s\" is none: write it like europe-west3", ESP_ARG(at));
+            return gcp_fail(call, ESP_E_CONFIG, 0, "location \"%.*s\" is none: write it like europe-west3",
+                            ESP_ARG(at));
     return ESP_OK;
 }
 

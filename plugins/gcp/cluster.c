@@ -39,8 +39,8 @@ esp_status gcp_annotation_read(struct esp_call *call, const json_t *ref, struct 
     json_t *account = gcp_parse(json);
     if (!account)
         return gcp_no_memory(call);
-    esp_bytes email =
-        gcp_text(json_object_get(json_object_get(account, "metadata"), "annotations"), "iam.gke.io/gcp-service-account");
+    esp_bytes email = gcp_text(json_object_get(json_object_get(account, "metadata"), "annotations"),
+                               "iam.gke.io/gcp-service-account");
     bool done = email.len == 0 || gcp_identity_impersonate(id, email);
     json_decref(account);
     return done ? ESP_OK : gcp_no_memory(call);
@@ -61,10 +61,11 @@ static esp_status name_of(struct esp_call *call, const json_t *block, const char
     esp_status status = gcp_metadata_get(call, path, out);
     if (status == ESP_OK || status == ESP_E_CANCELLED)
         return status;
-    return gcp_fail(call, ESP_E_CONFIG, 0,
-                    "unable to lookup workload identity: unable to determine %s: the metadata server does not "
-                    "tell; set auth.workloadIdentity.%s",
-                    what, member);
+    return gcp_fail(
+        call, ESP_E_CONFIG, 0,
+        "unable to lookup workload identity: unable to determine %s: the metadata server does not "
+        "tell; set auth.workloadIdentity.%s",
+        what, member);
 }
 
 struct names {
@@ -91,10 +92,11 @@ static esp_status set_names(struct esp_call *call, const struct names *n, struct
     esp_text_init(&pool, GCP_MAX_SMALL);
     esp_text_init(&audience, GCP_MAX_SMALL);
     esp_text_addf(&pool, "%s.svc.id.goog", esp_text_str(&n->project));
-    esp_text_addf(&audience,
-                  "identitynamespace:%s:https://container.googleapis.com/v1/projects/%s/locations/%s/clusters/%s",
-                  esp_text_str(&pool), esp_text_str(&n->project), esp_text_str(&n->location),
-                  esp_text_str(&n->cluster));
+    esp_text_addf(
+        &audience,
+        "identitynamespace:%s:https://container.googleapis.com/v1/projects/%s/locations/%s/clusters/%s",
+        esp_text_str(&pool), esp_text_str(&n->project), esp_text_str(&n->location),
+        esp_text_str(&n->cluster));
     bool done = !esp_text_failed(&pool) && !esp_text_failed(&audience) &&
                 gcp_identity_set(id, GCP_POOL, esp_text_bytes(&pool)) &&
                 gcp_identity_set(id, GCP_AUDIENCE, esp_text_bytes(&audience));

@@ -5,7 +5,8 @@
 
 const struct esp_host *gcp_host;
 
-esp_status gcp_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, const char *format, ...)
+esp_status gcp_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, const char *format,
+                    ...)
 {
     char why[1001];
     va_list args;

@@ -32,8 +32,8 @@ static esp_status take(const struct gcp_identity *id, esp_bytes text, const char
         esp_text_free(&name);
     }
     return subject->len ? ESP_OK
-                        : gcp_no_token(got, ESP_E_RETRY, "unable to get credentials: no token in credential_source.%s",
-                                       from);
+                        : gcp_no_token(got, ESP_E_RETRY,
+                                       "unable to get credentials: no token in credential_source.%s", from);
 }
 
 static esp_status from_file(const struct gcp_store *s, struct esp_call *call, struct gcp_got *got,
@@ -126,8 +126,7 @@ static void write_form(const struct gcp_identity *id, esp_bytes subject, struct 
 {
     gcp_form_add(form, "audience", id->facts[GCP_AUDIENCE]);
     gcp_form_add(form, "grant_type", esp_str("urn:ietf:params:oauth:grant-type:token-exchange"));
-    gcp_form_add(form, "requested_token_type",
-                 esp_str("urn:ietf:params:oauth:token-type:access_token"));
+    gcp_form_add(form, "requested_token_type", esp_str("urn:ietf:params:oauth:token-type:access_token"));
     gcp_form_add(form, "subject_token_type", id->facts[GCP_SUBJECT_TYPE]);
     gcp_form_add(form, "subject_token", subject);
     gcp_form_add(form, "scope", esp_str(GCP_SCOPE));
@@ -147,7 +146,8 @@ static void write_basic(const struct gcp_identity *id, struct esp_text *out)
     esp_text_free(&pair);
 }
 
-static esp_status trade(const struct gcp_store *s, struct esp_call *call, esp_bytes subject, struct gcp_got *got)
+static esp_status trade(const struct gcp_store *s, struct esp_call *call, esp_bytes subject,
+                        struct gcp_got *got)
 {
     const struct gcp_identity *id = &s->identity;
     esp_bytes own = id->facts[GCP_TOKEN_URL];
@@ -182,10 +182,11 @@ esp_status gcp_federation_token(const struct gcp_store *s, struct esp_call *call
     esp_text_init(&subject, MAX_SUBJECT);
     esp_status status = get_subject(s, call, got, &subject);
     if (status == ESP_OK)
-        status = esp_text_failed(&subject)
-                     ? gcp_no_token(got, ESP_E_CONFIG, "unable to get credentials: a token of more than %zu KiB",
-                                    MAX_SUBJECT >> 10)
-                     : trade(s, call, esp_text_bytes(&subject), got);
+        status =
+            esp_text_failed(&subject)
+                ? gcp_no_token(got, ESP_E_CONFIG, "unable to get credentials: a token of more than %zu KiB",
+                               MAX_SUBJECT >> 10)
+                : trade(s, call, esp_text_bytes(&subject), got);
     esp_text_free(&subject);
     return status;
 }

@@ -81,8 +81,8 @@ static esp_status check_lifetime(struct esp_call *call, const char *where, const
 
     for (size_t i = 0; i < life.len; i++)
         if (life.ptr[i] < '0' || life.ptr[i] > '9')
-            return gcp_fail(call, ESP_E_CONFIG, 0,
-                            BAD_FILE "token_lifetime_seconds of %s is no whole number", where);
+            return gcp_fail(call, ESP_E_CONFIG, 0, BAD_FILE "token_lifetime_seconds of %s is no whole number",
+                            where);
     return ESP_OK;
 }
 
@@ -101,7 +101,8 @@ static bool read_facts(esp_bytes json, struct gcp_identity *id)
         {GCP_SOURCE_URL, "credential_source.url"},
         {GCP_SOURCE_HEADERS, "credential_source.headers"},
     };
-    static const struct gcp_row field = {GCP_SOURCE_FIELD, "credential_source.format.subject_token_field_name"};
+    static const struct gcp_row field = {GCP_SOURCE_FIELD,
+                                         "credential_source.format.subject_token_field_name"};
 
     if (!gcp_facts_read(id, json, rows, sizeof rows / sizeof *rows))
         return false;
@@ -166,7 +167,8 @@ static bool finish(const json_t *block, struct gcp_identity *id)
 
 esp_status gcp_federation_check(struct esp_call *call, const json_t *block)
 {
-    const bool config = json_object_get(block, "credConfig"), account = json_object_get(block, "serviceAccountRef"),
+    const bool config = json_object_get(block, "credConfig"),
+               account = json_object_get(block, "serviceAccountRef"),
                aws = json_object_get(block, "awsSecurityCredentials");
 
     if (config + account + aws != 1)

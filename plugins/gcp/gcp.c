@@ -52,6 +52,7 @@ static const struct esp_plugin gcp_plugin = {
     .size = sizeof gcp_plugin,
     .abi_major = ESP_ABI_MAJOR,
     .abi_minor = ESP_ABI_MINOR,
+    .needs_minor = 1, /* ESP_CAP_FIELDS */
     .name = "gcp",
     .version = "1.0.0",
     .components = components,

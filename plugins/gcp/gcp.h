@@ -32,8 +32,8 @@ struct gcp_store {
 };
 
 /* Records why the operation fails and returns `status`. At most 1000 bytes, no secret. */
-esp_status gcp_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+esp_status gcp_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
 
 /* The document of a request, to be released with json_decref; NULL without memory. */
 json_t *gcp_parse(esp_bytes json);

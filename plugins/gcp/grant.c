@@ -51,8 +51,8 @@ int64_t gcp_time_ms(esp_bytes text)
     int end = 0;
 
     snprintf(copy, sizeof copy, "%.*s", ESP_ARG(text));
-    if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &end) != 6)
+    if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec, &end) != 6)
         return -1;
     tm.tm_year -= 1900;
     tm.tm_mon--;
@@ -79,8 +79,8 @@ static esp_status take(struct esp_call *call, const struct gcp_grant *g, esp_byt
 {
     const char *path = g->token_path ? g->token_path : "access_token";
 
-    if (!esp_json_check(body, NULL) ||
-        esp_json_get(body, esp_str(path), ESP_JSON_PATH, got->token) != 1 || got->token->len == 0)
+    if (!esp_json_check(body, NULL) || esp_json_get(body, esp_str(path), ESP_JSON_PATH, got->token) != 1 ||
+        got->token->len == 0)
         return gcp_no_token(got, ESP_E_RETRY, "%s: the answer holds no %s", g->what, path);
     *got->expires_unix_ms = ends_at(call, g, body);
     return ESP_OK;

@@ -103,7 +103,7 @@ static uint64_t retry_after(const struct esp_http_response *answer)
 static esp_status judge_404(const struct gcp_verdict *v, const struct esp_http_response *answer)
 {
     return strcmp(v->code, "NOT_FOUND") == 0 && !is_about_project(answer->body) ? ESP_E_NOT_FOUND
-                                                                               : ESP_E_CONFIG;
+                                                                                : ESP_E_CONFIG;
 }
 
 static esp_status judge_status(const struct gcp_verdict *v, const struct esp_http_response *answer)

@@ -11,9 +11,9 @@
 struct gcp_http {
     const char *method;
     esp_bytes url;
-    const char *api;      /* metric label */
-    esp_bytes bearer;     /* access token; empty: none */
-    const char *type;     /* of the body; NULL: there is none */
+    const char *api;  /* metric label */
+    esp_bytes bearer; /* access token; empty: none */
+    const char *type; /* of the body; NULL: there is none */
     esp_bytes body;
     const esp_pair *more; /* further headers, ... */
     size_t more_count;    /* ... GCP_MAX_HEADERS at most */

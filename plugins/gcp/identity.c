@@ -65,8 +65,8 @@ esp_status gcp_identity_open(struct esp_call *call, struct gcp_store *store)
 static esp_status prove(const struct gcp_store *s, struct esp_call *call, struct gcp_got *got)
 {
     static gcp_get_token *const by[] = {
-        [GCP_BY_KEY] = gcp_key_token,         [GCP_BY_REFRESH] = gcp_refresh_token,
-        [GCP_BY_CLUSTER] = gcp_cluster_token, [GCP_BY_FEDERATION] = gcp_federation_token,
+        [GCP_BY_KEY] = gcp_key_token,           [GCP_BY_REFRESH] = gcp_refresh_token,
+        [GCP_BY_CLUSTER] = gcp_cluster_token,   [GCP_BY_FEDERATION] = gcp_federation_token,
         [GCP_BY_INSTANCE] = gcp_instance_token,
     };
     return by[s->identity.proof](s, call, got);

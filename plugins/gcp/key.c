@@ -59,7 +59,7 @@ static esp_status check_key(struct esp_call *call, const char *where, struct gcp
 esp_status gcp_key_read(struct esp_call *call, esp_bytes json, const char *where, struct gcp_identity *id)
 {
     static const struct gcp_row rows[] = {
-        {GCP_EMAIL, "client_email"},  {GCP_KEY_ID, "private_key_id"},     {GCP_KEY_PEM, "private_key"},
+        {GCP_EMAIL, "client_email"},  {GCP_KEY_ID, "private_key_id"},          {GCP_KEY_PEM, "private_key"},
         {GCP_TOKEN_URL, "token_uri"}, {GCP_QUOTA_PROJECT, "quota_project_id"},
     };
 
@@ -123,8 +123,7 @@ static esp_status sign(const struct gcp_store *s, struct esp_call *call, struct 
     esp_text_init(&claims, GCP_MAX_SMALL);
     write_statement(id, gcp_host->now_unix_ms(call), &header, &claims);
     if (!esp_text_failed(&header) && !esp_text_failed(&claims))
-        result =
-            esp_jwt_rs256(id->facts[GCP_KEY_PEM], esp_text_bytes(&header), esp_text_bytes(&claims), jwt);
+        result = esp_jwt_rs256(id->facts[GCP_KEY_PEM], esp_text_bytes(&header), esp_text_bytes(&claims), jwt);
     esp_text_free(&header);
     esp_text_free(&claims);
     if (result == ESP_JWT_BAD_KEY)

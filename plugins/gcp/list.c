@@ -17,8 +17,8 @@ static bool is_plain(esp_bytes text)
 {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-              c >= 0x80))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+              c == '_' || c >= 0x80))
             return false;
     }
     return text.len > 0;
@@ -112,7 +112,8 @@ esp_status gcp_list(void *instance, struct esp_call *call, const struct esp_requ
     const json_t *tags = json_object_get(request, "tags");
     struct find f = {gcp_text(request, "path"), by_name ? NULL : tags};
     if (!by_name && json_object_size(tags) == 0)
-        status = gcp_fail(call, ESP_E_CONFIG, 0, "unexpected find operator: gcpsm finds by name.regexp or tags");
+        status =
+            gcp_fail(call, ESP_E_CONFIG, 0, "unexpected find operator: gcpsm finds by name.regexp or tags");
     else
         status = find(instance, call, &f);
     json_decref(request);

@@ -13,8 +13,9 @@ static esp_status get_page(const struct gcp_store *s, struct esp_call *call, con
         esp_text_adds(&path, "&pageToken=");
         esp_query_add(&path, esp_str(token));
     }
-    esp_status status = gcp_ask(
-        s, call, &(struct gcp_ask){.method = "GET", .api = pages->api, .path = esp_text_bytes(&path)}, answer);
+    esp_status status =
+        gcp_ask(s, call, &(struct gcp_ask){.method = "GET", .api = pages->api, .path = esp_text_bytes(&path)},
+                answer);
     esp_text_free(&path);
     return status;
 }

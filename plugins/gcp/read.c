@@ -14,8 +14,7 @@ static esp_status read_value(const struct gcp_store *s, struct esp_call *call, c
     esp_bytes key = gcp_text(ref, "key"), version = gcp_text(ref, "version");
     struct gcp_verdict v;
 
-    esp_status status =
-        gcp_access(s, call, key, version.len ? version : esp_str("latest"), value, &v);
+    esp_status status = gcp_access(s, call, key, version.len ? version : esp_str("latest"), value, &v);
     if (status == ESP_OK && version.len == 0 && s->falls_back && gcp_is_unfit(&v))
         status = gcp_access_enabled(s, call, key, value, &v);
     if (status == ESP_OK && v.status != ESP_OK)

@@ -52,7 +52,8 @@ static esp_status take_value(struct esp_call *call, esp_bytes key, esp_bytes bod
         return ESP_OK;
     esp_text_cut(value, before);
     return gcp_fail(call, ESP_E_RETRY, 0,
-                    GCP_UNABLE GCP_ACCESS " of %.*s: the value was damaged on its way (its CRC32C is another)",
+                    GCP_UNABLE GCP_ACCESS
+                    " of %.*s: the value was damaged on its way (its CRC32C is another)",
                     ESP_ARG(key));
 }
 
