@@ -83,19 +83,26 @@ static esp_status check_policy(struct esp_call *call, const json_t *spec)
                     ESP_ARG(policy));
 }
 
-esp_status gcp_check(void *instance, struct esp_call *call, const struct esp_request *req)
+esp_status gcp_check_request(struct esp_call *call, const json_t *request)
 {
-    json_t *request = gcp_parse(req->json);
     const json_t *spec = json_object_get(request, "spec");
-    (void)instance;
 
-    if (!request)
-        return gcp_no_memory(call);
     esp_status status = check_location(call, spec);
     if (status == ESP_OK)
         status = check_policy(call, spec);
     if (status == ESP_OK)
         status = check_auth(call, json_object_get(request, "store"), json_object_get(spec, "auth"));
+    return status;
+}
+
+esp_status gcp_check(void *instance, struct esp_call *call, const struct esp_request *req)
+{
+    json_t *request = gcp_parse(req->json);
+    (void)instance;
+
+    if (!request)
+        return gcp_no_memory(call);
+    esp_status status = gcp_check_request(call, request);
     json_decref(request);
     return status;
 }

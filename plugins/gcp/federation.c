@@ -29,61 +29,48 @@ static bool has(esp_bytes json, const char *path)
     return there;
 }
 
+/* The core takes what stands in the document out of texts, names of members as well: they
+ * are described, not quoted. */
 static esp_status check_source(struct esp_call *call, esp_bytes json, const char *where,
                                const esp_bytes *endpoint, const struct gcp_identity *id)
 {
     esp_bytes file = id->facts[GCP_SOURCE_FILE], url = id->facts[GCP_SOURCE_URL];
+    const char *wrong = NULL;
 
     if (has(json, "credential_source.executable"))
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "credential_source.executable of %s: programs are not run", where);
-    if (has(json, "credential_source.environment_id"))
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "credential_source.environment_id of %s: set awsSecurityCredentials of the "
-                                 "store instead",
-                        where);
-    if (file.len == 0 && url.len == 0)
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "credential_source of %s has neither a file nor a url", where);
-    if (esp_equal_str(file, OWN_TOKEN))
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "credential_source.file of %s is esod's own token; set serviceAccountRef of "
-                                 "the store instead",
-                        where);
-    if (url.len && endpoint && !esp_equal(url, *endpoint))
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "credential_source.url \"%.*s\" does not match with the configured "
-                                 "externalTokenEndpoint \"%.*s\"",
-                        ESP_ARG(url), ESP_ARG(*endpoint));
-    return ESP_OK;
+        wrong = "runs a program, which esod does not";
+    else if (has(json, "credential_source.environment_id"))
+        wrong = "is a machine of AWS; set awsSecurityCredentials of the store instead";
+    else if (file.len == 0 && url.len == 0)
+        wrong = "is neither a file nor a url";
+    else if (esp_equal_str(file, OWN_TOKEN))
+        wrong = "is esod's own token; set serviceAccountRef of the store instead";
+    else if (url.len && endpoint && !esp_equal(url, *endpoint))
+        wrong = "is a url that does not match externalTokenEndpoint of the store";
+    return wrong ? gcp_fail(call, ESP_E_CONFIG, 0, BAD_FILE "the credential source of %s %s", where, wrong)
+                 : ESP_OK;
 }
 
-static esp_status check_urls(struct esp_call *call, const char *where, const struct gcp_identity *id)
+static bool is_number(esp_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    return true;
+}
+
+static esp_status check_rest(struct esp_call *call, const char *where, const struct gcp_identity *id)
 {
     esp_bytes token = id->facts[GCP_TOKEN_URL], account = id->facts[GCP_IMPERSONATE_URL];
+    const char *wrong = NULL;
 
     if (token.len && !gcp_endpoint_is_sts(token))
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "token_url of %s is \"%.*s\", which is not Google's token service", where,
-                        ESP_ARG(token));
-    if (account.len && !gcp_endpoint_is_impersonation(account))
-        return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_FILE "service_account_impersonation_url of %s is \"%.*s\", which is not "
-                                 "generateAccessToken of Google's",
-                        where, ESP_ARG(account));
-    return ESP_OK;
-}
-
-/* A lifetime goes into a document as it is: digits only. */
-static esp_status check_lifetime(struct esp_call *call, const char *where, const struct gcp_identity *id)
-{
-    esp_bytes life = id->facts[GCP_LIFETIME];
-
-    for (size_t i = 0; i < life.len; i++)
-        if (life.ptr[i] < '0' || life.ptr[i] > '9')
-            return gcp_fail(call, ESP_E_CONFIG, 0, BAD_FILE "token_lifetime_seconds of %s is no whole number",
-                            where);
-    return ESP_OK;
+        wrong = "the token URL is not that of Google's token service";
+    else if (account.len && !gcp_endpoint_is_impersonation(account))
+        wrong = "the impersonation URL is not one of Google's";
+    else if (!is_number(id->facts[GCP_LIFETIME])) /* it goes into a document as it is */
+        wrong = "the lifetime of tokens is no whole number of seconds";
+    return wrong ? gcp_fail(call, ESP_E_CONFIG, 0, BAD_FILE "%s: %s", where, wrong) : ESP_OK;
 }
 
 static bool read_facts(esp_bytes json, struct gcp_identity *id)
@@ -120,9 +107,7 @@ esp_status gcp_external_read(struct esp_call *call, esp_bytes json, const char *
     if (!read_facts(json, id))
         return gcp_no_memory(call);
     esp_status status = check_source(call, json, where, endpoint, id);
-    if (status == ESP_OK)
-        status = check_urls(call, where, id);
-    return status == ESP_OK ? check_lifetime(call, where, id) : status;
+    return status == ESP_OK ? check_rest(call, where, id) : status;
 }
 
 /* ---- what the store names ---- */

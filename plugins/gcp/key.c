@@ -40,19 +40,22 @@ bool gcp_json_is(esp_bytes json, const char *path, const char *value)
     return is;
 }
 
+/* The core takes what stands in the key out of texts, names of members as well: they are
+ * described, not quoted. */
 static esp_status check_key(struct esp_call *call, const char *where, struct gcp_identity *id)
 {
-    if (id->facts[GCP_EMAIL].len == 0 || id->facts[GCP_KEY_PEM].len == 0)
-        return gcp_fail(call, ESP_E_CONFIG, 0, BAD_KEY "%s has no %s", where,
-                        id->facts[GCP_EMAIL].len ? "private_key" : "client_email");
+    if (id->facts[GCP_EMAIL].len == 0)
+        return gcp_fail(call, ESP_E_CONFIG, 0, BAD_KEY "%s names no service account", where);
+    if (id->facts[GCP_KEY_PEM].len == 0)
+        return gcp_fail(call, ESP_E_CONFIG, 0, BAD_KEY "%s holds no private key", where);
     if (id->facts[GCP_TOKEN_URL].len == 0 &&
         !gcp_identity_set(id, GCP_TOKEN_URL, esp_str("https://oauth2.googleapis.com/token")))
         return gcp_no_memory(call);
     if (!gcp_endpoint_is_token(id->facts[GCP_TOKEN_URL]))
         return gcp_fail(call, ESP_E_CONFIG, 0,
-                        BAD_KEY "token_uri of %s is \"%.*s\", which is not Google's; whoever runs esod can "
-                                "allow it with endpoints.token of the gcp plugin",
-                        where, ESP_ARG(id->facts[GCP_TOKEN_URL]));
+                        BAD_KEY "the token URI of %s is not Google's; whoever runs esod can allow it with "
+                                "endpoints.token of the gcp plugin",
+                        where);
     return ESP_OK;
 }
 
@@ -127,7 +130,7 @@ static esp_status sign(const struct gcp_store *s, struct esp_call *call, struct 
     esp_text_free(&header);
     esp_text_free(&claims);
     if (result == ESP_JWT_BAD_KEY)
-        return gcp_no_token(got, ESP_E_CONFIG, BAD_KEY "private_key of %.*s is no RSA private key in PEM",
+        return gcp_no_token(got, ESP_E_CONFIG, BAD_KEY "the key of %.*s is no RSA private key in PEM",
                             ESP_ARG(id->facts[GCP_EMAIL]));
     return result == ESP_JWT_OK ? ESP_OK : gcp_no_token(got, ESP_E_INTERNAL, "out of memory");
 }

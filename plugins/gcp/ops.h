@@ -6,6 +6,10 @@
 
 esp_status gcp_check(void *instance, struct esp_call *call, const struct esp_request *req); /* check.c */
 
+/* What `check` says of a parsed document of `open`: `open` asks first, so that what is wrong is said
+ * before something fails because of it. */
+esp_status gcp_check_request(struct esp_call *call, const json_t *request);
+
 /* store.c */
 esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void **instance);
 void gcp_close(void *instance, struct esp_call *call);

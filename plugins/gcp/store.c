@@ -50,7 +50,9 @@ static esp_status fill(struct esp_call *call, struct gcp_store *s)
     s->spec = json_object_get(s->request, "spec");
     s->location = gcp_text(s->spec, "location");
     s->falls_back = esp_equal_str(gcp_text(s->spec, "secretVersionSelectionPolicy"), "LatestOrFetch");
-    esp_status status = find_project(call, s);
+    esp_status status = gcp_check_request(call, s->request);
+    if (status == ESP_OK)
+        status = find_project(call, s);
     if (status == ESP_OK && !s->project.ptr)
         status = gcp_no_memory(call);
     return status == ESP_OK ? gcp_identity_open(call, s) : status;

@@ -71,10 +71,10 @@ class Gcp:
         made["versions"][-1].state = state
         return made
 
-    def fail(self, method, answer, times=1):
-        """The next requests of a method (the end of its id, or a path) get this answer: an Answer, or a function of the
-        true one."""
-        self.faults.append([method, answer, times])
+    def fail(self, method, answer, times=1, key=""):
+        """The next requests of a method (the end of its id, or a path), about this secret alone if there is a key, get
+        this answer."""
+        self.faults.append([method, f"/secrets/{key}" if key else "", answer, times])
 
     def asked(self, method):
         """How often."""
@@ -82,27 +82,27 @@ class Gcp:
 
     # ---- answers
 
-    def _fault(self, name):
-        for fault in self.faults:
-            if fault[2] > 0 and name.endswith(fault[0]):
-                fault[2] -= 1
-                return fault[1]
+    def _fault(self, name, target):
+        for fault in list(self.faults):
+            method, part, answer, times = fault
+            if times > 0 and name.endswith(method) and part in target:
+                fault[3] -= 1
+                return answer
         return None
 
     def serve(self, verb, target, headers, body):
         path, _, query = target.partition("?")
         name, call = self._find(verb, path, urllib.parse.parse_qsl(query, keep_blank_values=True), headers, body)
         self.requests.append((name, target, body))
-        fault = self._fault(name)
-        if isinstance(fault, Answer):
+        fault = self._fault(name, target)
+        if fault:
             return fault
         try:
-            answer = Answer(200, call(), {})
+            return Answer(200, call(), {})
         except Refused as e:
-            answer = Answer(e.http, e.body(), e.headers)
+            return Answer(e.http, e.body(), e.headers)
         except OAuthRefused as e:
-            answer = Answer(400, e.body(), {})
-        return fault(answer) if fault else answer
+            return Answer(400, e.body(), {})
 
     def _find(self, verb, path, query, headers, body):
         """(name, function that makes the answer)."""
