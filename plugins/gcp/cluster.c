@@ -61,11 +61,10 @@ static esp_status name_of(struct esp_call *call, const json_t *block, const char
     esp_status status = gcp_metadata_get(call, path, out);
     if (status == ESP_OK || status == ESP_E_CANCELLED)
         return status;
-    return gcp_fail(
-        call, ESP_E_CONFIG, 0,
-        "unable to lookup workload identity: unable to determine %s: the metadata server does not "
-        "tell; set auth.workloadIdentity.%s",
-        what, member);
+    return gcp_fail(call, ESP_E_CONFIG, 0,
+                    "unable to lookup workload identity: unable to determine %s: nothing around esod tells; "
+                    "set auth.workloadIdentity.%s",
+                    what, member);
 }
 
 struct names {

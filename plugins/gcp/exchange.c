@@ -31,9 +31,10 @@ static esp_status take(const struct gcp_identity *id, esp_bytes text, const char
             esp_json_get(text, esp_text_bytes(&name), ESP_JSON_PATH, subject);
         esp_text_free(&name);
     }
-    return subject->len ? ESP_OK
-                        : gcp_no_token(got, ESP_E_RETRY,
-                                       "unable to get credentials: no token in credential_source.%s", from);
+    return subject->len
+               ? ESP_OK
+               : gcp_no_token(got, ESP_E_RETRY,
+                              "unable to get credentials: the credential source (%s) gave no token", from);
 }
 
 static esp_status from_file(const struct gcp_store *s, struct esp_call *call, struct gcp_got *got,
@@ -92,7 +93,8 @@ static esp_status from_url(const struct gcp_store *s, struct esp_call *call, str
         return status;
     if (answer.status != 200)
         return gcp_no_token(got, answer.status >= 500 ? ESP_E_RETRY : ESP_E_DENIED,
-                            "unable to get credentials: credential_source.url: status %d", answer.status);
+                            "unable to get credentials: the credential source (url): status %d",
+                            answer.status);
     return take(&s->identity, answer.body, "url", got, subject);
 }
 

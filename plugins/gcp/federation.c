@@ -12,7 +12,7 @@
 
 #define JWT_TYPE "urn:ietf:params:oauth:token-type:jwt"
 #define BAD_BLOCK "invalid workloadIdentityFederation config: "
-#define BAD_FILE "invalid external_account config: "
+#define BAD_FILE "invalid external account config: "
 
 /* What the pod of esod has: whoever may write a ConfigMap is not therefore esod. */
 #define OWN_TOKEN "/var/run/secrets/kubernetes.io/serviceaccount/token"
