@@ -49,6 +49,31 @@ static bool has_cap(const struct es_instance *i, uint64_t cap)
     return (i->provider->caps & cap) != 0;
 }
 
+/* What 1.0 did not know. */
+#if ESP_ABI_MINOR >= 1
+static bool has_fields(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_FIELDS);
+}
+
+static bool is_per_namespace(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_PER_NAMESPACE);
+}
+#else
+static bool has_fields(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+
+static bool is_per_namespace(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+#endif
+
 const struct es_provider *es_instance_provider(const struct es_instance *i)
 {
     return i->provider;
@@ -243,9 +268,7 @@ static int instance_make(struct es_instance **ret, const struct es_registry *r, 
     i->registry = r;
     i->provider = p;
     i->reads = opts ? opts->reads : NULL;
-#if ESP_ABI_MINOR >= 1
-    i->personal = has_cap(i, ESP_CAP_PER_NAMESPACE);
-#endif
+    i->personal = is_per_namespace(i);
     i->store = es_doc_store(who);
     i->store_kind = copy_text(who->store_kind);
     i->store_namespace = copy_text(who->store_namespace);
@@ -460,9 +483,8 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
     if (rc == 0)
-        rc = has_cap(i, ESP_CAP_FIELDS)
-                 ? es_whole_field(&whole, json_string_value(property), len, ret, err)
-                 : es_whole_property(&whole, json_string_value(property), len, ret, err);
+        rc = has_fields(i) ? es_whole_field(&whole, json_string_value(property), len, ret, err)
+                           : es_whole_property(&whole, json_string_value(property), len, ret, err);
     es_blob_fini(&whole);
     return rc;
 }
