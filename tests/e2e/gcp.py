@@ -35,7 +35,7 @@ def google_client(gcp, account):
 
 def gcp_plugin(gcp, **more):
     """The plugin's entry in the configuration."""
-    return {"name": "gcp", "config": gcp.endpoints(), **more}
+    return {"name": "gcp", "config": gcp.plugin_config(), **more}
 
 
 def key_secret(gcp, namespace, account, name="key", **more):

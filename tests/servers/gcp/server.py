@@ -54,7 +54,11 @@ class Gcp:
         self.identity.accounts[made.email] = made
         return made
 
-    def endpoints(self):
+    def key_file(self):
+        """What `gcloud iam service-accounts keys create` writes, for a new account."""
+        return json.dumps(self.account("esod-" + str(len(self.identity.accounts))).key_file(self.project))
+
+    def plugin_config(self):
         """The plugin's block of the configuration."""
         names = ("secretmanager", "iamcredentials", "sts", "metadata", "securetoken")
         return {"endpoints": {**{n: self.url for n in names}, "token": self.url + "/token"}}
