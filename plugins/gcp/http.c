@@ -40,21 +40,51 @@ esp_status gcp_http(struct esp_call *call, const struct gcp_http *q, struct esp_
 
 /* ---- verdicts ---- */
 
-/* Copies a code: letters and underscores. Anything else is not one, and is left out. */
-static void copy_code(char *ret, size_t size, esp_bytes body, const char *path)
+/* google.rpc.Code, and the errors of OAuth (RFC 6749, RFC 8693). What is not among them may be
+ * anything. */
+static const char *const codes[] = {
+    "CANCELLED",           "UNKNOWN",
+    "INVALID_ARGUMENT",    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",           "ALREADY_EXISTS",
+    "PERMISSION_DENIED",   "UNAUTHENTICATED",
+    "RESOURCE_EXHAUSTED",  "ABORTED",
+    "OUT_OF_RANGE",        "UNIMPLEMENTED",
+    "FAILED_PRECONDITION", "INTERNAL",
+    "UNAVAILABLE",         "DATA_LOSS",
+    "invalid_request",     "invalid_client",
+    "invalid_grant",       "unauthorized_client",
+    "invalid_scope",       "invalid_target",
+    "access_denied",       "unsupported_grant_type",
+    "server_error",        "temporarily_unavailable",
+};
+
+static const char *read_code(esp_bytes body, const char *path)
+{
+    const char *code = "";
+    struct esp_text found;
+
+    esp_text_init(&found, GCP_MAX_SMALL);
+    esp_json_get(body, esp_str(path), ESP_JSON_PATH, &found);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (esp_equal_str(esp_text_bytes(&found), codes[i]))
+            code = codes[i];
+    esp_text_free(&found);
+    return code;
+}
+
+/* ErrorInfo.reason: capitals and underscores. Anything else is none. */
+static void read_reason(char *ret, size_t size, esp_bytes body)
 {
     struct esp_text found;
     bool clean = true;
 
     *ret = 0;
     esp_text_init(&found, size - 1);
-    if (esp_json_get(body, esp_str(path), ESP_JSON_PATH, &found) == 1) {
-        for (size_t i = 0; i < found.len; i++)
-            clean = clean && (strchr("_", found.ptr[i]) || (found.ptr[i] >= 'A' && found.ptr[i] <= 'Z') ||
-                              (found.ptr[i] >= 'a' && found.ptr[i] <= 'z'));
-        if (clean && found.len)
-            memcpy(ret, found.ptr, found.len + 1);
-    }
+    esp_json_get(body, esp_str("error.details.#.reason|0"), ESP_JSON_PATH, &found);
+    for (size_t i = 0; i < found.len; i++)
+        clean = clean && (found.ptr[i] == '_' || (found.ptr[i] >= 'A' && found.ptr[i] <= 'Z'));
+    if (clean && found.len)
+        memcpy(ret, found.ptr, found.len + 1);
     esp_text_free(&found);
 }
 
@@ -127,13 +157,13 @@ static esp_status judge_status(const struct gcp_verdict *v, const struct esp_htt
 
 struct gcp_verdict gcp_judge(const struct esp_http_response *answer)
 {
-    struct gcp_verdict v = {.http = answer->status};
+    struct gcp_verdict v = {.http = answer->status, .code = ""};
 
     if (v.http != 200) {
-        copy_code(v.code, sizeof v.code, answer->body, "error.status");
+        v.code = read_code(answer->body, "error.status");
         if (!*v.code)
-            copy_code(v.code, sizeof v.code, answer->body, "error");
-        copy_code(v.reason, sizeof v.reason, answer->body, "error.details.#.reason|0");
+            v.code = read_code(answer->body, "error");
+        read_reason(v.reason, sizeof v.reason, answer->body);
         v.retry_after_ms = retry_after(answer);
     }
     v.status = judge_status(&v, answer);

@@ -29,7 +29,7 @@ esp_status gcp_http(struct esp_call *call, const struct gcp_http *q, struct esp_
 struct gcp_verdict {
     esp_status status;       /* what the core should do; ESP_OK: the answer is a 200 */
     int http;                /* its status */
-    char code[48];           /* PERMISSION_DENIED, invalid_grant; "" */
+    const char *code;        /* PERMISSION_DENIED, invalid_grant; "" */
     char reason[64];         /* SERVICE_DISABLED: ErrorInfo.reason; "" */
     uint64_t retry_after_ms; /* 0: it says nothing about that */
 };
