@@ -29,11 +29,11 @@ static esp_status read_file(struct esp_call *call, esp_bytes json, struct gcp_id
 {
     if (!esp_json_check(json, NULL))
         return gcp_fail(call, ESP_E_CONFIG, 0, FILE_NAME " is not JSON");
-    if (gcp_json_is(json, "type", "service_account"))
+    if (gcp_json_is(json, "type", "service_account") == 1)
         return gcp_key_read(call, json, FILE_NAME, id);
-    if (gcp_json_is(json, "type", "external_account"))
+    if (gcp_json_is(json, "type", "external_account") == 1)
         return gcp_external_read(call, json, FILE_NAME, NULL, id);
-    if (gcp_json_is(json, "type", "authorized_user"))
+    if (gcp_json_is(json, "type", "authorized_user") == 1)
         return read_user(call, json, id);
     return gcp_fail(call, ESP_E_CONFIG, 0,
                     FILE_NAME " is of another type than service_account, external_account and "
@@ -56,20 +56,23 @@ esp_status gcp_default_open(struct esp_call *call, const json_t *block, struct g
 
 esp_status gcp_refresh_token(const struct gcp_store *s, struct esp_call *call, struct gcp_got *got)
 {
-    struct esp_text form;
+    const struct gcp_identity *id = &s->identity;
+    struct esp_text url, form;
 
+    esp_text_init(&url, GCP_MAX_SMALL);
     esp_text_init(&form, GCP_MAX_SMALL);
+    esp_text_add(&url, gcp_endpoint(GCP_TOKEN));
     gcp_form_add(&form, "grant_type", esp_str("refresh_token"));
-    gcp_form_add(&form, "client_id", s->identity.facts[GCP_CLIENT_ID]);
-    gcp_form_add(&form, "client_secret", s->identity.facts[GCP_CLIENT_SECRET]);
-    gcp_form_add(&form, "refresh_token", s->identity.facts[GCP_REFRESH_TOKEN]);
-    esp_status status = gcp_grant(call,
-                                  &(struct gcp_grant){.what = "unable to get credentials: the token endpoint",
-                                                      .api = "GetToken",
-                                                      .url = gcp_endpoint(GCP_TOKEN),
-                                                      .type = GCP_FORM,
-                                                      .body = &form},
-                                  got);
+    gcp_form_add(&form, "client_id", id->facts[GCP_CLIENT_ID]);
+    gcp_form_add(&form, "client_secret", id->facts[GCP_CLIENT_SECRET]);
+    gcp_form_add(&form, "refresh_token", id->facts[GCP_REFRESH_TOKEN]);
+    const struct gcp_grant grant = {.what = "unable to get credentials: the token endpoint",
+                                    .api = "GetToken",
+                                    .url = &url,
+                                    .type = GCP_FORM,
+                                    .body = &form};
+    esp_status status = gcp_grant(call, &grant, got);
+    esp_text_free(&url);
     esp_text_free(&form);
     return status;
 }
@@ -89,7 +92,7 @@ esp_status gcp_instance_token(const struct gcp_store *s, struct esp_call *call, 
         gcp_grant(call,
                   &(struct gcp_grant){.what = "unable to get credentials: the metadata server",
                                       .api = "GetToken",
-                                      .url = esp_text_bytes(&url),
+                                      .url = &url,
                                       .more = &flavor,
                                       .more_count = 1,
                                       .timeout_ms = GCP_METADATA_TIMEOUT_MS},

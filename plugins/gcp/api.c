@@ -65,10 +65,11 @@ esp_status gcp_ask(const struct gcp_store *s, struct esp_call *call, const struc
     esp_text_init(&url, GCP_MAX_SMALL);
     gcp_endpoint_secretmanager(s->location, &url);
     esp_text_adds(&url, "/v1/");
-    esp_text_add(&url, q->path);
-    esp_status status = esp_text_failed(&url)
-                            ? gcp_fail(call, ESP_E_CONFIG, 0, "%s: a key of more than 64 KiB", q->api)
-                            : send_with_token(s, call, q, esp_text_bytes(&url), &refused, answer);
+    esp_text_add(&url, esp_text_bytes(q->path));
+    esp_status status =
+        esp_text_failed(&url) || esp_text_failed(q->path)
+            ? gcp_fail(call, ESP_E_INTERNAL, 0, "%s: out of memory, or a name of more than 64 KiB", q->api)
+            : send_with_token(s, call, q, esp_text_bytes(&url), &refused, answer);
     if (refused)
         status = send_with_token(s, call, q, esp_text_bytes(&url), &refused, answer);
     esp_text_free(&url);
@@ -83,8 +84,8 @@ esp_status gcp_read(const struct gcp_store *s, struct esp_call *call, esp_bytes 
     esp_text_init(&path, GCP_MAX_SMALL);
     gcp_add_secret(s, key, &path);
     esp_text_adds(&path, more);
-    esp_status status = gcp_ask(
-        s, call, &(struct gcp_ask){.method = "GET", .api = api, .path = esp_text_bytes(&path)}, answer);
+    esp_status status =
+        gcp_ask(s, call, &(struct gcp_ask){.method = "GET", .api = api, .path = &path}, answer);
     esp_text_free(&path);
     if (status == ESP_OK)
         *verdict = gcp_judge(answer);

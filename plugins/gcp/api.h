@@ -12,9 +12,9 @@
 
 struct gcp_ask {
     const char *method;
-    const char *api; /* name of the call, for metrics */
-    esp_bytes path;  /* behind /v1/: "projects/p/secrets/s?..." */
-    esp_bytes body;  /* JSON; empty: none */
+    const char *api;             /* name of the call, for metrics */
+    const struct esp_text *path; /* behind /v1/: "projects/p/secrets/s?..."; a failed one is no memory */
+    esp_bytes body;              /* JSON; empty: none */
 };
 
 /* With a token of the store; when it is refused, once more with a new one. ESP_OK when there is

@@ -99,7 +99,8 @@ esp_status gcp_aws_subject(const struct gcp_identity *id, struct esp_call *call,
     esp_text_init(&json, GCP_MAX_SMALL);
     esp_text_addf(&host, "sts.%.*s.amazonaws.com", ESP_ARG(id->facts[GCP_AWS_REGION]));
     esp_text_addf(&url, "https://%s?Action=GetCallerIdentity&Version=2011-06-15", esp_text_str(&host));
-    bool good = sign(id, call, esp_text_bytes(&url), &done);
+    bool good =
+        !esp_text_failed(&host) && !esp_text_failed(&url) && sign(id, call, esp_text_bytes(&url), &done);
     if (good) {
         write_request(id, &done, esp_text_bytes(&url), esp_text_bytes(&host), &json);
         esp_query_add(subject, esp_text_bytes(&json));

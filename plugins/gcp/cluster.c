@@ -56,7 +56,7 @@ static esp_status name_of(struct esp_call *call, const json_t *block, const char
 
     if (given.len) {
         esp_text_add(out, given);
-        return ESP_OK;
+        return esp_text_failed(out) ? gcp_no_memory(call) : ESP_OK;
     }
     esp_status status = gcp_metadata_get(call, path, out);
     if (status == ESP_OK || status == ESP_E_CANCELLED)
@@ -156,7 +156,7 @@ esp_status gcp_cluster_token(const struct gcp_store *s, struct esp_call *call, s
     status = gcp_grant(call,
                        &(struct gcp_grant){.what = "unable to fetch identitybindingtoken: securetoken",
                                            .api = "GenerateIDBindToken",
-                                           .url = esp_text_bytes(&url),
+                                           .url = &url,
                                            .type = GCP_JSON,
                                            .body = &body},
                        got);

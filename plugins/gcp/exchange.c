@@ -67,17 +67,19 @@ static esp_status ask_url(const struct gcp_store *s, struct esp_call *call, stru
 {
     struct esp_text texts[2 * GCP_MAX_HEADERS];
     esp_pair headers[GCP_MAX_HEADERS];
+    bool failed = false;
 
     for (size_t i = 0; i < 2 * GCP_MAX_HEADERS; i++)
         esp_text_init(&texts[i], GCP_MAX_SMALL);
-    size_t count = read_headers(s->identity.facts[GCP_SOURCE_HEADERS], headers, texts);
-    esp_status status = gcp_http(call,
-                                 &(struct gcp_http){.method = "GET",
-                                                    .url = s->identity.facts[GCP_SOURCE_URL],
-                                                    .api = "GetSubjectToken",
-                                                    .more = headers,
-                                                    .more_count = count},
-                                 answer);
+    const struct gcp_http q = {.method = "GET",
+                               .url = s->identity.facts[GCP_SOURCE_URL],
+                               .api = "GetSubjectToken",
+                               .more = headers,
+                               .more_count =
+                                   read_headers(s->identity.facts[GCP_SOURCE_HEADERS], headers, texts)};
+    for (size_t i = 0; i < 2 * GCP_MAX_HEADERS; i++)
+        failed = failed || esp_text_failed(&texts[i]);
+    esp_status status = failed ? gcp_no_memory(call) : gcp_http(call, &q, answer);
     for (size_t i = 0; i < 2 * GCP_MAX_HEADERS; i++)
         esp_text_free(&texts[i]);
     return status;
@@ -162,15 +164,14 @@ static esp_status trade(const struct gcp_store *s, struct esp_call *call, esp_by
     write_form(id, subject, &form);
     write_basic(id, &basic);
     const esp_pair client = {esp_str("authorization"), esp_text_bytes(&basic)};
-    esp_status status = gcp_grant(call,
-                                  &(struct gcp_grant){.what = "unable to get credentials: the token service",
-                                                      .api = "ExchangeToken",
-                                                      .url = esp_text_bytes(&url),
-                                                      .type = GCP_FORM,
-                                                      .body = &form,
-                                                      .more = &client,
-                                                      .more_count = id->facts[GCP_CLIENT_ID].len ? 1 : 0},
-                                  got);
+    const struct gcp_grant grant = {.what = "unable to get credentials: the token service",
+                                    .api = "ExchangeToken",
+                                    .url = &url,
+                                    .type = GCP_FORM,
+                                    .body = &form,
+                                    .more = &client,
+                                    .more_count = id->facts[GCP_CLIENT_ID].len ? 1 : 0};
+    esp_status status = esp_text_failed(&basic) ? gcp_no_memory(call) : gcp_grant(call, &grant, got);
     esp_text_free(&url);
     esp_text_free(&form);
     esp_text_free(&basic);

@@ -19,12 +19,13 @@
 
 /* ---- a credential configuration ---- */
 
+/* Without memory: perhaps, which is to be refused as well. */
 static bool has(esp_bytes json, const char *path)
 {
     struct esp_text value;
 
     esp_text_init(&value, GCP_MAX_SMALL);
-    bool there = esp_json_get_raw(json, esp_str(path), &value, NULL) == 1;
+    bool there = esp_json_get_raw(json, esp_str(path), &value, NULL) != 0;
     esp_text_free(&value);
     return there;
 }
@@ -93,7 +94,8 @@ static bool read_facts(esp_bytes json, struct gcp_identity *id)
 
     if (!gcp_facts_read(id, json, rows, sizeof rows / sizeof *rows))
         return false;
-    return !gcp_json_is(json, "credential_source.format.type", "json") || gcp_facts_read(id, json, &field, 1);
+    int is_json = gcp_json_is(json, "credential_source.format.type", "json");
+    return is_json == 0 || (is_json == 1 && gcp_facts_read(id, json, &field, 1));
 }
 
 esp_status gcp_external_read(struct esp_call *call, esp_bytes json, const char *where,
@@ -102,7 +104,7 @@ esp_status gcp_external_read(struct esp_call *call, esp_bytes json, const char *
     id->proof = GCP_BY_FEDERATION;
     if (!esp_json_check(json, NULL))
         return gcp_fail(call, ESP_E_CONFIG, 0, BAD_FILE "%s is not JSON", where);
-    if (!gcp_json_is(json, "type", "external_account"))
+    if (gcp_json_is(json, "type", "external_account") != 1)
         return gcp_fail(call, ESP_E_CONFIG, 0, BAD_FILE "%s is not of type external_account", where);
     if (!read_facts(json, id))
         return gcp_no_memory(call);
@@ -125,7 +127,8 @@ static esp_status read_config(struct esp_call *call, const json_t *block, struct
     esp_text_init(&where, GCP_MAX_SMALL);
     esp_text_addf(&where, "key %.*s of ConfigMap %.*s", ESP_ARG(gcp_text(ref, "key")),
                   ESP_ARG(gcp_text(ref, "name")));
-    status = gcp_external_read(call, json, esp_text_str(&where), &endpoint, id);
+    status = esp_text_failed(&where) ? gcp_no_memory(call)
+                                     : gcp_external_read(call, json, esp_text_str(&where), &endpoint, id);
     esp_text_free(&where);
     return status;
 }

@@ -38,6 +38,9 @@ esp_status gcp_fail(struct esp_call *call, esp_status status, uint64_t retry_aft
 /* The document of a request, to be released with json_decref; NULL without memory. */
 json_t *gcp_parse(esp_bytes json);
 
+/* Appends the value as JSON text, members sorted. False without memory. */
+bool gcp_write(const json_t *value, struct esp_text *out);
+
 /* The string under `name`, empty if there is none. Lives as long as `object`. */
 esp_bytes gcp_text(const json_t *object, const char *name);
 

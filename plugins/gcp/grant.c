@@ -59,19 +59,22 @@ int64_t gcp_time_ms(esp_bytes text)
     return (int64_t)timegm(&tm) * 1000 + fraction_ms(copy + end);
 }
 
-/* When the token ends, as its answer says. */
+/* When the token ends, as its answer says; -1 without memory. */
 static int64_t ends_at(struct esp_call *call, const struct gcp_grant *g, esp_bytes body)
 {
     int64_t now = gcp_host->now_unix_ms(call), at = -1;
     struct esp_text text;
 
     esp_text_init(&text, 64);
-    esp_json_get(body, esp_str(g->until_path ? g->until_path : "expires_in"), ESP_JSON_PATH, &text);
+    int found =
+        esp_json_get(body, esp_str(g->until_path ? g->until_path : "expires_in"), ESP_JSON_PATH, &text);
     if (g->until_path)
         at = gcp_time_ms(esp_text_bytes(&text));
     else if (text.len && strtoll(esp_text_str(&text), NULL, 10) > 0)
         at = now + strtoll(esp_text_str(&text), NULL, 10) * 1000;
     esp_text_free(&text);
+    if (found < 0)
+        return -1;
     return at > 0 ? at : now + USUAL_LIFE_MS;
 }
 
@@ -83,7 +86,7 @@ static esp_status take(struct esp_call *call, const struct gcp_grant *g, esp_byt
         got->token->len == 0)
         return gcp_no_token(got, ESP_E_RETRY, "%s: the answer holds no %s", g->what, path);
     *got->expires_unix_ms = ends_at(call, g, body);
-    return ESP_OK;
+    return *got->expires_unix_ms < 0 ? gcp_no_token(got, ESP_E_INTERNAL, "out of memory") : ESP_OK;
 }
 
 /* What is refused here is the credential: there is no remote secret yet that could be missing. */
@@ -102,7 +105,7 @@ esp_status gcp_grant(struct esp_call *call, const struct gcp_grant *g, struct gc
 {
     struct esp_http_response answer;
     const struct gcp_http q = {.method = g->type ? "POST" : "GET",
-                               .url = g->url,
+                               .url = esp_text_bytes(g->url),
                                .api = g->api,
                                .bearer = g->bearer,
                                .type = g->type,
@@ -111,7 +114,7 @@ esp_status gcp_grant(struct esp_call *call, const struct gcp_grant *g, struct gc
                                .more_count = g->more_count,
                                .timeout_ms = g->timeout_ms};
 
-    if (g->body && esp_text_failed(g->body))
+    if (esp_text_failed(g->url) || (g->body && esp_text_failed(g->body)))
         return gcp_no_token(got, ESP_E_INTERNAL, "out of memory");
     esp_status status = gcp_http(call, &q, &answer);
     return status == ESP_OK ? judge(call, g, &answer, got) : status;

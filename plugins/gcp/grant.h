@@ -18,12 +18,12 @@ esp_status gcp_no_token(struct gcp_got *got, esp_status status, const char *form
     __attribute__((format(printf, 3, 4)));
 
 struct gcp_grant {
-    const char *what; /* begins the text of a refusal */
-    const char *api;  /* metric label */
-    esp_bytes url;
+    const char *what;           /* begins the text of a refusal */
+    const char *api;            /* metric label */
+    const struct esp_text *url; /* a failed one is no memory, here ... */
     esp_bytes bearer;
     const char *type;            /* of the body; NULL: a GET */
-    const struct esp_text *body; /* may be a failed one: that is no memory */
+    const struct esp_text *body; /* ... and here */
     const esp_pair *more;
     size_t more_count;
     uint32_t timeout_ms;

@@ -94,8 +94,8 @@ static bool is_about_project(esp_bytes body)
     struct esp_text message;
 
     esp_text_init(&message, GCP_MAX_SMALL);
-    esp_json_get(body, esp_str("error.message"), ESP_JSON_PATH, &message);
-    bool yes = esp_starts_with(esp_text_bytes(&message), esp_str("Project"));
+    bool unknown = esp_json_get(body, esp_str("error.message"), ESP_JSON_PATH, &message) < 0;
+    bool yes = unknown || esp_starts_with(esp_text_bytes(&message), esp_str("Project"));
     esp_text_free(&message);
     return yes;
 }

@@ -85,7 +85,7 @@ static esp_status impersonate(const struct gcp_store *s, struct esp_call *call, 
                   ESP_ARG(lifetime.len ? lifetime : esp_str("3600")));
     const struct gcp_grant grant = {.what = "unable to generate gcp access token: generateAccessToken",
                                     .api = "GenerateAccessToken",
-                                    .url = esp_text_bytes(&url),
+                                    .url = &url,
                                     .bearer = proven,
                                     .type = GCP_JSON,
                                     .body = &body,

@@ -22,20 +22,21 @@ bool gcp_facts_read(struct gcp_identity *id, esp_bytes json, const struct gcp_ro
     esp_text_init(&value, GCP_MAX_SMALL);
     for (size_t i = 0; i < count && done; i++) {
         esp_text_cut(&value, 0);
-        if (esp_json_get(json, esp_str(rows[i].path), ESP_JSON_PATH, &value) == 1)
-            done = gcp_identity_set(id, rows[i].fact, esp_text_bytes(&value));
+        int found = esp_json_get(json, esp_str(rows[i].path), ESP_JSON_PATH, &value);
+        done = found == 0 || (found == 1 && gcp_identity_set(id, rows[i].fact, esp_text_bytes(&value)));
     }
     esp_text_free(&value);
     return done;
 }
 
-bool gcp_json_is(esp_bytes json, const char *path, const char *value)
+int gcp_json_is(esp_bytes json, const char *path, const char *value)
 {
     struct esp_text found;
 
     esp_text_init(&found, GCP_MAX_SMALL);
-    esp_json_get(json, esp_str(path), ESP_JSON_PATH, &found);
-    bool is = esp_equal_str(esp_text_bytes(&found), value);
+    int is = esp_json_get(json, esp_str(path), ESP_JSON_PATH, &found);
+    if (is == 1)
+        is = esp_equal_str(esp_text_bytes(&found), value);
     esp_text_free(&found);
     return is;
 }
@@ -69,7 +70,7 @@ esp_status gcp_key_read(struct esp_call *call, esp_bytes json, const char *where
     id->proof = GCP_BY_KEY;
     if (!esp_json_check(json, NULL))
         return gcp_fail(call, ESP_E_CONFIG, 0, BAD_KEY "%s is not JSON", where);
-    if (!gcp_json_is(json, "type", "service_account"))
+    if (gcp_json_is(json, "type", "service_account") != 1)
         return gcp_fail(call, ESP_E_CONFIG, 0, BAD_KEY "%s is not of type service_account", where);
     if (!gcp_facts_read(id, json, rows, sizeof rows / sizeof *rows))
         return gcp_no_memory(call);
@@ -137,22 +138,25 @@ static esp_status sign(const struct gcp_store *s, struct esp_call *call, struct 
 
 esp_status gcp_key_token(const struct gcp_store *s, struct esp_call *call, struct gcp_got *got)
 {
-    struct esp_text jwt, form;
+    struct esp_text url, jwt, form;
     esp_bytes elsewhere = gcp_endpoint_set(GCP_TOKEN);
     const struct gcp_grant grant = {.what = "unable to get credentials: the token endpoint",
                                     .api = "GetToken",
-                                    .url = elsewhere.len ? elsewhere : s->identity.facts[GCP_TOKEN_URL],
+                                    .url = &url,
                                     .type = GCP_FORM,
                                     .body = &form};
 
+    esp_text_init(&url, GCP_MAX_SMALL);
     esp_text_init(&jwt, GCP_MAX_SMALL);
     esp_text_init(&form, GCP_MAX_SMALL);
+    esp_text_add(&url, elsewhere.len ? elsewhere : s->identity.facts[GCP_TOKEN_URL]);
     esp_status status = sign(s, call, &jwt, got);
     if (status == ESP_OK) {
         gcp_form_add(&form, "grant_type", esp_str("urn:ietf:params:oauth:grant-type:jwt-bearer"));
         gcp_form_add(&form, "assertion", esp_text_bytes(&jwt));
         status = gcp_grant(call, &grant, got);
     }
+    esp_text_free(&url);
     esp_text_free(&jwt);
     esp_text_free(&form);
     return status;

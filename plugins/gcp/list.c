@@ -83,13 +83,14 @@ static esp_status find(const struct gcp_store *s, struct esp_call *call, struct 
         esp_text_adds(&path, "&filter=");
         esp_query_add(&path, esp_text_bytes(&filter));
     }
-    const struct gcp_pages pages = {.path = esp_text_bytes(&path),
+    const struct gcp_pages pages = {.path = &path,
                                     .api = "ListSecrets",
                                     .about = s->project,
                                     .member = "secrets",
                                     .look = look_at_secret,
                                     .ctx = f};
-    esp_status status = gcp_pages(s, call, &pages, &v);
+    /* A filter that was cut would leave out what is wanted. */
+    esp_status status = esp_text_failed(&filter) ? gcp_no_memory(call) : gcp_pages(s, call, &pages, &v);
     esp_text_free(&path);
     esp_text_free(&filter);
     if (status == ESP_OK && v.status != ESP_OK) {

@@ -33,6 +33,10 @@ esp_status gcp_metadata_get(struct esp_call *call, const char *path, struct esp_
     esp_text_init(&url, GCP_MAX_SMALL);
     gcp_metadata_address(call, &url);
     esp_text_addf(&url, "/computeMetadata/v1/%s", path);
+    if (esp_text_failed(&url)) {
+        esp_text_free(&url);
+        return ESP_E_CONFIG;
+    }
     esp_status status = gcp_http(call,
                                  &(struct gcp_http){.method = "GET",
                                                     .url = esp_text_bytes(&url),
@@ -44,7 +48,7 @@ esp_status gcp_metadata_get(struct esp_call *call, const char *path, struct esp_
     esp_text_free(&url);
     if (status == ESP_OK && answer.status == 200 && is_metadata(&answer) && answer.body.len) {
         esp_text_add(out, answer.body);
-        return ESP_OK;
+        return esp_text_failed(out) ? ESP_E_CONFIG : ESP_OK;
     }
     return gcp_host->remaining_ms(call) <= 0 ? ESP_E_CANCELLED : ESP_E_CONFIG;
 }

@@ -8,14 +8,15 @@ static esp_status get_page(const struct gcp_store *s, struct esp_call *call, con
     struct esp_text path;
 
     esp_text_init(&path, GCP_MAX_SMALL);
-    esp_text_add(&path, pages->path);
+    esp_text_add(&path, esp_text_bytes(pages->path));
     if (*token) {
         esp_text_adds(&path, "&pageToken=");
         esp_query_add(&path, esp_str(token));
     }
     esp_status status =
-        gcp_ask(s, call, &(struct gcp_ask){.method = "GET", .api = pages->api, .path = esp_text_bytes(&path)},
-                answer);
+        esp_text_failed(pages->path)
+            ? gcp_no_memory(call)
+            : gcp_ask(s, call, &(struct gcp_ask){.method = "GET", .api = pages->api, .path = &path}, answer);
     esp_text_free(&path);
     return status;
 }

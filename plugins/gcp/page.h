@@ -5,10 +5,10 @@
 #include "api.h"
 
 struct gcp_pages {
-    esp_bytes path;     /* behind /v1/, with a query: "...?pageSize=1000" */
-    const char *api;    /* name of the call */
-    esp_bytes about;    /* for texts: whose list it is */
-    const char *member; /* of a page that holds the elements */
+    const struct esp_text *path; /* behind /v1/, with a query: "...?pageSize=1000" */
+    const char *api;             /* name of the call */
+    esp_bytes about;             /* for texts: whose list it is */
+    const char *member;          /* of a page that holds the elements */
     /* Called for each; anything but ESP_OK ends the list. `element` is borrowed. */
     esp_status (*look)(void *ctx, struct esp_call *call, const json_t *element);
     void *ctx;

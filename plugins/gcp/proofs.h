@@ -47,8 +47,8 @@ struct gcp_row {
 };
 bool gcp_facts_read(struct gcp_identity *id, esp_bytes json, const struct gcp_row *rows, size_t count);
 
-/* The member `type`, or anything else, of a credential document, as text. */
-bool gcp_json_is(esp_bytes json, const char *path, const char *value);
+/* Whether a member of a document is this text: 1, 0, or -1 without memory. */
+int gcp_json_is(esp_bytes json, const char *path, const char *value);
 
 /* A ServiceAccount's annotation with the Google account that it acts as is impersonated
  * from here on, if there is one. `ref` is {name, namespace}. */

@@ -3,7 +3,6 @@
 #include "ops.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include <esp/codec.h>
 #include <esp/json.h>
@@ -34,11 +33,8 @@ static esp_status send(struct push *p, const char *method, const char *api, cons
 {
     struct esp_http_response answer;
 
-    if (esp_text_failed(path))
-        return gcp_no_memory(p->call);
     esp_status status = gcp_ask(
-        p->s, p->call,
-        &(struct gcp_ask){.method = method, .api = api, .path = esp_text_bytes(path), .body = body}, &answer);
+        p->s, p->call, &(struct gcp_ask){.method = method, .api = api, .path = path, .body = body}, &answer);
     if (status == ESP_OK)
         *v = gcp_judge(&answer);
     return status;
@@ -49,14 +45,15 @@ static esp_status send(struct push *p, const char *method, const char *api, cons
 static esp_status send_document(struct push *p, const char *method, const char *api,
                                 const struct esp_text *path, json_t *take_document)
 {
-    char *body = take_document ? json_dumps(take_document, JSON_COMPACT) : NULL;
     struct gcp_verdict v = {0};
+    struct esp_text body;
 
+    esp_text_init(&body, GCP_MAX_LARGE);
+    bool written = take_document && gcp_write(take_document, &body);
     json_decref(take_document);
-    if (!body)
-        return gcp_no_memory(p->call);
-    esp_status status = send(p, method, api, path, esp_str(body), &v);
-    free(body);
+    esp_status status =
+        written ? send(p, method, api, path, esp_text_bytes(&body), &v) : gcp_no_memory(p->call);
+    esp_text_free(&body);
     if (status != ESP_OK || v.status == ESP_OK)
         return status;
     p->again = v.http == 409 || gcp_is_unfit(&v);
@@ -261,11 +258,11 @@ static esp_status push_all(struct push *p)
 static esp_status push_alone(struct push *p)
 {
     struct esp_text path;
-    bool memory;
+    bool memory = false;
 
     esp_text_init(&path, GCP_MAX_SMALL);
     gcp_add_secret(p->s, p->key, &path);
-    struct gcp_busy *mine = gcp_busy_begin(esp_text_bytes(&path), &memory);
+    struct gcp_busy *mine = esp_text_failed(&path) ? NULL : gcp_busy_begin(esp_text_bytes(&path), &memory);
     esp_text_free(&path);
     if (!mine)
         return memory ? gcp_fail(p->call, ESP_E_RETRY, 1000, "another push to secret %.*s is under way",

@@ -105,10 +105,15 @@ static bool put(json_t *object, const char *name, json_t *take_value)
     return json_object_set_new(object, name, take_value) == 0;
 }
 
-/* An own copy of an object that may be missing. */
+/* An own copy of an object that may be missing. Not json_copy: it leaves out what it has no memory for. */
 static json_t *copy_map(const json_t *map)
 {
-    return json_is_object(map) ? json_copy((json_t *)map) : json_object();
+    json_t *copy = json_object();
+
+    if (!copy || !json_is_object(map) || json_object_update(copy, (json_t *)map) == 0)
+        return copy;
+    json_decref(copy);
+    return NULL;
 }
 
 /* The labels of the metadata, then, with Merge, those that are there, and the one that says whose it is. */

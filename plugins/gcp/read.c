@@ -2,8 +2,6 @@
  * up in what comes out. */
 #include "ops.h"
 
-#include <stdlib.h>
-
 #include "version.h"
 
 /* ---- a value ---- */
@@ -36,11 +34,7 @@ static bool write_metadata(const json_t *secret, struct esp_text *out)
     json_t *found = json_object();
     bool done = found && json_object_set_new(found, "annotations", member(secret, "annotations")) == 0 &&
                 json_object_set_new(found, "labels", member(secret, "labels")) == 0;
-    char *text = done ? json_dumps(found, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-
-    esp_text_adds(out, text ? text : "");
-    done = text && !esp_text_failed(out);
-    free(text);
+    done = done && gcp_write(found, out);
     json_decref(found);
     return done;
 }

@@ -19,8 +19,7 @@ static esp_status delete_secret(const struct gcp_store *s, struct esp_call *call
         esp_query_add(&path, gcp_text(secret, "etag"));
     }
     esp_status status = gcp_ask(
-        s, call, &(struct gcp_ask){.method = "DELETE", .api = "DeleteSecret", .path = esp_text_bytes(&path)},
-        &answer);
+        s, call, &(struct gcp_ask){.method = "DELETE", .api = "DeleteSecret", .path = &path}, &answer);
     esp_text_free(&path);
     if (status != ESP_OK)
         return status;

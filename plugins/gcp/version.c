@@ -67,7 +67,9 @@ esp_status gcp_access(const struct gcp_store *s, struct esp_call *call, esp_byte
     esp_text_adds(&more, "/versions/");
     esp_percent_add(&more, version, NULL);
     esp_text_adds(&more, ":access");
-    esp_status status = gcp_read(s, call, key, esp_text_str(&more), GCP_ACCESS, &answer, verdict);
+    esp_status status = esp_text_failed(&more)
+                            ? gcp_no_memory(call)
+                            : gcp_read(s, call, key, esp_text_str(&more), GCP_ACCESS, &answer, verdict);
     esp_text_free(&more);
     if (status != ESP_OK || verdict->status != ESP_OK)
         return status;
@@ -115,7 +117,7 @@ esp_status gcp_access_enabled(const struct gcp_store *s, struct esp_call *call, 
     esp_text_init(&path, GCP_MAX_SMALL);
     gcp_add_secret(s, key, &path);
     esp_text_adds(&path, "/versions?pageSize=1000&filter=state%3AENABLED");
-    const struct gcp_pages pages = {.path = esp_text_bytes(&path),
+    const struct gcp_pages pages = {.path = &path,
                                     .api = "ListSecretVersions",
                                     .about = key,
                                     .member = "versions",

@@ -55,13 +55,12 @@ static int forget(void **state)
 static void test_a_new_secret(void **state)
 {
     (void)state;
-    const struct exchange script[] = {
-        TOKEN, NO_SECRET,
-        POST("?secretId=db",
-             "{\"labels\":{\"managed-by\":\"external-secrets\"},\"annotations\":{},\"topics\":[],"
-             "\"replication\":{\"automatic\":{}}}",
-             200, MANAGED),
-        ADD_V};
+    const struct exchange script[] = {TOKEN, NO_SECRET,
+                                      POST("?secretId=db",
+                                           "{\"annotations\":{},\"labels\":{\"managed-by\":\"external-"
+                                           "secrets\"},\"replication\":{\"automatic\":{}},\"topics\":[]}",
+                                           200, MANAGED),
+                                      ADD_V};
     assert_int_equal(RUN(push, ONE, &one, 1, script), ESP_OK);
 }
 
@@ -164,7 +163,7 @@ static void test_a_property_of_somebody_elses_secret(void **state)
     (void)state;
     const struct exchange script[] = {
         TOKEN, GET("/db", 200, "{\"etag\":\"e\",\"labels\":{\"team\":\"a\"},\"annotations\":{\"x\":\"y\"}}"),
-        PATCH("labels", "{\"labels\":{\"team\":\"a\",\"managed-by\":\"external-secrets\"},\"etag\":\"e\"}",
+        PATCH("labels", "{\"etag\":\"e\",\"labels\":{\"managed-by\":\"external-secrets\",\"team\":\"a\"}}",
               200, "{}"),
         LATEST(200, "{\"payload\":{\"data\":\"eyJwIjp7InEiOiJ2In19\"}}")};
     assert_int_equal(RUN(push, PUSH("p.q", "k", ""), &one, 1, script), ESP_OK);
@@ -195,13 +194,12 @@ static void test_what_is_said_about_a_new_secret(void **state)
     (void)state;
     const struct exchange script[] = {
         TOKEN, NO_SECRET,
-        POST(
-            "?secretId=db",
-            "{\"labels\":{\"team\":\"a\",\"managed-by\":\"external-secrets\"},\"annotations\":{\"n\":\"x\"},"
-            "\"topics\":[{\"name\":\"projects/p/topics/t\"}],\"replication\":{\"userManaged\":{\"replicas\":["
-            "{\"location\":\"l1\",\"customerManagedEncryption\":{\"kmsKeyName\":\"key\"}},"
-            "{\"location\":\"l2\",\"customerManagedEncryption\":{\"kmsKeyName\":\"key\"}}]}}}",
-            200, MANAGED),
+        POST("?secretId=db",
+             "{\"annotations\":{\"n\":\"x\"},\"labels\":{\"managed-by\":\"external-secrets\",\"team\":\"a\"},"
+             "\"replication\":{\"userManaged\":{\"replicas\":[{\"customerManagedEncryption\":{\"kmsKeyName\":"
+             "\"key\"},\"location\":\"l1\"},{\"customerManagedEncryption\":{\"kmsKeyName\":\"key\"},"
+             "\"location\":\"l2\"}]}},\"topics\":[{\"name\":\"projects/p/topics/t\"}]}",
+             200, MANAGED),
         ADD_V};
     assert_int_equal(
         RUN(push,
@@ -216,8 +214,8 @@ static void check_replication(const char *json, const char *replication)
 {
     char body[512];
     snprintf(body, sizeof body,
-             "{\"labels\":{\"managed-by\":\"external-secrets\"},\"annotations\":{},\"topics\":[],"
-             "\"replication\":%s}",
+             "{\"annotations\":{},\"labels\":{\"managed-by\":\"external-secrets\"},\"replication\":%s,"
+             "\"topics\":[]}",
              replication);
     const struct exchange script[] = {TOKEN, NO_SECRET, POST("?secretId=db", body, 200, MANAGED), ADD_V};
     assert_int_equal(RUN(push, json, &one, 1, script), ESP_OK);
@@ -242,8 +240,8 @@ static void test_labels_and_annotations_are_brought_up_to_date(void **state)
         "\"annotations\":{\"x\":\"y\"},\"topics\":[{\"name\":\"projects/p/topics/t\"}]}";
     const struct exchange replaced[] = {TOKEN, GET("/db", 200, there),
                                         PATCH("labels%2Cannotations",
-                                              "{\"labels\":{\"team\":\"b\",\"managed-by\":\"external-"
-                                              "secrets\"},\"annotations\":{},\"etag\":\"e\"}",
+                                              "{\"annotations\":{},\"etag\":\"e\",\"labels\":{\"managed-by\":"
+                                              "\"external-secrets\",\"team\":\"b\"}}",
                                               200, "{}"),
                                         NO_VERSION, ADD_V};
     assert_int_equal(RUN(push, PUSH("", "k", META("\"labels\":{\"team\":\"b\"}")), &one, 1, replaced),
@@ -251,9 +249,8 @@ static void test_labels_and_annotations_are_brought_up_to_date(void **state)
 
     const struct exchange merged[] = {TOKEN, GET("/db", 200, there),
                                       PATCH("labels%2Ctopics",
-                                            "{\"labels\":{\"team\":\"a\",\"new\":\"2\",\"managed-by\":"
-                                            "\"external-secrets\",\"old\":\"1\"},\"topics\":[],"
-                                            "\"etag\":\"e\"}",
+                                            "{\"etag\":\"e\",\"labels\":{\"managed-by\":\"external-secrets\","
+                                            "\"new\":\"2\",\"old\":\"1\",\"team\":\"a\"},\"topics\":[]}",
                                             200, "{}"),
                                       NO_VERSION, ADD_V};
     assert_int_equal(RUN(push,
