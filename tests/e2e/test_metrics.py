@@ -375,7 +375,7 @@ def test_nobody_reads_while_the_api_server_does_not_say(make_operator, control_p
 
 # ---- what docs/operations.md and the reference's dashboards promise
 
-NAME = re.compile(r"\b(?:externalsecret|secretstore|clustersecretstore|controller_runtime|workqueue|rest_client|process|"
+NAME = re.compile(r"\b(?:externalsecret|pushsecret|secretstore|clustersecretstore|controller_runtime|workqueue|rest_client|process|"
                   r"esod)_[a-z_]+\b")
 
 # Of the reference's own dashboard (docs/snippets/dashboard.json there), what it draws for the controllers served here.
