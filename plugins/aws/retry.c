@@ -6,6 +6,7 @@
 #include "text.h"
 
 #define ATTEMPTS 3
+#define MAX_INTERVAL_MS ((int64_t)3600000) /* retryInterval */
 #define MAX_WAIT_MS ((int64_t)20000)
 #define LEAST_TIME_MS ((int64_t)500) /* an attempt that has less than this would be cut off */
 
