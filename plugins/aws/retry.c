@@ -77,9 +77,5 @@ esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, 
     int64_t ms = retry->interval_ms < 0 ? by_chance(call, attempt) : retry->interval_ms;
     if (aws_host->remaining_ms(call) - ms < LEAST_TIME_MS)
         return ESP_E_RETRY;
-#if ESP_ABI_MINOR >= 1
     return ms > 0 ? aws_host->wait(call, (uint32_t)ms) : ESP_OK;
-#else
-    return ESP_OK;
-#endif
 }
