@@ -27,7 +27,7 @@ struct es_instance {
     char *store; /* identity as JSON, ready for documents */
     struct es_reads *reads;
     char *reads_prefix; /* of the keys of what is read through it; begins as its store's */
-    bool personal;      /* atomic: its plugin reads what belongs to the consumer, answers are his alone */
+    bool personal;      /* atomic: the consumer decides about the answers, they are his namespace's alone */
 
     /* The identity again, for what is left to say when nobody asks any more. */
     char *store_kind, *store_namespace, *store_name, *consumer_namespace;
@@ -243,6 +243,9 @@ static int instance_make(struct es_instance **ret, const struct es_registry *r, 
     i->registry = r;
     i->provider = p;
     i->reads = opts ? opts->reads : NULL;
+#if ESP_ABI_MINOR >= 1
+    i->personal = has_cap(i, ESP_CAP_PER_NAMESPACE);
+#endif
     i->store = es_doc_store(who);
     i->store_kind = copy_text(who->store_kind);
     i->store_namespace = copy_text(who->store_namespace);
