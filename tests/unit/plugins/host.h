@@ -61,6 +61,8 @@ struct world {
     int64_t now_ms;       /* the wall clock */
     int64_t remaining_ms; /* 0: 30 s; below 0: the deadline has passed */
     size_t requests;      /* HTTP exchanges so far (atomic) */
+    size_t waits;         /* how often `wait` was called, */
+    uint64_t waited_ms;   /* and for how long: nobody really waits */
 };
 
 struct handed; /* memory that a service handed out */

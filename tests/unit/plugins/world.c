@@ -77,6 +77,18 @@ int64_t test_world_now_unix_ms(struct esp_call *call)
     return call->world ? call->world->now_ms : 0;
 }
 
+/* The clock stands still; what is waited for is counted. */
+esp_status test_world_wait(struct esp_call *call, uint32_t ms)
+{
+    if (!call->world)
+        return ESP_E_UNSUPPORTED;
+    if (test_world_remaining_ms(call) <= ms)
+        return refuse(call, ESP_E_CANCELLED, "the deadline would come first");
+    call->world->waits++;
+    call->world->waited_ms += ms;
+    return ESP_OK;
+}
+
 esp_status test_world_random(struct esp_call *call, uint8_t *out, size_t len)
 {
     (void)call;

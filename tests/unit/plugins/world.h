@@ -7,6 +7,7 @@
 void test_world_log(struct esp_call *call, int32_t level, esp_bytes line);
 int64_t test_world_remaining_ms(struct esp_call *call);
 int64_t test_world_now_unix_ms(struct esp_call *call);
+esp_status test_world_wait(struct esp_call *call, uint32_t ms);
 esp_status test_world_random(struct esp_call *call, uint8_t *out, size_t len);
 esp_status test_world_http(struct esp_call *call, const struct esp_http_request *request,
                            struct esp_http_response *response);
