@@ -1,5 +1,7 @@
 #include "host.h"
 
+#include "world.h"
+
 #include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,27 +39,12 @@ static esp_status host_emit(struct esp_call *call, int32_t channel, esp_bytes ke
 
 static esp_status host_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, esp_bytes why)
 {
-    (void)retry_after_ms;
     assert_true(why.len < sizeof call->why);
     call->failed_with = status;
+    call->retry_after_ms = retry_after_ms;
     memcpy(call->why, why.ptr, why.len);
     call->why[why.len] = 0;
     return status;
-}
-
-static int64_t host_remaining_ms(struct esp_call *call)
-{
-    (void)call;
-    return 30000;
-}
-
-static esp_status host_http(struct esp_call *call, const struct esp_http_request *request,
-                            struct esp_http_response *response)
-{
-    (void)call;
-    (void)request;
-    (void)response;
-    return ESP_E_UNSUPPORTED;
 }
 
 static const struct esp_host host = {
@@ -66,8 +53,14 @@ static const struct esp_host host = {
     .abi_minor = ESP_ABI_MINOR,
     .emit = host_emit,
     .fail = host_fail,
-    .remaining_ms = host_remaining_ms,
-    .http = host_http,
+    .log = test_world_log,
+    .remaining_ms = test_world_remaining_ms,
+    .now_unix_ms = test_world_now_unix_ms,
+    .random = test_world_random,
+    .http = test_world_http,
+    .kube_read = test_world_kube_read,
+    .sa_token = test_world_sa_token,
+    .ambient = test_world_ambient,
 };
 
 const struct esp_plugin *test_enter(esp_entry_fn entry)
@@ -99,7 +92,9 @@ void test_reset(struct esp_call *call)
     call->outputs = NULL;
     call->count = 0;
     call->failed_with = 1;
+    call->retry_after_ms = 0;
     call->why[0] = 0;
+    test_world_forget(call);
 }
 
 /* The document in memory of its own size, so that a read beyond it shows. */
