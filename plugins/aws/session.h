@@ -62,8 +62,8 @@ struct aws_ask {
 struct aws_answer {
     int32_t status;    /* 200, or of an error: 400, 403 */
     char code[128];    /* of an error: "ResourceNotFoundException"; "" when it is 200 */
-    char message[512]; /* of an error, for deciding, not for showing: it may quote what was sent. Request ids
-                          and Credential= fragments are cut out of it. */
+    char message[512]; /* of an error, cut where it is longer: for deciding, never for showing, since it may
+                          quote what was sent */
     esp_bytes body;    /* JSON of a 200; lives as long as the call, which wipes it */
 };
 

@@ -270,11 +270,14 @@ static void add_escaped(struct esp_text *out, uint8_t c)
     esp_text_addf(out, "\\u%04x", c);
 }
 
+/* What is escaped beyond what JSON asks for. */
+enum flavour { PLAIN, GO, GO_HTML };
+
 /* Appends the character at `at`, as it is or escaped; returns its length. */
-static size_t quote_character(esp_bytes text, size_t at, bool html, struct esp_text *out)
+static size_t quote_character(esp_bytes text, size_t at, enum flavour flavour, struct esp_text *out)
 {
     uint8_t c = text.ptr[at];
-    if (c < ' ' || c == '"' || c == '\\' || (html && (c == '<' || c == '>' || c == '&'))) {
+    if (c < ' ' || c == '"' || c == '\\' || (flavour == GO_HTML && (c == '<' || c == '>' || c == '&'))) {
         add_escaped(out, c);
         return 1;
     }
@@ -284,33 +287,38 @@ static size_t quote_character(esp_bytes text, size_t at, bool html, struct esp_t
     }
     size_t len = utf8_length(text, at);
     if (len == 0) {
-        esp_text_adds(out, html ? "\\ufffd" : "\xEF\xBF\xBD");
+        esp_text_adds(out, flavour != PLAIN ? "\\ufffd" : "\xEF\xBF\xBD");
         return 1;
     }
     esp_bytes character = esp_span(text.ptr + at, len);
-    if (html && esp_equal_str(character, "\xE2\x80\xA8"))
+    if (flavour != PLAIN && esp_equal_str(character, "\xE2\x80\xA8"))
         esp_text_adds(out, "\\u2028");
-    else if (html && esp_equal_str(character, "\xE2\x80\xA9"))
+    else if (flavour != PLAIN && esp_equal_str(character, "\xE2\x80\xA9"))
         esp_text_adds(out, "\\u2029");
     else
         esp_text_add(out, character);
     return len;
 }
 
-static void quote(esp_bytes text, bool html, struct esp_text *out)
+static void quote(esp_bytes text, enum flavour flavour, struct esp_text *out)
 {
     esp_text_addc(out, '"');
     for (size_t at = 0; at < text.len && !esp_text_failed(out);)
-        at += quote_character(text, at, html, out);
+        at += quote_character(text, at, flavour, out);
     esp_text_addc(out, '"');
 }
 
 void esp_json_quote(esp_bytes text, struct esp_text *out)
 {
-    quote(text, false, out);
+    quote(text, PLAIN, out);
 }
 
 void esp_json_quote_html(esp_bytes text, struct esp_text *out)
 {
-    quote(text, true, out);
+    quote(text, GO_HTML, out);
+}
+
+void esp_json_quote_go(esp_bytes text, struct esp_text *out)
+{
+    quote(text, GO, out);
 }

@@ -35,6 +35,7 @@ esp_bytes esp_json_inner(esp_bytes string);
 
 void esp_json_string_form(const struct node *node, struct esp_text *out);
 void esp_json_quote_html(esp_bytes text, struct esp_text *out); /* with < > & U+2028 U+2029 escaped */
+void esp_json_quote_go(esp_bytes text, struct esp_text *out);   /* U+2028 U+2029 escaped, as Go does in any case */
 
 /* Reads a decimal number. False, and *ret is 0, when the text is none. */
 bool esp_json_double(esp_bytes text, double *ret);

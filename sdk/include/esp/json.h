@@ -132,6 +132,30 @@ void esp_json_plain(esp_bytes value, struct esp_text *out);
  * U+FFFD; < > & stay as they are. */
 void esp_json_quote(esp_bytes text, struct esp_text *out);
 
+/** Appends the document with `value`, JSON text, at `path`, for a push into a property.
+ * What is missing on the way is made: objects, or an array where the next name is a
+ * number. The rest of the document stays as it is written. Paths are those of
+ * github.com/tidwall/sjson (v1.2) that name one place:
+ *     a.b.0       members and elements; an array grows, with nulls, as far as needed
+ *     list.-1     one more element
+ *     a\.b  a.:1   a dot in a name; a name that is a number
+ * Returns 1; 0 when the path names no place (empty, wildcards and queries, a name in an array,
+ * an index above 10000, deeper than ESP_JSON_MAX_DEPTH); -1 when there is no memory or
+ * `out` is full. `out` is as before unless 1 is returned. `json` must be a
+ * document (esp_json_check) or empty. */
+int esp_json_set(esp_bytes json, esp_bytes path, esp_bytes value, struct esp_text *out);
+
+/** Appends the pairs as one JSON object of strings, sorted by name, as Go's encoding/json
+ * prints one without escaping for HTML: what a push of a whole Secret sends. With
+ * `base64`, each value is base64 text. Failure shows in `out`. */
+void esp_json_values(const esp_pair *values, size_t count, bool base64, struct esp_text *out);
+
+/** Appends the document as Go's encoding/json prints it after reading it with numbers kept
+ * as written, and without escaping for HTML: members sorted, no spaces, of two members of
+ * one name the last. False, and `out` as it was, when it is not well-formed or there
+ * is no memory. */
+bool esp_json_sorted(esp_bytes json, struct esp_text *out);
+
 /** @} */
 
 #ifdef __cplusplus
