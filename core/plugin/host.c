@@ -138,6 +138,12 @@ static int namespace_for(struct esp_call *c, const char *ns, const char **ret, s
     return es_authority_namespace(c->who, ns, ret, err);
 }
 
+/* What the metadata of a push names lies beside the PushSecret, whose author could push it as well. */
+static bool push_names(const struct esp_call *c, const char *ns, const char *name)
+{
+    return !*ns && c->metadata && es_authority_names(c->metadata, name);
+}
+
 static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
                                  esp_bytes key, esp_bytes *out)
 {
@@ -162,7 +168,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     const char *key_text = es_host_text(c, key, MAX_NAME, "an object's key");
     if (!ns_text || !name_text || !key_text)
         return c->service.code;
-    if (!es_authority_names(c->who->spec, name_text))
+    if (!es_authority_names(c->who->spec, name_text) && !push_names(c, ns_text, name_text))
         return deny_name(c, kinds[what], name_text);
     int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)

@@ -456,8 +456,12 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
     if (!has_cap(i, ESP_CAP_WHOLE_VALUES) || len == 0)
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = es_whole_property(&whole, json_string_value(property), len, ret, err);
+        if (rc == ES_E_NOT_FOUND && has_cap(i, ESP_CAP_STRICT_PROPERTIES))
+            rc = es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s",
+                              json_string_value(property), json_string_value(json_object_get(ref, "key")));
+    }
     es_blob_fini(&whole);
     return rc;
 }
@@ -550,6 +554,7 @@ int es_instance_push(struct es_instance *i, const struct es_authority *who, cons
     int rc;
 
     call_begin(&call, i, ES_OP_PUSH, who);
+    call.metadata = json_object_get(request, "metadata");
     es_doc_push(&doc, request, i->store, who);
     const esp_pair *pairs = value_pairs(&call, values);
     if (!pairs)

@@ -415,6 +415,10 @@ enum {
  * many properties are wanted. The normal choice. Without it, a key holds
  * several fields and the plugin answers for property and get_map itself. */
 #define ESP_CAP_WHOLE_VALUES (UINT64_C(1) << 4)
+/** 1.1, beside ESP_CAP_WHOLE_VALUES: a property that the value does not have is a mistake
+ * (ESP_E_CONFIG, "key PROPERTY does not exist in secret KEY"), not a missing secret:
+ * deletionPolicy does not see it. */
+#define ESP_CAP_STRICT_PROPERTIES (UINT64_C(1) << 8)
 /** @} */
 
 /** How well a component is looked after: esp_component.maintenance. The core warns
