@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/codec.h"
+#include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/check/check.h"
 #include "core/check/plant.h"
@@ -101,7 +102,8 @@ esp_status es_script_answer(struct esp_call *call, const struct es_script *scrip
 
 static const char *const kinds[] = {[ES_READ_SECRET] = "Secret",
                                     [ES_READ_CONFIG_MAP] = "ConfigMap",
-                                    [ES_READ_SERVICE_ACCOUNT] = "ServiceAccount"};
+                                    [ES_READ_SERVICE_ACCOUNT] = "ServiceAccount",
+                                    [ES_READ_SECRET_OBJECT] = "Secret"};
 
 static int not_given(enum es_kube_read what, const char *name, const char *key, struct es_error *err)
 {
@@ -109,9 +111,56 @@ static int not_given(enum es_kube_read what, const char *name, const char *key, 
                         kinds[what], name, key);
 }
 
+/* Adds what stands under stringData, as an API server does. */
+static int encode_plain(json_t *data, const json_t *plain)
+{
+    struct es_buf text;
+    const char *key;
+    json_t *value;
+    int rc = 0;
+
+    json_object_foreach ((json_t *)plain, key, value) {
+        es_buf_init(&text, MAX_BODY);
+        es_base64_encode(&text, json_string_value(value), json_string_length(value));
+        rc = es_buf_failed(&text) || json_object_set_new(data, key, json_string(es_buf_str(&text))) < 0 ? -1
+                                                                                                        : rc;
+        es_buf_fini(&text);
+    }
+    return rc;
+}
+
+/* A Secret in the form of ESP_KUBE_SECRET_OBJECT. `take_data` is base64. */
+static int put_object(struct es_blob *ret, const char *ns, const char *name, const char *type,
+                      json_t *take_data, struct es_error *err)
+{
+    json_t *object = json_pack("{s:{s:s,s:s,s:{},s:{}},s:s,s:o}", "metadata", "name", name, "namespace", ns,
+                               "labels", "annotations", "type", type, "data", take_data);
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    int rc = text && es_blob_set(ret, text, strlen(text)) == 0 ? 0 : es_error_nomem(err);
+
+    es_mem_free(text);
+    json_decref(object);
+    return rc;
+}
+
+static int give_object(const json_t *secret, const char *ns, struct es_blob *ret, struct es_error *err)
+{
+    const char *type = json_string_value(json_object_get(secret, "type"));
+    json_t *given = json_object_get(secret, "data");
+    json_t *data = json_is_object(given) ? json_copy(given) : json_object();
+
+    if (!data || encode_plain(data, json_object_get(secret, "stringData")) < 0) {
+        json_decref(data);
+        return es_error_nomem(err);
+    }
+    return put_object(ret, ns,
+                      json_string_value(json_object_get(json_object_get(secret, "metadata"), "name")),
+                      type ? type : "Opaque", data, err);
+}
+
 /* From the manifests of --secrets; namespaces there do not matter. */
-static int read_given(const json_t *objects, enum es_kube_read what, const char *name, const char *key,
-                      struct es_blob *ret, struct es_error *err)
+static int read_given(const json_t *objects, enum es_kube_read what, const char *ns, const char *name,
+                      const char *key, struct es_blob *ret, struct es_error *err)
 {
     size_t i;
     json_t *object;
@@ -121,6 +170,8 @@ static int read_given(const json_t *objects, enum es_kube_read what, const char 
         if (!es_streq(json_string_value(json_object_get(object, "kind")), kinds[what]) ||
             !es_streq(json_string_value(json_object_get(meta, "name")), name))
             continue;
+        if (what == ES_READ_SECRET_OBJECT)
+            return give_object(object, ns, ret, err);
         const json_t *plain = json_object_get(json_object_get(object, "stringData"), key);
         const json_t *data = json_object_get(json_object_get(object, "data"), key);
         if (what == ES_READ_CONFIG_MAP)
@@ -134,6 +185,20 @@ static int read_given(const json_t *objects, enum es_kube_read what, const char 
     return not_given(what, name, key, err);
 }
 
+/* Whatever key the plugin looks for is not known here. */
+static int planted_object(const char *ns, const char *name, struct es_blob *ret, struct es_error *err)
+{
+    json_t *plain = json_pack("{s:s}", "value", es_plant(ES_PLANT_SECRET)), *data = json_object();
+
+    if (!plain || !data || encode_plain(data, plain) < 0) {
+        json_decref(plain);
+        json_decref(data);
+        return es_error_nomem(err);
+    }
+    json_decref(plain);
+    return put_object(ret, ns, name, "Opaque", data, err);
+}
+
 static int kube_read(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
                      const char *name, const char *key, struct es_blob *ret, struct es_error *err)
 {
@@ -141,7 +206,9 @@ static int kube_read(void *ctx, const struct es_authority *who, enum es_kube_rea
     (void)who;
 
     if (ctx && what != ES_READ_SERVICE_ACCOUNT)
-        return read_given(ctx, what, name, key, ret, err);
+        return read_given(ctx, what, ns, name, key, ret, err);
+    if (what == ES_READ_SECRET_OBJECT)
+        return planted_object(ns, name, ret, err);
     if (what == ES_READ_SECRET)
         return es_blob_set(ret, es_plant(ES_PLANT_SECRET), strlen(es_plant(ES_PLANT_SECRET)));
     if (what == ES_READ_CONFIG_MAP)

@@ -17,7 +17,7 @@ struct es_script {
     const char *retry_after;
     const char *body; /* %BODY% stands for the planted secret; NULL: what `fill` says */
     size_t fill;      /* body of so many letters */
-    bool cancels;     /* http, kube_read and sa_token wait, find the call cancelled, and say so */
+    bool cancels;     /* http, kube_read, sa_token and wait wait, find the call cancelled, and say so */
 };
 
 /* Nobody listens. */

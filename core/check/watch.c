@@ -175,6 +175,24 @@ static esp_status watch_random(struct esp_call *call, uint8_t *out, size_t len)
     return status;
 }
 
+/* Cut short, so that a check does not take as long as the patience of the plugin; but not
+ * to nothing, or a loop that waits for its deadline would spin. */
+static esp_status watch_wait(struct esp_call *call, uint32_t ms)
+{
+    bool paused;
+    struct es_trial *t = enter(call, "wait", &paused);
+
+    if (!t)
+        return ESP_E_INTERNAL;
+    count_talk(t, "wait");
+    bool in_vain = ms >= es_call_remaining_ms(call);
+    esp_status status = t->store->script->cancels ? wait_and_cancel(t, "wait")
+                                                  : es_host_table.wait(call, is_live || in_vain ? ms : 1);
+    status = note(t, status);
+    es_heap_resume(paused);
+    return status;
+}
+
 /* ---- what comes in ---- */
 
 /* A struct says more than it has: a newer core would write behind it. */
@@ -195,7 +213,8 @@ static esp_status ask_http(struct es_trial *t, const struct esp_http_request *re
     const struct es_script *script = t->store->script;
 
     esp_status status = es_host_http(call, request, response);
-    if (is_live || status != ESP_E_UNSUPPORTED || (request->flags & ~(ESP_HTTP_FOLLOW | ESP_HTTP_INSECURE)))
+    if (is_live || status != ESP_E_UNSUPPORTED ||
+        (request->flags & ~(ESP_HTTP_FOLLOW | ESP_HTTP_INSECURE | ESP_HTTP_NTLM)))
         return status;
     call->service.code = 0;
     t->http_calls++;
@@ -326,10 +345,12 @@ static const struct esp_host today = {
     .sa_token = watch_sa_token,
     .ambient = watch_ambient,
     .render = watch_render,
+    .wait = watch_wait,
 };
 
 /* Written with the last field of each minor, so that they stay what they are. */
-static const size_t sizes[] = {offsetof(struct esp_host, render) + sizeof(void *)};
+static const size_t sizes[] = {offsetof(struct esp_host, render) + sizeof(void *),
+                               offsetof(struct esp_host, wait) + sizeof(void *)};
 _Static_assert(sizeof sizes / sizeof *sizes == ESP_ABI_MINOR + 1,
                "a minor without its size of the host table");
 

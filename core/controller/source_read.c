@@ -28,15 +28,37 @@ static int take_config_map(const json_t *map, const char *key, struct es_blob *r
                                                                                      : 0;
 }
 
-static int take_service_account(const json_t *account, const char *key, struct es_blob *ret,
-                                struct es_error *err)
+static int take_whole(const json_t *object, const char *key, struct es_blob *ret, struct es_error *err)
 {
     size_t len = 0;
-    char *text = es_json_text(account, &len);
+    char *text = es_json_text(object, &len);
     int rc = text && es_blob_set(ret, text, len) == 0 ? 0 : es_error_nomem(err);
 
     (void)key;
     es_mem_free(text);
+    return rc;
+}
+
+/* A member of the object, or {} when it has none: readers need not ask. */
+static json_t *part_of(const json_t *object, const char *name)
+{
+    json_t *part = json_object_get(object, name);
+    return json_is_object(part) ? json_incref(part) : json_object();
+}
+
+/* What ESP_KUBE_SECRET_OBJECT promises, and nothing more: who wrote the Secret, and
+ * when, is no business of a plugin's. */
+static int take_secret_object(const json_t *secret, const char *key, struct es_blob *ret,
+                              struct es_error *err)
+{
+    const json_t *meta = json_object_get(secret, "metadata");
+    json_t *object = json_pack("{s:{s:s,s:s,s:o,s:o},s:s,s:o}", "metadata", "name", es_obj_name(secret),
+                               "namespace", es_obj_namespace(secret), "labels", part_of(meta, "labels"),
+                               "annotations", part_of(meta, "annotations"), "type",
+                               es_obj_str(secret, "type"), "data", part_of(secret, "data"));
+    int rc = object ? take_whole(object, key, ret, err) : es_error_nomem(err);
+
+    json_decref(object);
     return rc;
 }
 
@@ -47,7 +69,8 @@ static const struct {
 } readable[] = {
     [ES_READ_SECRET] = {&es_kind_secret, "Kubernetes secret", take_secret},
     [ES_READ_CONFIG_MAP] = {&es_kind_config_map, "ConfigMap", take_config_map},
-    [ES_READ_SERVICE_ACCOUNT] = {&es_kind_service_account, "ServiceAccount", take_service_account},
+    [ES_READ_SERVICE_ACCOUNT] = {&es_kind_service_account, "ServiceAccount", take_whole},
+    [ES_READ_SECRET_OBJECT] = {&es_kind_secret, "Kubernetes secret", take_secret_object},
 };
 
 /* A store that is closed at the very end finds no cluster any more. */
@@ -65,10 +88,12 @@ int es_source_read(struct es_env *env, struct es_reader *reader, enum es_kube_re
         return no_cluster(err);
     if ((size_t)what >= sizeof readable / sizeof *readable)
         return es_error_set(err, ES_E_UNSUPPORTED, "this kind of object cannot be read");
-    uint64_t reading = reader ? es_sources_reading(env, reader, what, ns, name) : 0;
+    /* What is watched is the Secret, in whichever form it was read. */
+    const enum es_kube_read source = what == ES_READ_SECRET_OBJECT ? ES_READ_SECRET : what;
+    uint64_t reading = reader ? es_sources_reading(env, reader, source, ns, name) : 0;
     int rc = es_cluster_get(env->cluster, readable[what].kind, ns, name, &object, err);
     if (reader)
-        es_sources_read(env, reader, what, ns, name,
+        es_sources_read(env, reader, source, ns, name,
                         rc == 0                ? es_obj_str(object, "metadata", "resourceVersion")
                         : rc == ES_E_NOT_FOUND ? ""
                                                : NULL,

@@ -58,10 +58,11 @@ struct es_exchange {
     char *host;      /* host:port as texts show it; es_mem_free */
     const char *api; /* borrowed */
     const char *proxy;
-    struct es_http_tls tls;        /* texts borrowed */
-    struct curl_slist *headers;    /* nodes in `block` */
-    struct curl_slist *connect_to; /* node in `block`, or NULL */
-    void *block;                   /* es_mem_free */
+    const char *ntlm_user, *ntlm_password; /* borrowed, or NULL */
+    struct es_http_tls tls;                /* texts borrowed */
+    struct curl_slist *headers;            /* nodes in `block` */
+    struct curl_slist *connect_to;         /* node in `block`, or NULL */
+    void *block;                           /* es_mem_free */
     const void *body;
     size_t body_len;
     bool https, gzip, keep_copies; /* keep_copies: the caller returns before the end */

@@ -90,8 +90,10 @@ bool es_head_line(struct es_exchange *x, const char *line, size_t len)
 {
     struct es_head *head = &x->head;
 
-    /* What comes now are trailers; the head is the reader's already. */
-    if (head->complete)
+    /* What comes now are trailers; the head is the reader's already. Unless this is a
+     * login by several requests, of which libcurl shows every answer's head and only
+     * the last one's body. */
+    if (head->complete && !(x->ntlm_user && parse_status(line, len)))
         return true;
     head->bytes += len;
     if (head->bytes > ES_HTTP_MAX_HEADER_BYTES) {

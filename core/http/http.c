@@ -74,6 +74,11 @@ out:
     return rc;
 }
 
+bool es_http_speaks_ntlm(void)
+{
+    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_NTLM) != 0;
+}
+
 void es_http_stop(struct es_http *h)
 {
     pthread_mutex_lock(&h->lock);
@@ -221,7 +226,8 @@ static int call_once(struct es_http *h, const struct es_http_request *req, int64
     rc = es_exchange_prepare(&c.x, req, &h->env, deadline_ms, err);
     if (rc < 0)
         goto out;
-    if (req->prompt || ((req->secret || req->single) && c.x.https)) {
+    bool alone = req->secret || req->single || req->ntlm_user;
+    if (req->prompt || (alone && c.x.https)) {
         rc = es_http_single_lane(h, req->prompt ? ES_HTTP_PROMPT : ES_HTTP_SINGLE, &lane, err);
         if (rc < 0)
             goto out;

@@ -86,6 +86,11 @@ struct es_http_request {
      * a host that is asked all the time by few at once: sharing one with HTTP/2
      * saves nothing there, and its buffers take memory. */
     bool single;
+    /* Log in with NTLM when the server asks for it; NULL: not. Such a login holds for a
+     * connection, so this one is the call's own and ends with it (HTTP/1.1). Both or none;
+     * only to the origin of the URL, and only where es_http_speaks_ntlm. libcurl takes each
+     * byte for a character: the name is ASCII, the password Latin-1. */
+    const char *ntlm_user, *ntlm_password;
     /* Has to go out and come back however busy everybody else is: HTTP/1.1 over
      * connections for such requests only. One whose answer does not come in time
      * takes its connection along, so the next try gets a fresh one. */
@@ -116,6 +121,9 @@ struct es_http_response {
 /* libcurl's global set-up happens here: before the first thread, once per
  * process. `opts` may be NULL. */
 int es_http_new(struct es_http **ret, const struct es_http_opts *opts, struct es_error *err);
+
+/* Whether libcurl was built with NTLM. */
+bool es_http_speaks_ntlm(void);
 
 /* Cancels whatever is in flight (callers get ES_E_CANCELLED) and refuses new
  * calls. Any thread. Streams end with ES_E_CANCELLED. */

@@ -152,7 +152,7 @@ static struct es_slot *take_slot(struct es_lane *lane)
 static void give_slot(struct es_lane *lane, struct es_slot *slot)
 {
     es_slot_clear(slot);
-    if (lane->free_count == MAX_FREE_SLOTS) {
+    if (slot->has_login || lane->free_count == MAX_FREE_SLOTS) {
         es_slot_free(slot);
         return;
     }

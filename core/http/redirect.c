@@ -66,6 +66,7 @@ static int leave_origin(struct es_redirect *r)
     r->req.tls.cert_pem = r->req.tls.key_pem = NULL;
     r->req.tls.cert_len = r->req.tls.key_len = 0;
     r->req.tls.server_name = NULL;
+    r->req.ntlm_user = r->req.ntlm_password = NULL;
     return 0;
 }
 

@@ -269,6 +269,8 @@ int es_exchange_prepare(struct es_exchange *x, const struct es_http_request *req
     x->url = req->url;
     x->api = req->api ? req->api : "";
     x->proxy = req->proxy;
+    x->ntlm_user = req->ntlm_user;
+    x->ntlm_password = req->ntlm_password;
     x->tls = req->tls;
     x->body = req->body;
     x->body_len = req->body_len;

@@ -233,6 +233,22 @@ static CURLcode set_version(struct es_slot *slot, const struct es_exchange *x, b
     return rc;
 }
 
+/* The server knows the connection by its login, so nobody comes after. */
+static CURLcode set_login(struct es_slot *slot, const struct es_exchange *x)
+{
+    CURL *easy = slot->easy;
+    CURLcode rc = CURLE_OK;
+
+    if (!x->ntlm_user)
+        return CURLE_OK;
+    slot->has_login = true;
+    SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_NTLM);
+    SET(CURLOPT_USERNAME, x->ntlm_user);
+    SET(CURLOPT_PASSWORD, x->ntlm_password);
+    SET(CURLOPT_FORBID_REUSE, 1L);
+    return rc;
+}
+
 CURLcode es_slot_configure(struct es_slot *slot, struct es_exchange *x, bool http11)
 {
     CURL *easy = slot->easy;
@@ -261,6 +277,8 @@ CURLcode es_slot_configure(struct es_slot *slot, struct es_exchange *x, bool htt
         rc = set_tls(slot, x);
     if (rc == CURLE_OK)
         rc = set_version(slot, x, http11);
+    if (rc == CURLE_OK)
+        rc = set_login(slot, x);
     return rc;
 }
 

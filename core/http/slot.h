@@ -17,6 +17,7 @@ struct es_slot {
     struct es_slot *next;
     /* What the handle has set, so that it need not be set again. */
     bool has_proxy, has_ca, has_cert, has_connect_to, insecure, gzip, secure, custom_method, upload;
+    bool has_login;             /* libcurl keeps a copy of it: not to be used again */
     char text[CURL_ERROR_SIZE]; /* libcurl's words; may hold a URL */
 };
 

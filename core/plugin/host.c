@@ -3,18 +3,23 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/codec.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/plugin/authority.h"
+#include "esp/json.h"
+#include "esp/text.h"
 
 #define MAX_NAME ((size_t)253)
 #define MAX_AUDIENCE ((size_t)1024)
 #define MAX_AUDIENCES ((size_t)16)
 #define MAX_LOG_LINE ((size_t)4096)
 #define MAX_TEMPLATE ((size_t)1 << 20)
+#define LOOK_MS 50 /* how soon one who waits notices that he is cancelled */
 
 /* TokenRequest refuses anything shorter than ten minutes. */
 #define MIN_TOKEN_S 600
@@ -107,6 +112,30 @@ static int64_t host_now_unix_ms(struct esp_call *c)
     return es_unix_ms();
 }
 
+#if ESP_ABI_MINOR >= 1
+static void nap(int64_t ms)
+{
+    const struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&t, NULL);
+}
+
+/* Looks around now and then, as the transport does. What would not be over before the
+ * deadline is not begun: the worker has better things to do. */
+static esp_status host_wait(struct esp_call *c, uint32_t ms)
+{
+    int64_t until = es_mono_ms() + ms, left;
+
+    c->service.code = 0;
+    while (es_call_remaining_ms(c) > (left = until - es_mono_ms())) {
+        if (left <= 0)
+            return ESP_OK;
+        nap(left < LOOK_MS ? left : LOOK_MS);
+    }
+    return es_call_service_error(c, ES_E_CANCELLED, "the time for %s of the %s provider is over",
+                                 es_op_name(c->op), es_call_provider(c));
+}
+#endif
+
 static esp_status host_random(struct esp_call *c, uint8_t *out, size_t len)
 {
     c->service.code = 0;
@@ -144,15 +173,56 @@ static bool push_names(const struct esp_call *c, const char *ns, const char *nam
     return !*ns && c->metadata && es_authority_names(c->metadata, name);
 }
 
+static const struct {
+    const char *kind;
+    enum es_kube_read read;
+} readable[] = {
+    [ESP_KUBE_SECRET] = {"Secret", ES_READ_SECRET},
+    [ESP_KUBE_CONFIGMAP] = {"ConfigMap", ES_READ_CONFIG_MAP},
+    [ESP_KUBE_SERVICE_ACCOUNT] = {"ServiceAccount", ES_READ_SERVICE_ACCOUNT},
+#if ESP_ABI_MINOR >= 1
+    [ESP_KUBE_SECRET_OBJECT] = {"Secret", ES_READ_SECRET_OBJECT},
+#endif
+};
+
+/* One value of a whole Secret, in both of its forms. */
+static int trust_value(struct esp_call *c, esp_bytes quoted)
+{
+    struct es_blob plain = {0};
+    int rc = 0;
+
+    if (quoted.len < 2 || *quoted.ptr != '"')
+        return 0;
+    const esp_bytes text = {quoted.ptr + 1, quoted.len - 2};
+    if (es_base64_decode(&plain, ES_BASE64_STD, (const char *)text.ptr, text.len, NULL) == 0) {
+        const uint8_t *copy = es_arena_dup(&c->arena, plain.ptr, plain.len);
+        rc = copy ? es_call_trust(c, (esp_bytes){copy, plain.len}) : ES_E_NOMEM;
+    }
+    es_blob_fini(&plain);
+    return rc < 0 ? rc : es_call_trust(c, text);
+}
+
+/* The object as a whole is trusted already; a text would quote a part. */
+static esp_status trust_values(struct esp_call *c, esp_bytes object)
+{
+    struct esp_json_iter members, values;
+    esp_bytes key, value;
+    int rc = 0;
+
+    if (!esp_json_members(&members, object))
+        return ESP_OK;
+    while (rc == 0 && esp_json_next(&members, &key, &value)) {
+        if (!esp_equal_str(key, "\"data\"") || !esp_json_members(&values, value))
+            continue;
+        while (rc == 0 && esp_json_next(&values, &key, &value))
+            rc = trust_value(c, value);
+    }
+    return rc < 0 ? es_call_service_error(c, ES_E_NOMEM, "out of memory") : ESP_OK;
+}
+
 static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
                                  esp_bytes key, esp_bytes *out)
 {
-    static const char *const kinds[] = {[ESP_KUBE_SECRET] = "Secret",
-                                        [ESP_KUBE_CONFIGMAP] = "ConfigMap",
-                                        [ESP_KUBE_SERVICE_ACCOUNT] = "ServiceAccount"};
-    static const enum es_kube_read reads[] = {[ESP_KUBE_SECRET] = ES_READ_SECRET,
-                                              [ESP_KUBE_CONFIGMAP] = ES_READ_CONFIG_MAP,
-                                              [ESP_KUBE_SERVICE_ACCOUNT] = ES_READ_SERVICE_ACCOUNT};
     const struct es_services *services = es_registry_services(c->registry);
     struct es_error err = ES_ERROR_INIT;
     struct es_blob blob = {0};
@@ -161,7 +231,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     esp_status status = es_host_may_talk(c, "kube_read");
     if (status != ESP_OK)
         return status;
-    if (what < ESP_KUBE_SECRET || what > ESP_KUBE_SERVICE_ACCOUNT)
+    if (what < ESP_KUBE_SECRET || (size_t)what >= sizeof readable / sizeof *readable)
         return es_call_service_error(c, ES_E_UNSUPPORTED, "kube_read knows no object kind %d", (int)what);
     const char *ns_text = es_host_text(c, ns, MAX_NAME, "a namespace");
     const char *name_text = es_host_text(c, name, MAX_NAME, "an object's name");
@@ -169,15 +239,17 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     if (!ns_text || !name_text || !key_text)
         return c->service.code;
     if (!es_authority_names(c->who->spec, name_text) && !push_names(c, ns_text, name_text))
-        return deny_name(c, kinds[what], name_text);
+        return deny_name(c, readable[what].kind, name_text);
     int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)
         return es_call_service_failed(c, &err);
     if (!services->kube_read)
         return es_call_service_error(c, ES_E_UNSUPPORTED, "there is no cluster to read %s \"%s\" from",
-                                     kinds[what], name_text);
-    rc = services->kube_read(services->ctx, c->who, reads[what], from, name_text, key_text, &blob, &err);
-    return es_host_hand_out_blob(c, rc, &blob, &err, out);
+                                     readable[what].kind, name_text);
+    rc = services->kube_read(services->ctx, c->who, readable[what].read, from, name_text, key_text, &blob,
+                             &err);
+    status = es_host_hand_out_blob(c, rc, &blob, &err, out);
+    return status == ESP_OK && readable[what].read == ES_READ_SECRET_OBJECT ? trust_values(c, *out) : status;
 }
 
 static const char *const *audience_texts(struct esp_call *c, const esp_bytes *audiences, size_t count)
@@ -275,4 +347,7 @@ const struct esp_host es_host_table = {
     .sa_token = host_sa_token,
     .ambient = es_host_ambient,
     .render = host_render,
+#if ESP_ABI_MINOR >= 1
+    .wait = host_wait,
+#endif
 };

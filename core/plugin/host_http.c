@@ -20,7 +20,12 @@
 #define MAX_ANSWER ((size_t)16 << 20)
 #define MAX_API ((size_t)64)
 #define MAX_NAME ((size_t)253)
+#define MAX_LOGIN ((size_t)1 << 10)
+#if ESP_ABI_MINOR >= 1
+#define KNOWN_FLAGS (ESP_HTTP_FOLLOW | ESP_HTTP_INSECURE | ESP_HTTP_NTLM)
+#else
 #define KNOWN_FLAGS (ESP_HTTP_FOLLOW | ESP_HTTP_INSECURE)
+#endif
 
 static esp_status refuse_request(struct esp_call *c, const struct esp_http_request *q,
                                  const struct esp_http_response *a)
@@ -126,6 +131,78 @@ static const char *pem_text(esp_bytes pem)
     return pem.len ? (const char *)pem.ptr : NULL;
 }
 
+#if ESP_ABI_MINOR >= 1
+static bool is_ascii(const char *text)
+{
+    while (*text && (unsigned char)*text < 0x80)
+        text++;
+    return *text == '\0';
+}
+
+/* UTF-8 as Latin-1, in place; false: it has characters that are not in there, or NUL. */
+static bool to_latin1(char *text, size_t len)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < len;) {
+        uint32_t rune;
+        size_t n = es_utf8_decode(text + i, len - i, &rune);
+        if (n == 0 || rune == 0 || rune > 0xFF)
+            return false;
+        text[out++] = (char)rune;
+        i += n;
+    }
+    text[out] = '\0';
+    return true;
+}
+
+/* libcurl makes each byte a character of the UTF-16 that is hashed. Unlike other texts
+ * a password may hold control characters. */
+static const char *copy_password(struct esp_call *c, esp_bytes password)
+{
+    const char *why = password.len > MAX_LOGIN ? "is longer than 1 KiB" : NULL;
+    char *copy = why ? NULL : es_arena_dup(&c->arena, password.ptr, password.len);
+
+    if (copy && !to_latin1(copy, password.len))
+        why = "holds a character that is not in Latin-1";
+    if (why) {
+        es_call_service_error(c, ES_E_CONFIG, "a password for NTLM %s", why);
+        return NULL;
+    }
+    const uint8_t *known = copy ? es_arena_dup(&c->arena, password.ptr, password.len) : NULL;
+    if (!known || es_call_trust(c, (esp_bytes){known, password.len}) < 0) {
+        es_call_service_error(c, ES_E_NOMEM, "out of memory");
+        return NULL;
+    }
+    return copy;
+}
+
+static esp_status copy_login(struct esp_call *c, const struct esp_http_request *q,
+                             struct es_http_request *ret)
+{
+    const bool has = ESP_HAS(struct esp_http_request, q, password);
+    const esp_bytes username = has ? q->username : (esp_bytes){0};
+    const esp_bytes password = has ? q->password : (esp_bytes){0};
+
+    if (!(q->flags & ESP_HTTP_NTLM))
+        return username.len || password.len
+                   ? es_call_service_error(c, ES_E_INTERNAL,
+                                           "the %s plugin passed a login without saying which one it is",
+                                           c->plugin->name)
+                   : ESP_OK;
+    if (!username.len)
+        return es_call_service_error(c, ES_E_CONFIG, "a login with NTLM needs a user name");
+    if (!es_http_speaks_ntlm())
+        return es_call_service_error(c, ES_E_UNSUPPORTED, "the libcurl of this esod has no NTLM");
+    ret->ntlm_user = es_host_text(c, username, MAX_LOGIN, "a user name");
+    if (ret->ntlm_user && !is_ascii(ret->ntlm_user))
+        return es_call_service_error(c, ES_E_CONFIG,
+                                     "a user name for NTLM holds a character that is not ASCII");
+    ret->ntlm_password = ret->ntlm_user ? copy_password(c, password) : NULL;
+    return ret->ntlm_password ? ESP_OK : c->service.code;
+}
+#endif
+
 static esp_status copy_request(struct esp_call *c, const struct esp_http_request *q,
                                struct es_http_request *ret)
 {
@@ -169,6 +246,11 @@ static esp_status copy_request(struct esp_call *c, const struct esp_http_request
         ret->allow = allow_host;
         ret->allow_ctx = c;
     }
+#if ESP_ABI_MINOR >= 1
+    esp_status status = copy_login(c, q, ret);
+    if (status != ESP_OK)
+        return status;
+#endif
     return copy_headers(c, q, ret);
 }
 

@@ -27,7 +27,7 @@ struct es_instance {
     char *store; /* identity as JSON, ready for documents */
     struct es_reads *reads;
     char *reads_prefix; /* of the keys of what is read through it; begins as its store's */
-    bool personal;      /* atomic: its plugin reads what belongs to the consumer, answers are his alone */
+    bool personal;      /* atomic: the consumer decides about the answers, they are his namespace's alone */
 
     /* The identity again, for what is left to say when nobody asks any more. */
     char *store_kind, *store_namespace, *store_name, *consumer_namespace;
@@ -243,6 +243,9 @@ static int instance_make(struct es_instance **ret, const struct es_registry *r, 
     i->registry = r;
     i->provider = p;
     i->reads = opts ? opts->reads : NULL;
+#if ESP_ABI_MINOR >= 1
+    i->personal = has_cap(i, ESP_CAP_PER_NAMESPACE);
+#endif
     i->store = es_doc_store(who);
     i->store_kind = copy_text(who->store_kind);
     i->store_namespace = copy_text(who->store_namespace);
@@ -446,6 +449,28 @@ static int get_value(struct es_instance *i, const struct es_authority *who, cons
     return rc;
 }
 
+static bool is_strict(const struct es_instance *i)
+{
+#if ESP_ABI_MINOR >= 1
+    return has_cap(i, ESP_CAP_STRICT_PROPERTIES);
+#else
+    (void)i;
+    return false;
+#endif
+}
+
+static int look_up(const struct es_instance *i, const struct es_blob *whole, const json_t *ref,
+                   struct es_blob *ret, struct es_error *err)
+{
+    const json_t *property = json_object_get(ref, "property");
+
+    int rc = es_whole_property(whole, json_string_value(property), json_string_length(property), ret, err);
+    if (rc != ES_E_NOT_FOUND || !is_strict(i))
+        return rc;
+    return es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s", json_string_value(property),
+                        json_string_value(json_object_get(ref, "key")));
+}
+
 int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                     struct es_blob *ret, struct es_error *err)
 {
@@ -456,12 +481,8 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
     if (!has_cap(i, ESP_CAP_WHOLE_VALUES) || len == 0)
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
-    if (rc == 0) {
-        rc = es_whole_property(&whole, json_string_value(property), len, ret, err);
-        if (rc == ES_E_NOT_FOUND && has_cap(i, ESP_CAP_STRICT_PROPERTIES))
-            rc = es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s",
-                              json_string_value(property), json_string_value(json_object_get(ref, "key")));
-    }
+    if (rc == 0)
+        rc = look_up(i, &whole, ref, ret, err);
     es_blob_fini(&whole);
     return rc;
 }

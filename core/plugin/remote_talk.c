@@ -149,6 +149,18 @@ static enum es_talk do_render(struct talk *t, struct es_frame *f)
     return reply_bytes(t, status, out);
 }
 
+#if ESP_ABI_MINOR >= 1
+static enum es_talk do_wait(struct talk *t, struct es_frame *f)
+{
+    uint32_t ms = es_get_u32(f);
+
+    if (!es_get_done(f))
+        return malformed(t);
+    put_reply(t, es_host_table.wait(t->call, ms));
+    return send_reply(t);
+}
+#endif
+
 /* ---- what is handed out ---- */
 
 static enum es_talk take_emit(struct talk *t, struct es_frame *f)
@@ -239,6 +251,10 @@ static enum es_talk take(struct talk *t, struct es_frame *f)
         return do_ambient(t, f);
     case ES_MSG_RENDER:
         return do_render(t, f);
+#if ESP_ABI_MINOR >= 1
+    case ES_MSG_WAIT:
+        return do_wait(t, f);
+#endif
     default:
         return malformed(t);
     }

@@ -18,7 +18,8 @@ struct es_authority;
 struct es_reader;
 struct es_reading;
 
-enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT };
+/* The last one is the first in another form. */
+enum es_kube_read { ES_READ_SECRET, ES_READ_CONFIG_MAP, ES_READ_SERVICE_ACCOUNT, ES_READ_SECRET_OBJECT };
 
 struct es_services {
     struct es_http *http;       /* NULL: no network (commands that only describe plugins) */
@@ -26,8 +27,8 @@ struct es_services {
     const char *user_agent;
 
     /* The value of `key` (Secret: decoded), or the object's JSON for a service
-     * account. NOT_FOUND when object or key is absent. `who` it is for has been
-     * checked. NULL function: no cluster. */
+     * account; of ES_READ_SECRET_OBJECT what ESP_KUBE_SECRET_OBJECT promises. NOT_FOUND when object or key is
+     * absent. `who` it is for has been checked. NULL function: no cluster. */
     int (*kube_read)(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
                      const char *name, const char *key, struct es_blob *ret, struct es_error *err);
 

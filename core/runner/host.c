@@ -264,6 +264,23 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     return ask_bytes(c, out);
 }
 
+#if ESP_ABI_MINOR >= 1
+/* The core waits: it knows first when nobody wants the result any more. */
+static esp_status host_wait(struct esp_call *c, uint32_t ms)
+{
+    es_put_begin(c->link, ES_MSG_WAIT);
+    es_put_u32(c->link, ms);
+    es_put_end(c->link);
+    struct es_kept *kept = ask(c);
+    if (!kept)
+        return ESP_E_INTERNAL;
+    esp_status status = (esp_status)es_get_u32(&kept->frame);
+    if (!es_get_done(&kept->frame))
+        es_lane_protest();
+    return status;
+}
+#endif
+
 void es_call_forget(struct esp_call *c)
 {
     while (c->kept) {
@@ -291,4 +308,7 @@ const struct esp_host es_runner_host = {
     .sa_token = host_sa_token,
     .ambient = host_ambient,
     .render = host_render,
+#if ESP_ABI_MINOR >= 1
+    .wait = host_wait,
+#endif
 };

@@ -75,6 +75,37 @@ static void put_cut(struct es_link *l, esp_bytes bytes, size_t max)
     es_put_bytes(l, bytes);
 }
 
+/* The request's login, or nothing if its author knew of none. */
+static void put_login(struct es_link *l, const struct esp_http_request *q)
+{
+    esp_bytes username = {0}, password = {0};
+
+#if ESP_ABI_MINOR >= 1
+    if (ESP_HAS(struct esp_http_request, q, password)) {
+        username = q->username;
+        password = q->password;
+    }
+#else
+    (void)q;
+#endif
+    put_cut(l, username, MAX_SHORT);
+    put_cut(l, password, MAX_SHORT);
+}
+
+static void get_login(struct es_frame *f, struct esp_http_request *ret)
+{
+    esp_bytes username = es_get_bytes(f), password = es_get_bytes(f);
+
+#if ESP_ABI_MINOR >= 1
+    ret->username = username;
+    ret->password = password;
+#else
+    (void)ret;
+    if (username.len || password.len)
+        f->bad = true;
+#endif
+}
+
 void es_put_http_request(struct es_link *l, const struct esp_http_request *q, uint32_t response_size)
 {
     size_t headers = q->header_count < ES_WIRE_MAX_HEADERS ? q->header_count : ES_WIRE_MAX_HEADERS;
@@ -93,6 +124,7 @@ void es_put_http_request(struct es_link *l, const struct esp_http_request *q, ui
     put_cut(l, q->key_pem, MAX_PEM);
     put_cut(l, q->server_name, MAX_SHORT);
     put_cut(l, q->api, MAX_SHORT);
+    put_login(l, q);
     es_put_u32(l, (uint32_t)headers);
     for (size_t i = 0; i < headers; i++) {
         put_cut(l, q->headers[i].name, MAX_SHORT);
@@ -117,6 +149,7 @@ bool es_get_http_request(struct es_frame *f, struct esp_http_request *ret, uint3
     ret->key_pem = es_get_bytes(f);
     ret->server_name = es_get_bytes(f);
     ret->api = es_get_bytes(f);
+    get_login(f, ret);
     ret->header_count = es_get_count(f, 2 * sizeof(uint32_t), ES_WIRE_MAX_HEADERS);
     es_get_pairs(f, headers, ret->header_count);
     ret->headers = headers;

@@ -13,7 +13,7 @@
  *
  *   core     CALL      es_put_call
  *   process  EMIT, REFUSED_EMIT, FAIL, FAIL_AT, LOG      any number, none is answered
- *   process  HTTP, KUBE_READ, SA_TOKEN, AMBIENT, RENDER  each answered by a REPLY
+ *   process  HTTP, KUBE_READ, SA_TOKEN, AMBIENT, RENDER, WAIT   each answered by a REPLY
  *   core     REPLY     u32 status, then what the service gives: bytes, or a response
  *   core     CANCEL    at any time: nobody wants the result any more
  *   process  RETURN    u32 status, u64 instance (open)
@@ -27,8 +27,8 @@
 
 /* Raised when a frame changes; both programs name what they speak, and the
  * highest that both know is spoken. */
-#define ES_FRAMES_LEAST 1
-#define ES_FRAMES_MOST 1
+#define ES_FRAMES_LEAST 2
+#define ES_FRAMES_MOST 2
 
 /* The values cross: they never change. */
 enum es_message {
@@ -49,7 +49,8 @@ enum es_message {
     ES_MSG_KUBE_READ = 49,
     ES_MSG_SA_TOKEN = 50,
     ES_MSG_AMBIENT = 51,
-    ES_MSG_RENDER = 52
+    ES_MSG_RENDER = 52,
+    ES_MSG_WAIT = 53
 };
 
 /* What a plugin's process finds open when it starts. */

@@ -6,6 +6,7 @@
 #include "text.h"
 
 #define ATTEMPTS 3
+#define MAX_INTERVAL_MS ((int64_t)3600000) /* retryInterval */
 #define MAX_WAIT_MS ((int64_t)20000)
 #define LEAST_TIME_MS ((int64_t)500) /* an attempt that has less than this would be cut off */
 
@@ -76,9 +77,5 @@ esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, 
     int64_t ms = retry->interval_ms < 0 ? by_chance(call, attempt) : retry->interval_ms;
     if (aws_host->remaining_ms(call) - ms < LEAST_TIME_MS)
         return ESP_E_RETRY;
-#if ESP_ABI_MINOR >= 1
     return ms > 0 ? aws_host->wait(call, (uint32_t)ms) : ESP_OK;
-#else
-    return ESP_OK;
-#endif
 }

@@ -142,7 +142,7 @@ def test_version(esod):
     p = esod("version")
     first, abi, libraries = p.stdout.splitlines()
     assert first.split()[0] == "esod" and first.split()[1][0].isdigit()
-    assert abi == "plugin ABI 1.0"
+    assert abi == "plugin ABI 1.1"
     assert libraries.startswith("libcurl ")
     assert esod("--version").stdout == p.stdout
 
@@ -190,7 +190,7 @@ def test_plugins(esod):
         found = json.loads(esod("plugins", *args).stdout)
         assert found["refused"] == [] and len(found["plugins"]) == 1
         fake = found["plugins"][0]
-        assert (fake["name"], fake["abi"], fake["path"]) == ("fake", "1.0", str(PLUGINS / "fake.so"))
+        assert (fake["name"], fake["abi"], fake["path"]) == ("fake", "1.1", str(PLUGINS / "fake.so"))
         assert fake["providers"] == [{"name": "fake", "read": True, "find": True, "push": True}]
         assert fake["sha256"] == sha256_of(PLUGINS / "fake.so")
 

@@ -66,10 +66,12 @@ static esp_status chatty_get(void *instance, struct esp_call *call, const struct
 
     host->kube_read(call, ESP_KUBE_SECRET, text("team"), text("creds"), text("password"), &out);
     host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, text(""), text("robot"), text(""), &out);
+    host->kube_read(call, ESP_KUBE_SECRET_OBJECT, text("team"), text("creds"), text(""), &out);
     host->sa_token(call, text(""), text("robot"), audiences, 2, 900, &out);
     host->ambient(call, ESP_AMBIENT_ENV, text("FUZZ_VALUE"), &out);
     host->ambient(call, ESP_AMBIENT_FILE, text("/dev/null"), &out);
     host->render(call, text("{{ .a }}"), text("{\"a\":1}"), &out);
+    host->wait(call, 1);
     ask_http(call);
     return host->emit(call, ESP_OUT_VALUE, text(""), text("a value"));
 }

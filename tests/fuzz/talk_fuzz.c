@@ -28,7 +28,7 @@ static int kube_read(void *ctx, const struct es_authority *whom, enum es_kube_re
     (void)ctx;
     (void)whom;
     (void)ns;
-    REQUIRE(what <= ES_READ_SERVICE_ACCOUNT && *name); /* the block names no "" */
+    REQUIRE(what <= ES_READ_SECRET_OBJECT && *name); /* the block names no "" */
     return *key ? give(ret, err) : es_error_set(err, ES_E_NOT_FOUND, "no such key");
 }
 
@@ -128,8 +128,8 @@ static void talk(struct es_link *lane, enum es_op op, int64_t time_ms)
     es_call_end(&call);
 }
 
-/* A hanging process shows that the clock is looked at; the others have no time to
- * be late. The answers that nobody takes have to fit into the socket. */
+/* A hanging process shows that the clock is looked at; the others are seldom asked to
+ * wait so long that they are late. The answers that nobody takes have to fit into the socket. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct timeval tick = {.tv_usec = 1000};
@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!hangs)
         shutdown(pair[1], SHUT_WR);
     es_link_init(&lane, pair[0]);
-    talk(&lane, (enum es_op)((*data & ~HANGS) % ES_OPS), hangs ? 2 : 1000);
+    talk(&lane, (enum es_op)((*data & ~HANGS) % ES_OPS), hangs ? 2 : 100);
     es_link_fini(&lane);
     close(pair[1]);
     return 0;

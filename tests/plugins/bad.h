@@ -23,6 +23,9 @@
 #ifndef ABI_MAJOR
 #define ABI_MAJOR ESP_ABI_MAJOR
 #endif
+#ifndef ABI_MINOR
+#define ABI_MINOR ESP_ABI_MINOR
+#endif
 #ifndef NEEDS_MINOR
 #define NEEDS_MINOR 0
 #endif
@@ -136,7 +139,7 @@ static const char *const ambient[] = {AMBIENT, NULL};
 static const struct esp_plugin plugin = {
     .size = PLUGIN_SIZE,
     .abi_major = ABI_MAJOR,
-    .abi_minor = ESP_ABI_MINOR,
+    .abi_minor = ABI_MINOR,
     .needs_minor = NEEDS_MINOR,
     .name = PLUGIN_NAME,
     .version = "1.2.3",

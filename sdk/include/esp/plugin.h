@@ -1,5 +1,5 @@
 /** @file esp/plugin.h
- * The contract between esod and a provider plugin, ABI 1.0.
+ * The contract between esod and a provider plugin, ABI 1.1.
  *
  * A plugin is a shared object with one exported function, esp_plugin_entry_v1.
  * It describes itself in constant tables: components (stores that hold secrets,
@@ -27,8 +27,8 @@
  *   instances always run side by side, so static data needs a lock. A plugin
  *   starts no thread, does not fork or exit, and leaves signals, environment,
  *   locale, working directory and libcurl's global state alone.
- * - **Time**: each call has a deadline. http, kube_read and sa_token give up by
- *   themselves (ESP_E_CANCELLED); a loop asks remaining_ms.
+ * - **Time**: each call has a deadline. http, kube_read, sa_token and wait give up
+ *   by themselves (ESP_E_CANCELLED); a loop asks remaining_ms.
  * - **Growth**: within major 1, structs only grow at their end, and no value gets
  *   another meaning. `size` is set by the side that allocated the struct, and the
  *   other side touches nothing beyond it: see ESP_HAS. The leaves esp_bytes and
@@ -50,7 +50,7 @@ extern "C" {
  * @{ */
 
 #define ESP_ABI_MAJOR 1 /**< Also in the name of the entry: majors never meet. */
-#define ESP_ABI_MINOR 0 /**< One more for each batch of appended fields. */
+#define ESP_ABI_MINOR 1 /**< One more for each batch of appended fields. */
 
 #if defined(__GNUC__)
 /** Makes the entry visible when all else is compiled with hidden visibility. */
@@ -143,9 +143,10 @@ enum {
 
 /** What esp_host.kube_read reads. */
 enum {
-    ESP_KUBE_SECRET = 1,         /**< One value of a Secret, decoded. */
-    ESP_KUBE_CONFIGMAP = 2,      /**< One value of a ConfigMap. */
-    ESP_KUBE_SERVICE_ACCOUNT = 3 /**< A ServiceAccount, as JSON. */
+    ESP_KUBE_SECRET = 1,          /**< One value of a Secret, decoded. */
+    ESP_KUBE_CONFIGMAP = 2,       /**< One value of a ConfigMap. */
+    ESP_KUBE_SERVICE_ACCOUNT = 3, /**< A ServiceAccount, as JSON. */
+    ESP_KUBE_SECRET_OBJECT = 4    /**< A whole Secret, as JSON. Since 1.1. */
 };
 
 /** @} */
@@ -159,6 +160,10 @@ enum {
  * @{ */
 #define ESP_HTTP_FOLLOW (UINT32_C(1) << 0)   /**< GET and HEAD follow redirects, never from https to http. */
 #define ESP_HTTP_INSECURE (UINT32_C(1) << 1) /**< Accept any server certificate; policy may deny it. */
+/** Log in with NTLM ([MS-NLMP]) as esp_http_request.username, if the server asks
+ * for it. The login is good for this one exchange: no other travels on its
+ * connection. UNSUPPORTED where the core's transport lacks it. Since 1.1. */
+#define ESP_HTTP_NTLM (UINT32_C(1) << 2)
 /** @} */
 
 /** One HTTP(S) exchange. Zeroes are good defaults for everything but size,
@@ -167,7 +172,7 @@ enum {
 struct esp_http_request {
     uint32_t size;       /**< sizeof this struct, set by the plugin. */
     uint32_t timeout_ms; /**< Milliseconds; 0: what remains of the call; never longer than that. */
-    uint32_t flags;      /**< ESP_HTTP_FOLLOW, ESP_HTTP_INSECURE, or 0. */
+    uint32_t flags;      /**< ESP_HTTP_..., or 0. */
     uint32_t reserved;   /**< 0. */
     uint64_t max_body;   /**< Ceiling of the answer in bytes; 0: the core's own, which also caps this one. */
     esp_bytes method;    /**< "GET", ... (RFC 9110, section 9). */
@@ -180,6 +185,10 @@ struct esp_http_request {
     esp_bytes key_pem;       /**< ... its key: both or none. */
     esp_bytes server_name;   /**< Checked instead of the URL's host, when not empty. */
     esp_bytes api;           /**< Metric label: the name of the backend's API call, never a key. */
+    /** With ESP_HTTP_NTLM, and empty without it: a name, name@domain, or domain, backslash, name;
+     * ASCII, at most 1 KiB. Since 1.1. */
+    esp_bytes username;
+    esp_bytes password; /**< Its secret: UTF-8 of Latin-1's characters, at most 1 KiB. Since 1.1. */
 };
 
 /** The answer. The caller sets size, the core fills what it covers; what it points
@@ -248,6 +257,9 @@ struct esp_host {
 
     /** ESP_KUBE_SECRET, ESP_KUBE_CONFIGMAP: the value under `key`.
      * ESP_KUBE_SERVICE_ACCOUNT: the object as JSON, `key` is empty.
+     * ESP_KUBE_SECRET_OBJECT: the same of a Secret, with these members and no others:
+     * {"metadata": {"name", "namespace", "labels": {}, "annotations": {}}, "type",
+     * "data": {key: base64}}. It holds secrets.
      * The store's authority rules: a SecretStore reads its own namespace only; with
      * an empty `ns`, a ClusterSecretStore reads the consumer's namespace
      * (referent authentication); a name that the spec does not hold is DENIED, a
@@ -278,7 +290,12 @@ struct esp_host {
      * UNSUPPORTED: this core renders none. */
     esp_status (*render)(struct esp_call *call, esp_bytes text, esp_bytes data, esp_bytes *out);
 
-    /* 1.1 appends here. */
+    /** Waits for `ms` milliseconds: between two attempts, or for a backend that answers
+     * `not yet`. ESP_E_CANCELLED: the deadline would come first, then it does not even
+     * begin, or nobody wants the result any more: stop. Since 1.1. */
+    esp_status (*wait)(struct esp_call *call, uint32_t ms);
+
+    /* 1.2 appends here. */
 };
 
 /** @} */
@@ -415,10 +432,16 @@ enum {
  * many properties are wanted. The normal choice. Without it, a key holds
  * several fields and the plugin answers for property and get_map itself. */
 #define ESP_CAP_WHOLE_VALUES (UINT64_C(1) << 4)
-/** 1.1, beside ESP_CAP_WHOLE_VALUES: a property that the value does not have is a mistake
+/** What get, get_map, get_batch and list find depends on the `namespace` of their
+ * document, as where a template of the spec may name it. The core gives the answer
+ * of one namespace to no other. Not needed where the plugin reads an object of the
+ * consumer's namespace through kube_read or sa_token: the core sees that. An older
+ * core ignores it and may share such answers: set needs_minor. Since 1.1. */
+#define ESP_CAP_PER_NAMESPACE (UINT64_C(1) << 6)
+/** Beside ESP_CAP_WHOLE_VALUES: a property that the value does not have is a mistake
  * (ESP_E_CONFIG, "key PROPERTY does not exist in secret KEY"), not a missing secret:
- * deletionPolicy does not see it. */
-#define ESP_CAP_STRICT_PROPERTIES (UINT64_C(1) << 8)
+ * deletionPolicy does not see it. An older core takes it for a missing secret. Since 1.1. */
+#define ESP_CAP_STRICT_PROPERTIES (UINT64_C(1) << 7)
 /** @} */
 
 /** How well a component is looked after: esp_component.maintenance. The core warns

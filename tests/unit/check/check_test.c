@@ -119,11 +119,11 @@ static const struct mistake mistakes[] = {
      "now_unix_ms was called on a thread, or at a time, that has no call", 0, 0, 0},
     {"check/reads_beyond_host", "handshake", "failure", CRASH("SIGSEGV", "its entry"), 0, 0, NO_ASAN},
     {"check/another_table", "handshake", "failure", "its entry returns another table each time", 0, 0, 0},
-    {"check/vetoes_newer", "handshake", "failure", "its entry refuses a core of ABI 1.1", 0, 0, 0},
+    {"check/vetoes_newer", "handshake", "failure", "its entry refuses a core of ABI 1.2", 0, 0, 0},
     {"check/entry_opens_file", "handshake", "failure", "its entry left a file descriptor open: /dev/null", 0,
      0, 0},
     {"check/claims_more", "sizes", "failure",
-     "its esp_store_ops says that it is 104 bytes long; that of ABI 1.0 has 96", 0, 0, 0},
+     "its esp_store_ops says that it is 104 bytes long; that of ABI 1.1 has 96", 0, 0, 0},
     {"check/depends_on_size", "sizes", "failure",
      "get of component depends_on_size comes to something else (ESP_E_INTERNAL, not ESP_OK)", 0, 0, 0},
     {"check/claims_larger_response", "sizes", "failure",
@@ -464,7 +464,7 @@ static void test_wrong_use_has_its_sentence(void **state)
     assert_exit(2, "it started a thread when it was loaded, which a plugin never does",
                 ARGS(BAD_PLUGINS "/when_loaded/starts_thread_when_loaded.so"));
     assert_exit(2, "invalid ELF header", ARGS(BAD_PLUGINS "/not_a_shared_object.so"));
-    assert_exit(2, "it was built for plugin ABI 2.0 and this esod has 1.0",
+    assert_exit(2, "it was built for plugin ABI 2.0 and this esod has 1.1",
                 ARGS(BAD_PLUGINS "/abi_major_2.so"));
     assert_exit(0, "residue          the plugin leaves the process as it was", ARGS("--list"));
     assert_exit(1, "A warning is a failure", ARGS(BAD_PLUGINS "/plain.so", "--only", "schema", "--strict"));

@@ -17,11 +17,38 @@
 
 /* ---- a provider that logs in ---- */
 
-static int lazy; /* atomically: the credential is read by `get`, not by `open` */
+static int lazy;  /* atomically: the credential is read by `get`, not by `open` */
+static int whole; /* atomically: it is read with all of its Secret */
+
+/* The object with these members and no others; the token is that of its label. */
+static esp_status read_object(struct esp_call *call, const json_t *ref, esp_bytes *out)
+{
+    esp_bytes object;
+    esp_status status = probe_host->kube_read(call, ESP_KUBE_SECRET_OBJECT, bytes(""),
+                                              bytes(es_obj_str(ref, "name")), bytes(""), &object);
+    if (status != ESP_OK)
+        return status;
+    json_t *got = json_loadb((const char *)object.ptr, object.len, 0, NULL);
+    json_t *want = parse("{\"metadata\":{\"name\":\"login\",\"namespace\":\"ns\",\"labels\":{},"
+                         "\"annotations\":{}},\"type\":\"\",\"data\":{\"t\":\"\"}}");
+    json_object_update(json_object_get(json_object_get(want, "metadata"), "labels"),
+                       es_obj_at(got, "metadata", "labels"));
+    json_object_update(json_object_get(want, "data"), json_object_get(got, "data"));
+    assert_true(json_equal(got, want));
+    assert_int_equal(json_object_size(json_object_get(got, "data")), 1);
+    static char label[64];
+    snprintf(label, sizeof label, "%s", es_obj_str(got, "metadata", "labels", "x"));
+    *out = bytes(label);
+    json_decref(got);
+    json_decref(want);
+    return ESP_OK;
+}
 
 static esp_status read_token(struct esp_call *call, const json_t *request, esp_bytes *out)
 {
     const json_t *ref = es_obj_at(request, "spec", "tokenRef");
+    if (is(&whole))
+        return read_object(call, ref, out);
     return probe_host->kube_read(call, ESP_KUBE_SECRET, bytes(es_obj_str(ref, "namespace")),
                                  bytes(es_obj_str(ref, "name")), bytes(es_obj_str(ref, "key")), out);
 }
@@ -81,6 +108,7 @@ static int setup(void **state)
     (void)state;
     world_start(&(struct world_opts){.backoff_ms = HOUR});
     __atomic_store_n(&lazy, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&whole, 0, __ATOMIC_SEQ_CST);
     probe_ops.open = open_session;
     probe_ops.close = close_session;
     probe_ops.get = get_as;
@@ -163,6 +191,22 @@ static void test_a_changed_credential_opens_again(void **state)
     world_skip_ms(HOUR + 1);
     world_expect_value("es", "password", "two");
     assert_int_equal(is(&probe_closed), 1);
+}
+
+static void test_a_whole_secret_is_a_source_too(void **state)
+{
+    (void)state;
+    __atomic_store_n(&whole, 1, __ATOMIC_SEQ_CST);
+    store_with(REF);
+    world_external_secret("es", SPEC(""));
+    world_expect_store("False|InvalidProviderConfig|unable to create client: cannot get Kubernetes secret "
+                       "\"login\" from namespace \"ns\": secrets \"login\" not found");
+    secret("ns", "login", "one", "x");
+    world_expect_value("es", "password", "one");
+    secret("ns", "login", "two", "x"); /* its data stays: the object has changed all the same */
+    assert_opened(2);
+    world_skip_ms(HOUR + 1);
+    world_expect_value("es", "password", "two");
 }
 
 static void test_who_failed_retries_at_once(void **state)
@@ -577,13 +621,21 @@ static void test_a_label_lets_them_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_changed_credential_opens_again),   TEST(test_who_failed_retries_at_once),
-        TEST(test_a_missing_credential_is_waited_for), TEST(test_a_missing_key_is_waited_for),
-        TEST(test_a_credential_that_is_read_late),     TEST(test_a_credential_that_we_make),
-        TEST(test_each_namespace_has_its_own),         TEST(test_a_foreign_namespace_is_refused),
-        TEST(test_what_no_store_reads_is_forgotten),   TEST(test_news_and_reads_in_any_order),
-        TEST(test_a_list_tells_what_is_gone),          TEST(test_an_old_version_opens_nothing),
-        TEST(test_a_change_while_it_is_opened),        TEST(test_a_label_lets_them_in),
+        TEST(test_a_changed_credential_opens_again),
+        TEST(test_a_whole_secret_is_a_source_too),
+        TEST(test_who_failed_retries_at_once),
+        TEST(test_a_missing_credential_is_waited_for),
+        TEST(test_a_missing_key_is_waited_for),
+        TEST(test_a_credential_that_is_read_late),
+        TEST(test_a_credential_that_we_make),
+        TEST(test_each_namespace_has_its_own),
+        TEST(test_a_foreign_namespace_is_refused),
+        TEST(test_what_no_store_reads_is_forgotten),
+        TEST(test_news_and_reads_in_any_order),
+        TEST(test_a_list_tells_what_is_gone),
+        TEST(test_an_old_version_opens_nothing),
+        TEST(test_a_change_while_it_is_opened),
+        TEST(test_a_label_lets_them_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

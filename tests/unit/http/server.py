@@ -20,6 +20,8 @@ import threading
 import time
 import urllib.parse
 
+import ntlm
+
 state = {"active": 0, "most": 0, "calls": 0, "proxied": [], "lock": threading.Lock()}
 
 
@@ -227,6 +229,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             end = min(start + step, n)
             self.chunk(struct.pack(">%dI" % (end - start), *range(start, end)))
         self.wfile.write(b"0\r\n\r\n")
+
+    # Of a connection, as Windows servers have it.
+    nonce = who = None
+
+    def do_ntlm(self):
+        kind, message = ntlm.message_of(self.headers.get("Authorization"))
+        if kind == 3 and self.nonce:
+            self.who, self.nonce = ntlm.proven_by(message, self.nonce), None
+        if kind == 1:
+            self.who = None
+            self.nonce, header = ntlm.challenge()
+            self.answer(b"go on\n", 401, [("WWW-Authenticate", header), ("X-Step", "one")])
+        elif self.who:
+            self.answer(("%s %s\n" % (self.who, self.command)).encode() + self.body)
+        else:
+            self.answer(b"denied\n", 401, [("WWW-Authenticate", "NTLM")])
 
     def do_proxied(self):
         with state["lock"]:

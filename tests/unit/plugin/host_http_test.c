@@ -288,6 +288,23 @@ static void test_what_is_not_sent(void **state)
     assert_not_sent(ES_E_CONFIG, "a URL holds a control character");
 }
 
+static void test_logins_that_are_not_sent(void **state)
+{
+    (void)state;
+
+    ask_for("/");
+    q.username = bytes("alice");
+    assert_not_sent(ES_E_INTERNAL, "the probe plugin passed a login without saying which one it is");
+    q.flags = ESP_HTTP_NTLM;
+    q.password = (esp_bytes){(const uint8_t *)"a\0b", 3};
+    assert_not_sent(ES_E_CONFIG, "a password for NTLM holds a character that is not in Latin-1");
+    q.password = bytes("\xF6");
+    assert_not_sent(ES_E_CONFIG, "a password for NTLM holds a character that is not in Latin-1");
+    /* What stands behind the end of a struct of 1.0 is somebody else's. */
+    q.size = offsetof(struct esp_http_request, username);
+    assert_not_sent(ES_E_CONFIG, "a login with NTLM needs a user name");
+}
+
 static void test_answers_have_ceilings(void **state)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -421,6 +438,7 @@ int main(void)
         TEST(test_request_and_answer),
         TEST(test_time),
         TEST(test_what_is_not_sent),
+        TEST(test_logins_that_are_not_sent),
         TEST(test_answers_have_ceilings),
         TEST(test_no_connection),
         TEST(test_hosts_limit_where_requests_go),

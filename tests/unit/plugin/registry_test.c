@@ -42,12 +42,12 @@ static const struct {
     const char *name, *why;
 } bad[] = {
     {"no_entry", "it is no esod plugin: it has no symbol esp_plugin_entry_v1"},
-    {"future_major", "it was built for plugin ABI 2 (it has esp_plugin_entry_v2) and this esod has 1.0; "
+    {"future_major", "it was built for plugin ABI 2 (it has esp_plugin_entry_v2) and this esod has 1.1; "
                      "install a build of it for ABI 1"},
-    {"veto", "it will not work with this esod (plugin ABI 1.0)"},
-    {"abi_major_2", "it was built for plugin ABI 2.0 and this esod has 1.0; install a build of it for ABI 1"},
+    {"veto", "it will not work with this esod (plugin ABI 1.1)"},
+    {"abi_major_2", "it was built for plugin ABI 2.0 and this esod has 1.1; install a build of it for ABI 1"},
     {"needs_minor_99",
-     "it needs plugin ABI 1.99 and this esod has 1.0; use a newer esod or an older build of it"},
+     "it needs plugin ABI 1.99 and this esod has 1.1; use a newer esod or an older build of it"},
     {"short_plugin", "its esp_plugin is 32 bytes long, ABI 1.0 needs 64: it was not built with esp/plugin.h, "
                      "or its size is not set"},
     {"tiny_plugin", "its esp_plugin is 6 bytes long, ABI 1.0 needs 64: it was not built with esp/plugin.h, "
@@ -209,7 +209,7 @@ static void test_an_optional_refusal_is_remembered(void **state)
     assert_int_equal(es_registry_refusals(registry, &refusals), 1);
     assert_string_equal(refusals[0].name, "veto");
     assert_string_equal(refusals[0].reason, "--plugin: plugin veto (" BAD_PLUGINS
-                                            "/veto.so): it will not work with this esod (plugin ABI 1.0)");
+                                            "/veto.so): it will not work with this esod (plugin ABI 1.1)");
 }
 
 static void test_a_whole_directory(void **state)
@@ -290,6 +290,8 @@ static void test_tables_of_a_later_minor(void **state)
     probe_plugin.size = sizeof later;
     probe_plugin.abi_minor = 7;
     later.plugin = probe_plugin;
+    assert_int_equal(es_vet_plugin(&later.plugin, &err), 0);
+    later.plugin.needs_minor = ESP_ABI_MINOR;
     assert_int_equal(es_vet_plugin(&later.plugin, &err), 0);
 }
 

@@ -37,7 +37,9 @@ static struct esp_http_request a_request(void)
                                      .cert_pem = text("cert"),
                                      .key_pem = text("key"),
                                      .server_name = text("server"),
-                                     .api = text("api")};
+                                     .api = text("api"),
+                                     .username = text("user"),
+                                     .password = text("password")};
 }
 
 static struct es_frame frame_of(void (*put)(struct es_link *l))
@@ -162,7 +164,33 @@ static void test_request(void **state)
     assert_bytes(got.key_pem, "key");
     assert_bytes(got.server_name, "server");
     assert_bytes(got.api, "api");
+    assert_bytes(got.username, "user");
+    assert_bytes(got.password, "password");
     assert_pairs(got.headers, got.header_count);
+    es_frame_fini(&f);
+}
+
+static void put_request_of_1_0(struct es_link *l)
+{
+    struct esp_http_request q = a_request();
+
+    q.size = offsetof(struct esp_http_request, username);
+    es_put_http_request(l, &q, 40);
+}
+
+/* Its author's struct ends before these. */
+static void test_request_without_a_login(void **state)
+{
+    struct es_frame f = frame_of(put_request_of_1_0);
+    esp_pair headers[ES_WIRE_MAX_HEADERS];
+    struct esp_http_request got;
+    uint32_t response_size;
+    (void)state;
+
+    assert_true(es_get_http_request(&f, &got, &response_size, headers));
+    assert_bytes(got.api, "api");
+    assert_int_equal(got.username.len, 0);
+    assert_int_equal(got.password.len, 0);
     es_frame_fini(&f);
 }
 
@@ -377,26 +405,35 @@ static void test_long_fields_are_refused_with_the_same_words(void **state)
         size_t field; /* offset of an esp_bytes */
         size_t most;
         const char *says;
+        uint32_t flags;
     } cases[] = {
-        {offsetof(struct esp_http_request, method), 16, "an HTTP method is longer than 16 bytes"},
-        {offsetof(struct esp_http_request, url), (size_t)64 << 10, "a URL is longer than 65536 bytes"},
-        {offsetof(struct esp_http_request, body), (size_t)16 << 20, "an HTTP request of more than 16 MiB"},
+        {offsetof(struct esp_http_request, method), 16, "an HTTP method is longer than 16 bytes", 0},
+        {offsetof(struct esp_http_request, url), (size_t)64 << 10, "a URL is longer than 65536 bytes", 0},
+        {offsetof(struct esp_http_request, body), (size_t)16 << 20, "an HTTP request of more than 16 MiB", 0},
         {offsetof(struct esp_http_request, ca_pem), (size_t)1 << 20,
-         "a certificate or key of more than 1 MiB"},
+         "a certificate or key of more than 1 MiB", 0},
         {offsetof(struct esp_http_request, cert_pem), (size_t)1 << 20,
-         "a certificate or key of more than 1 MiB"},
+         "a certificate or key of more than 1 MiB", 0},
         {offsetof(struct esp_http_request, key_pem), (size_t)1 << 20,
-         "a certificate or key of more than 1 MiB"},
-        {offsetof(struct esp_http_request, server_name), 253, "a server's name is longer than 253 bytes"},
-        {offsetof(struct esp_http_request, api), LONG, ""}, /* cut to a label, never refused */
+         "a certificate or key of more than 1 MiB", 0},
+        {offsetof(struct esp_http_request, server_name), 253, "a server's name is longer than 253 bytes", 0},
+        {offsetof(struct esp_http_request, username), 1024, "a user name is longer than 1024 bytes",
+         ESP_HTTP_NTLM},
+        {offsetof(struct esp_http_request, password), 1024, "a password for NTLM is longer than 1 KiB",
+         ESP_HTTP_NTLM},
+        {offsetof(struct esp_http_request, api), LONG, "", 0}, /* cut to a label, never refused */
     };
     (void)state;
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         size_t lengths[] = {cases[i].most, cases[i].most + 1, 2 * cases[i].most, LONG};
         for (size_t n = 0; n < COUNT_OF(lengths); n++) {
-            question = (struct esp_http_request){
-                .size = sizeof question, .method = text("GET"), .url = text("http://127.0.0.1:1/")};
+            question = (struct esp_http_request){.size = sizeof question,
+                                                 .flags = cases[i].flags,
+                                                 .method = text("GET"),
+                                                 .url = text("http://127.0.0.1:1/")};
+            if (cases[i].flags)
+                question.username = text("alice");
             size_t len = lengths[n] < LONG ? lengths[n] : LONG;
             *(esp_bytes *)(void *)((char *)&question + cases[i].field) = (esp_bytes){long_text, len};
             assert_same_words(len > cases[i].most ? cases[i].says : "");
@@ -475,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_call),
         cmocka_unit_test(test_every_operation_crosses_and_no_other),
         cmocka_unit_test(test_request),
+        cmocka_unit_test(test_request_without_a_login),
         cmocka_unit_test(test_response),
         cmocka_unit_test(test_every_truncation_is_refused),
         cmocka_unit_test(test_a_byte_too_many_is_refused),

@@ -34,10 +34,10 @@ fn main() {
     fields!(Bytes as "esp_bytes": ptr len);
     fields!(Pair as "esp_pair": name value);
     fields!(HttpRequest as "esp_http_request": size timeout_ms flags reserved max_body method url body
-            headers header_count ca_pem cert_pem key_pem server_name api);
+            headers header_count ca_pem cert_pem key_pem server_name api username password);
     fields!(HttpResponse as "esp_http_response": size status headers header_count body);
     fields!(Host as "esp_host": size abi_major abi_minor emit fail fail_at log remaining_ms now_unix_ms
-            random http kube_read sa_token ambient render);
+            random http kube_read sa_token ambient render wait);
     fields!(Request as "esp_request": size reserved json values value_count);
     fields!(StoreOps as "esp_store_ops": size reserved check open close validate get get_map get_batch
             list exists push remove);
@@ -48,8 +48,9 @@ fn main() {
             config_schema configure ambient);
     values!(OK E_NOT_FOUND E_CONFIG E_DENIED E_RETRY E_CANCELLED E_UNSUPPORTED E_UNDECIDED E_INTERNAL);
     values!(LOG_ERROR LOG_WARN LOG_INFO LOG_DEBUG OUT_VALUE OUT_NAME OUT_STATE OUT_WARNING);
-    values!(AMBIENT_ENV AMBIENT_FILE KUBE_SECRET KUBE_CONFIGMAP KUBE_SERVICE_ACCOUNT);
-    values!(HTTP_FOLLOW HTTP_INSECURE KIND_STORE KIND_GENERATOR);
-    values!(CAP_CONCURRENT CAP_READ CAP_WRITE CAP_LIST CAP_WHOLE_VALUES);
+    values!(AMBIENT_ENV AMBIENT_FILE KUBE_SECRET KUBE_CONFIGMAP KUBE_SERVICE_ACCOUNT
+            KUBE_SECRET_OBJECT);
+    values!(HTTP_FOLLOW HTTP_INSECURE HTTP_NTLM KIND_STORE KIND_GENERATOR);
+    values!(CAP_CONCURRENT CAP_READ CAP_WRITE CAP_LIST CAP_WHOLE_VALUES CAP_PER_NAMESPACE);
     values!(MAINTAINED NOT_MAINTAINED DEPRECATED);
 }

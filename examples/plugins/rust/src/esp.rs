@@ -1,4 +1,4 @@
-//! The plugin ABI 1.0 as Rust sees it: `esp/plugin.h`, declaration by declaration. What the
+//! The plugin ABI 1.1 as Rust sees it: `esp/plugin.h`, declaration by declaration. What the
 //! fields mean, who owns what and which threads come is said there.
 //!
 //! Nothing here is safe and nothing here thinks: `plugin.rs` makes it so.
@@ -8,7 +8,7 @@ use std::mem::size_of;
 use std::os::raw::{c_char, c_void};
 
 pub const ABI_MAJOR: u16 = 1;
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -57,9 +57,11 @@ pub const AMBIENT_FILE: i32 = 2;
 pub const KUBE_SECRET: i32 = 1;
 pub const KUBE_CONFIGMAP: i32 = 2;
 pub const KUBE_SERVICE_ACCOUNT: i32 = 3;
+pub const KUBE_SECRET_OBJECT: i32 = 4;
 
 pub const HTTP_FOLLOW: u32 = 1 << 0;
 pub const HTTP_INSECURE: u32 = 1 << 1;
+pub const HTTP_NTLM: u32 = 1 << 2;
 
 #[repr(C)]
 pub struct HttpRequest {
@@ -78,6 +80,8 @@ pub struct HttpRequest {
     pub key_pem: Bytes,
     pub server_name: Bytes,
     pub api: Bytes,
+    pub username: Bytes,
+    pub password: Bytes,
 }
 
 #[repr(C)]
@@ -107,6 +111,7 @@ pub struct Host {
         unsafe extern "C" fn(*mut Call, Bytes, Bytes, *const Bytes, usize, u32, *mut Bytes) -> Status,
     pub ambient: unsafe extern "C" fn(*mut Call, i32, Bytes, *mut Bytes) -> Status,
     pub render: unsafe extern "C" fn(*mut Call, Bytes, Bytes, *mut Bytes) -> Status,
+    pub wait: unsafe extern "C" fn(*mut Call, u32) -> Status,
 }
 
 #[repr(C)]
@@ -157,6 +162,7 @@ pub const CAP_READ: u64 = 1 << 1;
 pub const CAP_WRITE: u64 = 1 << 2;
 pub const CAP_LIST: u64 = 1 << 3;
 pub const CAP_WHOLE_VALUES: u64 = 1 << 4;
+pub const CAP_PER_NAMESPACE: u64 = 1 << 6;
 
 pub const MAINTAINED: i32 = 1;
 pub const NOT_MAINTAINED: i32 = 2;
@@ -202,9 +208,9 @@ unsafe impl Sync for Plugin {}
 const _: () = {
     assert!(size_of::<Bytes>() == 16);
     assert!(size_of::<Pair>() == 32);
-    assert!(size_of::<HttpRequest>() == 168);
+    assert!(size_of::<HttpRequest>() == 200);
     assert!(size_of::<HttpResponse>() == 40);
-    assert!(size_of::<Host>() == 104);
+    assert!(size_of::<Host>() == 112);
     assert!(size_of::<Request>() == 40);
     assert!(size_of::<StoreOps>() == 96);
     assert!(size_of::<GeneratorOps>() == 24);
