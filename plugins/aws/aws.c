@@ -6,8 +6,6 @@
 
 extern const char aws_schema[]; /* schema.json, compiled in */
 
-const struct esp_host *aws_host;
-
 /* The document of a request, to be released with json_decref. NULL, and the core has been told, without
  * memory. */
 static json_t *parse(struct esp_call *call, const struct esp_request *req)
