@@ -167,6 +167,12 @@ static int namespace_for(struct esp_call *c, const char *ns, const char **ret, s
     return es_authority_namespace(c->who, ns, ret, err);
 }
 
+/* What the metadata of a push names lies beside the PushSecret, whose author could push it as well. */
+static bool push_names(const struct esp_call *c, const char *ns, const char *name)
+{
+    return !*ns && c->metadata && es_authority_names(c->metadata, name);
+}
+
 static const struct {
     const char *kind;
     enum es_kube_read read;
@@ -232,7 +238,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     const char *key_text = es_host_text(c, key, MAX_NAME, "an object's key");
     if (!ns_text || !name_text || !key_text)
         return c->service.code;
-    if (!es_authority_names(c->who->spec, name_text))
+    if (!es_authority_names(c->who->spec, name_text) && !push_names(c, ns_text, name_text))
         return deny_name(c, readable[what].kind, name_text);
     int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)

@@ -449,6 +449,28 @@ static int get_value(struct es_instance *i, const struct es_authority *who, cons
     return rc;
 }
 
+static bool is_strict(const struct es_instance *i)
+{
+#if ESP_ABI_MINOR >= 1
+    return has_cap(i, ESP_CAP_STRICT_PROPERTIES);
+#else
+    (void)i;
+    return false;
+#endif
+}
+
+static int look_up(const struct es_instance *i, const struct es_blob *whole, const json_t *ref,
+                   struct es_blob *ret, struct es_error *err)
+{
+    const json_t *property = json_object_get(ref, "property");
+
+    int rc = es_whole_property(whole, json_string_value(property), json_string_length(property), ret, err);
+    if (rc != ES_E_NOT_FOUND || !is_strict(i))
+        return rc;
+    return es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s", json_string_value(property),
+                        json_string_value(json_object_get(ref, "key")));
+}
+
 int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                     struct es_blob *ret, struct es_error *err)
 {
@@ -460,7 +482,7 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
     if (rc == 0)
-        rc = es_whole_property(&whole, json_string_value(property), len, ret, err);
+        rc = look_up(i, &whole, ref, ret, err);
     es_blob_fini(&whole);
     return rc;
 }
@@ -553,6 +575,7 @@ int es_instance_push(struct es_instance *i, const struct es_authority *who, cons
     int rc;
 
     call_begin(&call, i, ES_OP_PUSH, who);
+    call.metadata = json_object_get(request, "metadata");
     es_doc_push(&doc, request, i->store, who);
     const esp_pair *pairs = value_pairs(&call, values);
     if (!pairs)
