@@ -16,6 +16,10 @@ esp_status test_world_sa_token(struct esp_call *call, esp_bytes ns, esp_bytes ac
                                const esp_bytes *audiences, size_t count, uint32_t ttl_s, esp_bytes *out);
 esp_status test_world_ambient(struct esp_call *call, int32_t what, esp_bytes name, esp_bytes *out);
 
+#if ESP_ABI_MINOR >= 1
+esp_status test_world_wait(struct esp_call *call, uint32_t ms);
+#endif
+
 /* Overwrites and frees what was handed out in the call, so that its use afterwards shows. */
 void test_world_forget(struct esp_call *call);
 
