@@ -147,10 +147,11 @@ run_valgrind() {
     --error-exitcode=99 build/release/bin/esod local examples/quickstart
 }
 
+# Two at a time, each with a control plane of its own: these tests wait more than they work.
 end_to_end() {
   local name=$1 build=$2 status=0
   shift 2
-  ESOD_BUILD=build/$build "$(cat "$logs/python")" -B -m pytest tests/e2e --durations=15 --junitxml="$logs/$name.xml" \
+  ESOD_BUILD=build/$build "$(cat "$logs/python")" -B -m pytest tests/e2e -n 2 --dist loadfile --durations=15 --junitxml="$logs/$name.xml" \
     ${expression:+-k "$expression"} "$@" || status=$?
   # Nothing selected by -k is fine, as long as some part ran something.
   if [ "$status" -eq 5 ] && [ -n "$expression" ]; then status=0; fi

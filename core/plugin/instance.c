@@ -49,6 +49,42 @@ static bool has_cap(const struct es_instance *i, uint64_t cap)
     return (i->provider->caps & cap) != 0;
 }
 
+/* What 1.0 did not know. */
+#if ESP_ABI_MINOR >= 1
+static bool has_fields(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_FIELDS);
+}
+
+static bool is_strict(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_STRICT_PROPERTIES);
+}
+
+static bool is_per_namespace(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_PER_NAMESPACE);
+}
+#else
+static bool has_fields(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+
+static bool is_strict(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+
+static bool is_per_namespace(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+#endif
+
 const struct es_provider *es_instance_provider(const struct es_instance *i)
 {
     return i->provider;
@@ -243,9 +279,7 @@ static int instance_make(struct es_instance **ret, const struct es_registry *r, 
     i->registry = r;
     i->provider = p;
     i->reads = opts ? opts->reads : NULL;
-#if ESP_ABI_MINOR >= 1
-    i->personal = has_cap(i, ESP_CAP_PER_NAMESPACE);
-#endif
+    i->personal = is_per_namespace(i);
     i->store = es_doc_store(who);
     i->store_kind = copy_text(who->store_kind);
     i->store_namespace = copy_text(who->store_namespace);
@@ -449,22 +483,15 @@ static int get_value(struct es_instance *i, const struct es_authority *who, cons
     return rc;
 }
 
-static bool is_strict(const struct es_instance *i)
-{
-#if ESP_ABI_MINOR >= 1
-    return has_cap(i, ESP_CAP_STRICT_PROPERTIES);
-#else
-    (void)i;
-    return false;
-#endif
-}
-
 static int look_up(const struct es_instance *i, const struct es_blob *whole, const json_t *ref,
                    struct es_blob *ret, struct es_error *err)
 {
     const json_t *property = json_object_get(ref, "property");
+    size_t len = json_string_length(property);
 
-    int rc = es_whole_property(whole, json_string_value(property), json_string_length(property), ret, err);
+    if (has_fields(i))
+        return es_whole_field(whole, json_string_value(property), len, ret, err);
+    int rc = es_whole_property(whole, json_string_value(property), len, ret, err);
     if (rc != ES_E_NOT_FOUND || !is_strict(i))
         return rc;
     return es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s", json_string_value(property),

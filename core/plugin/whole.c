@@ -12,27 +12,77 @@ static esp_bytes bytes_of(const struct es_blob *b)
     return (esp_bytes){b->ptr, b->len};
 }
 
+/* 1: taken over; 0: there is no such property. */
+static int look_up(const struct es_blob *value, esp_bytes property, enum esp_json_order order,
+                   struct es_blob *ret_blob, struct es_error *err)
+{
+    struct esp_text found;
+
+    esp_text_init(&found, MAX_RESULT);
+    int rc = esp_json_get(bytes_of(value), property, order, &found);
+    if (rc < 0)
+        rc = es_error_set(err, ES_E_TOO_LARGE,
+                          "looking up a property took more memory, depth or time than is allowed");
+    else if (rc == 1 && es_blob_set(ret_blob, found.ptr, found.len) < 0)
+        rc = es_error_nomem(err);
+    esp_text_free(&found);
+    return rc;
+}
+
 int es_whole_property(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
                       struct es_error *err)
 {
-    struct esp_text found;
-    int rc = 0;
+    int rc = look_up(value, esp_span(property, len), ESP_JSON_ESCAPED_FIRST, ret_blob, err);
+    return rc ? (rc < 0 ? rc : 0) : es_error_set(err, ES_E_NOT_FOUND, "Secret does not exist");
+}
 
-    esp_text_init(&found, MAX_RESULT);
-    switch (esp_json_get(bytes_of(value), esp_span(property, len), ESP_JSON_ESCAPED_FIRST, &found)) {
-    case 1:
-        if (es_blob_set(ret_blob, found.ptr, found.len) < 0)
-            rc = es_error_nomem(err);
-        break;
-    case 0:
-        rc = es_error_set(err, ES_E_NOT_FOUND, "Secret does not exist");
-        break;
-    default:
-        rc = es_error_set(err, ES_E_TOO_LARGE,
-                          "looking up a property took more memory, depth or time than is allowed");
+/* The text of the last member of that name; false if there is none. */
+static bool find_member(const struct es_blob *value, esp_bytes name, esp_bytes *ret)
+{
+    struct esp_json_iter members;
+    struct esp_text plain;
+    esp_bytes key, member;
+    bool found = false;
+
+    if (!esp_json_members(&members, bytes_of(value)))
+        return false;
+    esp_text_init(&plain, MAX_RESULT);
+    while (esp_json_next(&members, &key, &member)) {
+        esp_text_cut(&plain, 0);
+        esp_json_plain(key, &plain);
+        if (!esp_equal(esp_text_bytes(&plain), name))
+            continue;
+        found = true;
+        *ret = member;
     }
-    esp_text_free(&found);
+    esp_text_free(&plain);
+    return found;
+}
+
+static int take_plain(esp_bytes member, struct es_blob *ret_blob, struct es_error *err)
+{
+    struct esp_text plain;
+
+    esp_text_init(&plain, MAX_RESULT);
+    esp_json_plain(member, &plain);
+    int rc =
+        esp_text_failed(&plain) || es_blob_set(ret_blob, plain.ptr, plain.len) < 0 ? es_error_nomem(err) : 0;
+    esp_text_free(&plain);
     return rc;
+}
+
+int es_whole_field(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
+                   struct es_error *err)
+{
+    const esp_bytes name = esp_span(property, len);
+    esp_bytes member;
+
+    if (find_member(value, name, &member))
+        return take_plain(member, ret_blob, err);
+    int rc = look_up(value, name, ESP_JSON_PATH, ret_blob, err);
+    return rc ? (rc < 0 ? rc : 0)
+              : es_error_set(err, ES_E_CONFIG, "cannot find secret data for key: \"%.*s\"", (int)len,
+                             property);
 }
 
 static int not_an_object(esp_bytes text, struct es_error *err)

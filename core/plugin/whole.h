@@ -19,6 +19,11 @@
 int es_whole_property(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
                       struct es_error *err);
 
+/* The same with ESP_CAP_FIELDS: the exact name of a member first, then a path. No such property is
+ * ES_E_CONFIG "cannot find secret data for key: ...". */
+int es_whole_field(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
+                   struct es_error *err);
+
 /* Sets every top-level member: strings unquoted, all else as written. ES_E_CONFIG
  * "unable to unmarshal secret: ..." when the value is no JSON object; the
  * text says where it stops being one, and quotes nothing of it. */

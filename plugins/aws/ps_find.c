@@ -3,7 +3,6 @@
  * By name, AWS walks a path and sends the values along. By tags it lists names, all of which are wanted. */
 #include "ps.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "batch.h"
@@ -161,41 +160,21 @@ static esp_status take_names(struct aws_store *store, struct esp_call *call, esp
     return status;
 }
 
-/* The names of a page, and the texts they are in. */
-struct names {
-    struct aws_item *items;
-    struct esp_text *texts;
-    size_t count;
-};
-
-static void free_names(struct names *n)
+static bool add_name(struct aws_names *names, esp_bytes parameter)
 {
-    for (size_t i = 0; i < n->count; i++)
-        esp_text_free(&n->texts[i]);
-    free(n->texts);
-    free(n->items);
-}
+    struct esp_text text;
 
-static bool add_name(struct names *n, esp_bytes parameter)
-{
-    struct aws_item *items = reallocarray(n->items, n->count + 1, sizeof *items);
-    n->items = items ? items : n->items;
-    struct esp_text *texts = reallocarray(n->texts, n->count + 1, sizeof *texts);
-    n->texts = texts ? texts : n->texts;
-    if (!items || !texts)
-        return false;
-    struct esp_text *text = &texts[n->count];
-    esp_text_init(text, AWS_MAX_ID);
-    esp_json_plain(aws_json_member(parameter, "Name"), text);
-    items[n->count++] =
-        (struct aws_item){.ref = {.key = esp_text_bytes(text), .is_id = true}, .is_found = true};
-    return !esp_text_failed(text);
+    esp_text_init(&text, AWS_MAX_ID);
+    esp_json_plain(aws_json_member(parameter, "Name"), &text);
+    bool added = !esp_text_failed(&text) && aws_names_add(names, esp_text_bytes(&text));
+    esp_text_free(&text);
+    return added;
 }
 
 /* All that has the tags is wanted, so the values are read here, many in one call. */
 static esp_status read_names(struct aws_store *store, struct esp_call *call, esp_bytes parameters)
 {
-    struct names n = {0};
+    struct aws_names names = {0};
     struct esp_json_iter it;
     esp_bytes parameter;
     esp_status status = ESP_OK;
@@ -203,11 +182,11 @@ static esp_status read_names(struct aws_store *store, struct esp_call *call, esp
     if (parameters.len == 0 || !esp_json_elements(&it, parameters))
         return ESP_OK;
     while (status == ESP_OK && esp_json_element(&it, &parameter))
-        if (!add_name(&n, parameter))
+        if (!add_name(&names, parameter))
             status = aws_no_memory(call);
     if (status == ESP_OK)
-        status = aws_batch(store, call, n.items, n.count);
-    free_names(&n);
+        status = aws_names_read(store, call, &names);
+    aws_names_free(&names);
     return status;
 }
 

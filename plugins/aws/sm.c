@@ -24,13 +24,20 @@ void aws_sm_begin(struct aws_request *r, const char *operation, esp_bytes id)
     aws_json_text(&r->body, "SecretId", id);
 }
 
-/* Which exception it is has changed over the years; the words stayed. */
+/* Which exception it is, and how it is put, has changed over the years. */
 bool aws_sm_is_gone(const struct aws_request *r)
 {
-    return aws_request_is(r, "ResourceNotFoundException") ||
-           ((aws_request_is(r, "InvalidRequestException") ||
-             aws_request_is(r, "InvalidParameterException")) &&
-            strstr(r->answer.message, "marked for deletion"));
+    static const char *const sentences[] = {"marked for deletion", "marked deleted",
+                                            "scheduled for deletion"};
+
+    if (aws_request_is(r, "ResourceNotFoundException"))
+        return true;
+    if (!aws_request_is(r, "InvalidRequestException") && !aws_request_is(r, "InvalidParameterException"))
+        return false;
+    for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
+        if (strstr(r->answer.message, sentences[i]))
+            return true;
+    return false;
 }
 
 void aws_sm_value(esp_bytes object, esp_bytes id, struct esp_text *value, struct aws_verdict *verdict)

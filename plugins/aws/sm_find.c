@@ -1,7 +1,9 @@
 /* Secrets Manager: dataFrom.find.
  *
- * By name alone, AWS lists names, and the core reads those that its regular expression matches. A path or
- * tags alone narrow the search at AWS, which sends the values along. */
+ * By name alone, AWS lists names, and the core reads those that its regular expression matches. For a path,
+ * AWS sends the values along. Tags are looked at here: AWS finds what has such a key and, on whichever tag, a
+ * value that begins in such a way. */
+#include "batch.h"
 #include "sm.h"
 #include "tags.h"
 
@@ -32,7 +34,6 @@ static void add_filters(struct aws_request *r, esp_bytes name, const json_t *tag
     esp_text_addc(&r->body, ']');
 }
 
-/* AWS filters by keys and by values of tags, and does not look whether they belong together. */
 static bool has_tags(const json_t *list, const json_t *wanted)
 {
     return json_object_size(wanted) == 0 || !aws_tags_missing(list, wanted);
@@ -62,6 +63,34 @@ static esp_status take_names(struct aws_store *store, struct esp_call *call, con
 {
     json_t *page = aws_request_tree(r, call);
     esp_status status = page ? emit_names(store, call, page, tags) : ESP_E_INTERNAL;
+    json_decref(page);
+    return status;
+}
+
+/* All that has the tags is wanted: the values are read here, many in one call. */
+static esp_status read_names(struct aws_store *store, struct esp_call *call, const json_t *page,
+                             const json_t *tags)
+{
+    struct aws_names names = {0};
+    esp_status status = ESP_OK;
+    json_t *secret;
+    size_t i;
+
+    json_array_foreach (json_object_get(page, "SecretList"), i, secret)
+        if (has_tags(json_object_get(secret, "Tags"), tags) &&
+            !aws_names_add(&names, aws_text(secret, "Name")))
+            status = aws_no_memory(call);
+    if (status == ESP_OK)
+        status = aws_names_read(store, call, &names);
+    aws_names_free(&names);
+    return status;
+}
+
+static esp_status take_tagged(struct aws_store *store, struct esp_call *call, const struct aws_request *r,
+                              const json_t *tags)
+{
+    json_t *page = aws_request_tree(r, call);
+    esp_status status = page ? read_names(store, call, page, tags) : ESP_E_INTERNAL;
     json_decref(page);
     return status;
 }
@@ -161,12 +190,15 @@ static esp_status run(struct aws_store *store, struct esp_call *call, const stru
     return status;
 }
 
-/* By name without a path: what the regular expression begins with makes the list shorter. */
+/* By name without a path: what the regular expression begins with makes the list shorter. A filter that
+ * begins with ! would list all others. */
 static esp_status by_name(struct aws_store *store, struct esp_call *call, esp_bytes hint, const json_t *tags)
 {
     struct esp_text name;
 
     aws_store_id(store, hint, &name);
+    if (name.len && *name.ptr == '!')
+        esp_text_cut(&name, 0);
     esp_status status =
         esp_text_failed(&name)
             ? aws_no_memory(call)
@@ -185,7 +217,9 @@ static esp_status find(struct aws_store *store, struct esp_call *call, const jso
         return esp_failf(aws_host, call, ESP_E_CONFIG, "unexpected find operator");
     if (has_name && path.len == 0)
         return by_name(store, call, aws_text(what, "prefix"), tags);
-    return run(store, call, &(struct search){"BatchGetSecretValue", path, tags, take_values});
+    if (json_object_size(tags) > 0)
+        return run(store, call, &(struct search){"ListSecrets", path, tags, take_tagged});
+    return run(store, call, &(struct search){"BatchGetSecretValue", path, NULL, take_values});
 }
 
 esp_status aws_sm_list(void *store, struct esp_call *call, const struct esp_request *req)

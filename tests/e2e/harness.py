@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import kubernetes
 import yaml
+
+from controlplane import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUP = "external-secrets.io"
@@ -92,12 +93,6 @@ def stays(check, seconds):
     while time.monotonic() < end:
         check()
         time.sleep(0.1)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # ---- the hashes of the specification, written down independently of the product

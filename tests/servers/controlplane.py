@@ -16,6 +16,7 @@ import base64
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -50,15 +51,29 @@ def tool(name):
 
 
 def free_ports(count):
-    """Ports nobody listens on at this moment."""
-    socks = [socket.socket() for _ in range(count)]
+    """Ports nobody listens on at this moment.
+
+    They lie below those that the system gives to outgoing connections, one of which
+    could otherwise take a port before its server does. They are drawn, so that two
+    that look at the same time find different ones.
+    """
+    socks = []
     try:
-        for s in socks:
-            s.bind(("127.0.0.1", 0))
+        while len(socks) < count:
+            s = socket.socket()
+            try:
+                s.bind(("127.0.0.1", random.randrange(15000, 32000)))
+                socks.append(s)
+            except OSError:
+                s.close()
         return [s.getsockname()[1] for s in socks]
     finally:
         for s in socks:
             s.close()
+
+
+def free_port():
+    return free_ports(1)[0]
 
 
 def start_time(pid):

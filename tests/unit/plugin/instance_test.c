@@ -270,6 +270,46 @@ static void test_strict_properties_are_there_or_a_mistake(void **state)
     json_decref(ref);
 }
 
+/* The field `property` of an object, or, without `want`, what is said of a missing one. */
+static void assert_field(const char *json, const char *property, const char *want)
+{
+    json_t *ref = json_pack("{s:s,s:s}", "key", "k", "property", property);
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob found = {0};
+    char text[200];
+
+    probe_act = get_stored;
+    stored = json;
+    int rc = es_instance_get(store, &who, ref, &found, &err);
+    if (want) {
+        assert_int_equal(rc, 0);
+        assert_int_equal(found.len, strlen(want));
+        assert_memory_equal(found.len ? (char *)found.ptr : "", want, found.len);
+    } else {
+        snprintf(text, sizeof text, "cannot find secret data for key: \"%s\"", property);
+        assert_error(rc, &err, ES_E_CONFIG, text);
+    }
+    assert_non_null(strstr(seen, "\"property\":\"\""));
+    es_blob_fini(&found);
+    json_decref(ref);
+}
+
+static void test_properties_that_are_fields(void **state)
+{
+    (void)state;
+    reopen_with(ESP_CAP_READ | ESP_CAP_WHOLE_VALUES | ESP_CAP_FIELDS);
+    assert_field("{\"a\":{\"b\":\"x\"}}", "a.b", "x");
+    assert_field("{\"a\":{\"b\":\"x\"},\"a.b\":\"exact\"}", "a.b", "exact");
+    assert_field("{\"ab\":\"1\",\"a*\":\"exact\"}", "a*", "exact");
+    assert_field("{\"ab\":\"1\"}", "a*", "1");
+    assert_field("{\"n\":1.50,\"n\":2.50}", "n", "2.50");
+    assert_field("{\"n\":null}", "n", "");
+    assert_field("{\"\\u00fc\":\"u\"}", "\xc3\xbc", "u");
+    assert_field("{\"a\":1}", "b", NULL);
+    assert_field("[1]", "b", NULL);
+    assert_field("{}", "a.b", NULL);
+}
+
 static void test_maps_of_whole_values(void **state)
 {
     json_t *ref = parse("{\"key\":\"k\"}"), *below = parse("{\"key\":\"k\",\"property\":\"inner\"}");
@@ -526,6 +566,7 @@ int main(void)
         TEST(test_validate),
         TEST(test_properties_of_whole_values),
         TEST(test_strict_properties_are_there_or_a_mistake),
+        TEST(test_properties_that_are_fields),
         TEST(test_maps_of_whole_values),
         TEST(test_maps_of_the_plugin),
         TEST(test_push),

@@ -61,7 +61,9 @@ static const struct esp_host host = {
     .kube_read = test_world_kube_read,
     .sa_token = test_world_sa_token,
     .ambient = test_world_ambient,
+#if ESP_ABI_MINOR >= 1
     .wait = test_world_wait,
+#endif
 };
 
 const struct esp_plugin *test_enter(esp_entry_fn entry)

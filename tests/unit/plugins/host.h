@@ -58,11 +58,10 @@ struct world {
     const char *namespace; /* the consumer's, for what is asked without one; NULL: nobody's, UNDECIDED */
     const struct object *objects, *ambient;
     const struct sa_token *tokens;
-    int64_t now_ms;       /* the wall clock */
+    int64_t now_ms;       /* the wall clock; `wait` moves it, and takes no time (atomic) */
     int64_t remaining_ms; /* 0: 30 s; below 0: the deadline has passed */
+    int64_t waited_ms;    /* so far, against remaining_ms (atomic) */
     size_t requests;      /* HTTP exchanges so far (atomic) */
-    size_t waits;         /* how often `wait` was called, */
-    uint64_t waited_ms;   /* and for how long: nobody really waits */
 };
 
 struct handed; /* memory that a service handed out */

@@ -162,6 +162,7 @@ pub const CAP_READ: u64 = 1 << 1;
 pub const CAP_WRITE: u64 = 1 << 2;
 pub const CAP_LIST: u64 = 1 << 3;
 pub const CAP_WHOLE_VALUES: u64 = 1 << 4;
+pub const CAP_FIELDS: u64 = 1 << 5;
 pub const CAP_PER_NAMESPACE: u64 = 1 << 6;
 
 pub const MAINTAINED: i32 = 1;
