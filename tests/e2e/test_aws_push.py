@@ -113,7 +113,6 @@ def test_a_secret_is_made_and_kept_up(pushes):
 
     pushes.forget()
     again = [push_data("user", "user"), push_data("text", "password", metadata={"secretPushFormat": "string", "tags": {"team": "red"}})]
-    pushes.secret(user="bob", bytes=b"", password="a<&>\"ü")
     pushes.done("app", "sm", *again)
     assert set(pushes.written()) == {"TagResource"}, "nothing else differs"
     assert pushes.tags("text") == {"managed-by": "external-secrets", "team": "red"}
