@@ -57,7 +57,7 @@ static bool look(esp_bytes file, esp_bytes profile, const char *setting, esp_byt
         if (line.len == 0 || strchr(" \t#;\r", line.ptr[0]))
             continue;
         if (line.ptr[0] == '[') {
-            inside = esp_equal(section_name(line), profile);
+            inside = profile.len && esp_equal(section_name(line), profile);
             if (inside && !setting)
                 return true;
             continue;
