@@ -127,6 +127,28 @@ static void assert_no_read(const struct es_authority *who, const char *ns, const
     assert_string_equal(asked, ""); /* the cluster was not asked */
 }
 
+/* Reads, and quotes what it was given. */
+static esp_status read_and_tell(struct esp_call *call, const struct esp_request *request)
+{
+    (void)request;
+    esp_bytes out = {0};
+    assert_int_equal(probe_host->kube_read(call, question.what, bytes(""), bytes("creds"), bytes(""), &out),
+                     ESP_OK);
+    return probe_fail(call, ESP_E_CONFIG, 0, "it holds hunter2");
+}
+
+static void test_texts_may_quote_a_service_account_and_no_secret(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+    question.what = ESP_KUBE_SERVICE_ACCOUNT;
+    int rc = probe_get(registry, &own, read_and_tell, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "it holds hunter2");
+    question.what = ESP_KUBE_SECRET;
+    rc = probe_get(registry, &own, read_and_tell, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "it holds ***");
+}
+
 static void test_a_store_reads_its_own_namespace(void **state)
 {
     (void)state;
@@ -607,6 +629,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_store_reads_its_own_namespace),
+        TEST(test_texts_may_quote_a_service_account_and_no_secret),
         TEST(test_a_cluster_store_reads_what_it_names),
         TEST(test_names_outside_of_the_spec_are_denied),
         TEST(test_a_push_reads_what_its_metadata_names),
