@@ -7,6 +7,7 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/controller/fetch_ahead.h"
 #include "core/controller/read_terms.h"
 #include "core/controller/store_access.h"
 #include "core/controller/store_table.h"
@@ -121,6 +122,7 @@ static int open_store(struct fetch *f, const struct store_ref *ref, struct es_op
     }
     o->authority.reading = &f->reading;
     f->open[f->open_count++] = o;
+    es_fetch_ahead(f->env, f->es, o);
     *ret = o;
     return 0;
 }

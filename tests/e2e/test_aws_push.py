@@ -1,10 +1,15 @@
-"""PushSecrets to Secrets Manager and Parameter Store: what boto3 finds there afterwards, and what was written and what was not."""
+"""PushSecrets to Secrets Manager, Parameter Store and Certificate Manager: what boto3 finds there afterwards, and what was written and what was not."""
 
 import base64
+import datetime
 import json
 import secrets as chance
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 import harness
 from aws import allow, keys_secret, store
@@ -12,8 +17,8 @@ from harness import condition, wait_for
 
 harness.KINDS.setdefault("PushSecret", ("external-secrets.io/v1alpha1", "pushsecrets", True))
 
-WRITES = ["secretsmanager:*", "ssm:*"]
-WRITTEN = "Create|Put|Tag|Delete|Remove|Add|Replicate"
+WRITES = ["secretsmanager:*", "ssm:*", "acm:*", "tag:GetResources", "tagging:GetResources"]  # the last is what moto calls it
+WRITTEN = "Create|Put|Tag|Delete|Remove|Add|Replicate|Import"
 
 
 @pytest.fixture
@@ -31,8 +36,8 @@ def pushes(aws, aws_operator, cluster, space, writer, prefix):
     """An operator, a store "sm" and a store "ps", both with the prefix, and pushes into them."""
     aws_operator()
     cluster.apply(keys_secret(space, writer), store(space, "sm", prefix=prefix, secretsManager={"forceDeleteWithoutRecovery": True}),
-                  store(space, "ps", "ParameterStore", prefix="/" + prefix))
-    for name in ("sm", "ps"):
+                  store(space, "ps", "ParameterStore", prefix="/" + prefix), store(space, "cm", "CertificateManager", prefix=prefix))
+    for name in ("sm", "ps", "cm"):
         wait_for(lambda: cluster.ready("SecretStore", name, space.name))
     yield Pushes(cluster, space, aws, prefix)
     for left in cluster.list("PushSecret", space.name):
@@ -229,3 +234,89 @@ def test_parameters_are_made_kept_up_and_deleted(pushes):
     wait_for(lambda: not pushes.cluster.get("PushSecret", "app", pushes.space.name))
     left = {p["Name"] for p in ssm.get_parameters_by_path(Path=at.rstrip("/"), Recursive=True)["Parameters"]}
     assert left == {at + "theirs", at + "hidden"}
+
+
+# ---- Certificate Manager
+
+def certificate(name, signer=None):
+    """(certificate, key), both PEM; signed by `signer`, another such pair, or by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer = x509.load_pem_x509_certificate(signer[0]).subject if signer else subject
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key()).serial_number(
+        x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1)).sign(
+        serialization.load_pem_private_key(signer[1], None) if signer else key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def test_certificates_are_imported_replaced_and_deleted(pushes):
+    acm = pushes.aws.client("acm")
+
+    def here():
+        found = pushes.aws.client("resourcegroupstaggingapi").get_resources(
+            TagFilters=[{"Key": "external-secrets-remote-key", "Values": [pushes.prefix + "web"]}])["ResourceTagMappingList"]
+        return [f["ResourceARN"] for f in found]
+
+    def tags(arn):
+        return {t["Key"]: t["Value"] for t in acm.list_tags_for_certificate(CertificateArn=arn)["Tags"]}
+    ca = certificate("ca.example")
+    (leaf, key), (second, second_key) = certificate("web.example", ca), certificate("web.example")
+    pushes.secret("tls", **{"tls.crt": leaf + ca[0], "tls.key": key})
+    pushes.done("app", "cm", push_data("web", metadata={"tags": {"team": "blue"}}), source="tls", deletionPolicy="Delete")
+    [arn] = here()
+    marks = {"managed-by": "external-secrets", "external-secrets-remote-key": pushes.prefix + "web"}
+    assert tags(arn) == {**marks, "team": "blue"}
+    got = acm.get_certificate(CertificateArn=arn)
+    assert got["Certificate"].encode() == leaf and got["CertificateChain"].encode().startswith(ca[0])
+
+    pushes.forget()
+    pushes.done("app", "cm", push_data("web", metadata={"tags": {"tier": "a"}}), source="tls", deletionPolicy="Delete")
+    assert pushes.written() == ["RemoveTagsFromCertificate", "AddTagsToCertificate"]
+    assert tags(arn) == {**marks, "tier": "a"}
+    pushes.secret("tls", **{"tls.crt": second, "tls.key": second_key})
+    wait_for(lambda: acm.get_certificate(CertificateArn=arn)["Certificate"].encode() == second)
+    wait_for(lambda: here() == [arn])  # moto forgets tags with the old certificate
+    pushes.done("there", "cm", push_data("web"), source="tls", updatePolicy="IfNotExists")
+    pushes.forget()
+    pushes.done("same", "cm", push_data("web"), source="tls")
+    assert not pushes.written()
+
+    assert "secretKey must be empty for the AWS Certificate Manager provider" in pushes.failed("key", "cm", push_data("web", "tls.key"), source="tls")
+    pushes.secret("half", **{"tls.crt": leaf})
+    assert 'key "tls.key" not found or empty in the secret' in pushes.failed("half", "cm", push_data("half"), source="half")
+    pushes.secret("odd", **{"tls.crt": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "tls.key": key})
+    assert 'failed to parse "tls.crt"' in pushes.failed("odd", "cm", push_data("odd"), source="odd")
+
+    pushes.cluster.delete("PushSecret", "app", pushes.space.name)
+    wait_for(lambda: not pushes.cluster.get("PushSecret", "app", pushes.space.name))
+    assert not here()
+
+
+def test_certificates_are_exported_once(pushes):
+    acm = pushes.aws.client("acm")
+    arn = acm.request_certificate(DomainName="web.example", Options={"Export": "ENABLED"})["CertificateArn"]
+    leaf, key = certificate("web.example")
+    closed = acm.import_certificate(Certificate=leaf, PrivateKey=key)["CertificateArn"]
+    space = pushes.space
+
+    def wants(name, ref=None, **spec):
+        space.external_secret(name, "cm", ref and {"pem": ref}, kind="SecretStore", **{"secretStoreRef": {"name": "cm", "kind": "SecretStore"}, **spec})
+    wants("app", arn)
+    wait_for(lambda: pushes.cluster.ready("ExternalSecret", "app", space.name))
+    pem = harness.decoded(pushes.cluster.get("Secret", "app", space.name))["pem"]
+    found = x509.load_pem_x509_certificates(pem)
+    assert found[0].public_bytes(serialization.Encoding.PEM).decode() == acm.get_certificate(CertificateArn=arn)["Certificate"]
+    private = serialization.load_pem_private_key(pem[pem.index(b"-----BEGIN PRIVATE KEY"):], None)
+    assert private.public_key() == found[0].public_key()
+    wants("again", arn)
+    wait_for(lambda: pushes.cluster.holds(space.name, "again", {"pem": pem}))
+    asked = [r.line.split(".")[1] for r in pushes.aws.requests("^CertificateManager")]
+    assert asked.count("ExportCertificate") == 1 and asked.count("GetCertificate") == 2
+    wants("closed", closed)
+    assert space.failed("closed").endswith(f"certificate {closed} is not exportable (Options.Export is not ENABLED)")
+    wants("absent", arn[:-4] + "0000")
+    assert space.failed("absent").endswith(f"failed to get certificate {arn[:-4]}0000: certificate not found")
+    wants("find", dataFrom=[{"find": {"name": {"regexp": "."}}}])
+    assert space.failed("find").endswith("operation not supported by AWS Certificate Manager provider")

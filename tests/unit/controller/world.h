@@ -96,12 +96,13 @@ void world_break(world_fault_fn *fault); /* NULL: all is well again */
 /* ---- the store's contents; any thread ---- */
 
 void vault_set(const char *key, const char *value); /* NULL removes */
-extern int vault_reads;                             /* atomically */
+extern int vault_reads, vault_batches;              /* atomically */
 extern esp_status vault_status;                     /* of get; ESP_OK: answer */
 extern esp_status vault_validation;                 /* of validate */
 extern const char *vault_reason;                    /* text that goes with either; NULL: none */
 extern esp_status vault_opening;                    /* of open */
 extern int vault_delay_ms, vault_validation_ms;     /* how long get and validate take */
+void vault_takes_batches(void);                     /* until the end of the test: get_batch */
 
 /* ---- what was pushed into it: by remote key, or "remote key/property" ---- */
 
