@@ -196,16 +196,14 @@ static esp_status read_names(struct aws_store *store, struct esp_call *call, esp
  * parameters a page, so a shorter walk counts. */
 static esp_bytes narrow(esp_bytes path, esp_bytes hint)
 {
-    size_t end = hint.len;
+    size_t len = path.len, end = hint.len;
 
-    while (path.len > 1 && path.ptr[path.len - 1] == '/')
-        path.len--;
+    while (len > 0 && path.ptr[len - 1] == '/')
+        len--;
     while (end > 0 && hint.ptr[end - 1] != '/')
         end--;
-    bool is_below = path.len == 1
-                        ? esp_starts_with(hint, path)
-                        : esp_starts_with(hint, path) && hint.len > path.len && hint.ptr[path.len] == '/';
-    return is_below && end > path.len + 1 ? esp_span(hint.ptr, end - 1) : path;
+    bool is_below = end > len + 1 && hint.ptr[len] == '/' && esp_starts_with(hint, esp_span(path.ptr, len));
+    return is_below ? esp_span(hint.ptr, end - 1) : path;
 }
 
 /* Without the right to walk the path, the names are listed and read one by one. */
