@@ -157,26 +157,33 @@ static esp_status export_anew(struct aws_store *store, struct esp_call *call, es
     return status;
 }
 
+/* Appends what was kept for this state of the certificate, or exports it. */
+static esp_status export_once(struct aws_store *store, struct esp_call *call, esp_bytes arn, esp_bytes state,
+                              struct esp_text *value, struct aws_verdict *verdict)
+{
+    if (!aws_certificates_get(store->certificates, arn, state, aws_host->now_unix_ms(call), value))
+        return export_anew(store, call, arn, state, value, verdict);
+    return esp_text_failed(value) ? aws_no_memory(call) : ESP_OK;
+}
+
 /* The key is the certificate's ARN as it stands. That there is none is a mistake: nobody deletes a
  * certificate and wants the Secrets to follow. */
 static esp_status export(struct aws_store *store, struct esp_call *call, const struct aws_ref *ref,
                          struct esp_text *value, struct aws_verdict *verdict)
 {
     struct esp_text state;
-    esp_status status = ESP_OK;
 
-    esp_text_init(&state, AWS_MAX_TEXT);
-    if (ref->key.len == 0)
+    if (ref->key.len == 0) {
         aws_judge(verdict, ESP_E_CONFIG, "certificate ARN must be specified in remoteRef.key");
-    else
-        status = aws_cm_state(store, call, ref->key, &state, verdict);
-    esp_bytes now = esp_text_bytes(&state);
-    if (status == ESP_OK && verdict->status == ESP_OK && now.len == 0)
+        return ESP_OK;
+    }
+    esp_text_init(&state, AWS_MAX_TEXT);
+    esp_status status = aws_cm_state(store, call, ref->key, &state, verdict);
+    if (status == ESP_OK && verdict->status == ESP_OK && state.len == 0)
         aws_judge(verdict, ESP_E_CONFIG, "failed to get certificate %.*s: certificate not found",
                   ESP_ARG(ref->key));
-    else if (status == ESP_OK && verdict->status == ESP_OK &&
-             !aws_certificates_get(store->certificates, ref->key, now, aws_host->now_unix_ms(call), value))
-        status = export_anew(store, call, ref->key, now, value, verdict);
+    else if (status == ESP_OK && verdict->status == ESP_OK)
+        status = export_once(store, call, ref->key, esp_text_bytes(&state), value, verdict);
     esp_text_free(&state);
     return status;
 }

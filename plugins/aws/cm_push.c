@@ -79,7 +79,7 @@ static esp_status find(struct aws_store *store, struct esp_call *call, esp_bytes
     esp_bytes mark = esp_str(AWS_CM_KEY_TAG);
 
     if (aws_certificates_get(store->certificates, name, mark, aws_host->now_unix_ms(call), arn))
-        return ESP_OK;
+        return esp_text_failed(arn) ? aws_no_memory(call) : ESP_OK;
     esp_status status = search(store, call, name, arn);
     if (status == ESP_OK && esp_text_failed(arn))
         return aws_no_memory(call);
