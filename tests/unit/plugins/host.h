@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+/* What was emitted; or, with a status below 0 as its channel, what fail_at said of the reference `key`. */
 struct output {
     int32_t channel;
     char *key, *value; /* NUL-terminated copies */
