@@ -2,14 +2,14 @@
 
 import base64
 import http.server
-import json
+import re
 import threading
-import time
 
 import pytest
+import yaml
 
 import harness
-from harness import GROUP, external_secret, stays, wait_for
+from harness import GROUP, ROOT, external_secret, wait_for
 
 
 @pytest.fixture
@@ -458,3 +458,31 @@ def test_openbao(esod, cluster, space, vault):
     assert 'expected kv engine version 1 at "secret" found another' in store_failed(space, "version")
     assert 'expected mount type "kv" at "cubbyhole" found another' in store_failed(space, "type")
     assert 'looking up the mount "kv": status 403' in store_failed(space, "default")
+
+
+# ---- the manifests of the documentation
+
+def test_the_manifests_of_the_readme(esod, cluster, space, vault):
+    vault.put("team/db", user="bob", password="s3same")
+    vault.put("team/app", level="info")
+    role, secret_id = vault.role(space.name)
+    cert, key = (p.read_text() for p in vault.client_cert)
+    cluster.apply(account(space.name),
+                  secret(space.name, "vault-login", **{"token": "root", "role-id": role, "secret-id": secret_id, "password": "hunter2 "}),
+                  secret(space.name, "client", **{"tls.crt": cert, "tls.key": key}),
+                  {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "vault-ca", "namespace": space.name},
+                   "data": {"ca.crt": vault.server_cert[0].read_text()}})
+    readme = (ROOT / "plugins/vault/README.md").read_text()
+    text = "---\n".join(re.findall(r"^```yaml\n(.*?)^```", readme, re.M | re.S))
+    stores = []
+    for obj in yaml.safe_load_all(text):
+        obj["metadata"]["namespace"] = space.name
+        if obj["kind"] == "SecretStore":
+            stores.append(obj["metadata"]["name"])
+            for block in obj["spec"]["provider"].values():
+                block["server"] = vault.mutual if "caProvider" in block else vault.url
+        cluster.apply(obj)
+    assert len(stores) == 7
+    for name in stores:
+        ready(space, name)
+    space.synced("db", {"user": "bob", "password": "s3same", "level": "info"})
