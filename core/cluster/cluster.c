@@ -177,6 +177,47 @@ int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char 
     return c->house->get(c->self, kind, ns, name, ret, err);
 }
 
+static int order_by_name(const void *a, const void *b)
+{
+    const json_t *const *x = a, *const *y = b;
+    return strcmp(es_obj_name(*x), es_obj_name(*y));
+}
+
+/* The same order every time: what comes of them is the same too. */
+static json_t *sorted_by_name(json_t *items)
+{
+    size_t count = json_array_size(items);
+    json_t *sorted = json_array(), **order = es_mem_calloc(count + 1, sizeof *order);
+    int failed = !sorted || !order;
+
+    for (size_t i = 0; !failed && i < count; i++)
+        order[i] = json_array_get(items, i);
+    if (!failed)
+        qsort(order, count, sizeof *order, order_by_name);
+    for (size_t i = 0; !failed && i < count; i++)
+        failed = json_array_append(sorted, order[i]);
+    es_mem_free(order);
+    if (failed) {
+        json_decref(sorted);
+        return NULL;
+    }
+    return sorted;
+}
+
+int es_cluster_list(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *selector,
+                    json_t **ret_items, struct es_error *err)
+{
+    json_t *items = NULL;
+    int rc = c->house->list(c->self, kind, ns, selector, &items, err);
+    json_t *sorted = rc == 0 ? sorted_by_name(items) : NULL;
+
+    json_decref(items);
+    if (rc == 0 && !sorted)
+        return es_error_nomem(err);
+    *ret_items = sorted;
+    return rc;
+}
+
 struct answer {
     const struct es_kind *kind;
     const json_t *object;

@@ -36,6 +36,10 @@ struct es_event;
 struct es_house {
     int (*get)(void *self, const struct es_kind *kind, const char *ns, const char *name, json_t **ret,
                struct es_error *err);
+    /* Each object of a kind that `selector` (metav1.LabelSelector, or NULL: all)
+     * matches. */
+    int (*list)(void *self, const struct es_kind *kind, const char *ns, const json_t *selector,
+                json_t **ret_items, struct es_error *err);
     int (*create)(void *self, const struct es_kind *kind, const char *ns, const json_t *obj,
                   const char *manager, json_t **ret, struct es_error *err);
     int (*update)(void *self, const struct es_kind *kind, const char *ns, const char *name, const json_t *obj,
@@ -107,6 +111,11 @@ int es_cluster_resolve(struct es_cluster *c, const char *api_version, const char
 /* Live, never from a cache. */
 int es_cluster_get(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                    json_t **ret, struct es_error *err);
+
+/* Those of a namespace that a metav1.LabelSelector matches, as an array sorted by
+ * name. Live too. ES_E_CONFIG when that is no selector. */
+int es_cluster_list(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *selector,
+                    json_t **ret_items, struct es_error *err);
 
 /* Writes: they pass the gate, and before they return, an answer goes into those
  * caches of the kind that keep whole objects and whose selector fits. The others

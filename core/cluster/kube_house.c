@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/cluster/shelf.h"
 #include "core/kube/discovery.h"
+#include "core/kube/selector.h"
 #include "core/kube/watch.h"
 
 #define WATCHES_MAX (ES_SHELF_FIXED_MAX + ES_SHELF_LOOSE_MAX)
@@ -30,6 +31,36 @@ static int house_get(void *self, const struct es_kind *kind, const char *ns, con
 {
     struct kube_house *h = self;
     return es_kube_get(h->kube, kind, ns, name, ret, err);
+}
+
+static int keep_item(void *ctx, json_t *object)
+{
+    return json_array_append(ctx, object) < 0 ? ES_E_NOMEM : 0;
+}
+
+static void drop_items(void *ctx)
+{
+    json_array_clear(ctx);
+}
+
+static int house_list(void *self, const struct es_kind *kind, const char *ns, const json_t *selector,
+                      json_t **ret_items, struct es_error *err)
+{
+    struct kube_house *h = self;
+    char *text = NULL;
+    int rc = selector ? es_label_selector_text(selector, &text, err) : 0;
+    const struct es_kube_list_opts opts = {.label_selector = text};
+    json_t *items = rc == 0 ? json_array() : NULL;
+
+    if (rc == 0)
+        rc = items ? es_kube_list(h->kube, kind, ns, &opts, keep_item, drop_items, items, NULL, err)
+                   : es_error_nomem(err);
+    es_mem_free(text);
+    if (rc < 0)
+        json_decref(items);
+    else
+        *ret_items = items;
+    return rc;
 }
 
 static int house_create(void *self, const struct es_kind *kind, const char *ns, const json_t *obj,
@@ -157,6 +188,7 @@ static void house_free(void *self)
 
 static const struct es_house kube_house = {
     .get = house_get,
+    .list = house_list,
     .create = house_create,
     .update = house_update,
     .update_status = house_update_status,

@@ -530,6 +530,32 @@ static struct change *list_locked(const struct es_local *l, const struct es_kind
     return list;
 }
 
+static int house_list(void *self, const struct es_kind *kind, const char *ns, const json_t *selector,
+                      json_t **ret_items, struct es_error *err)
+{
+    struct es_local *l = self;
+    json_t *items = json_array();
+    struct record *r;
+    int rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    for (size_t pos = 0; rc >= 0 && (r = es_map_next(&l->map, &pos));) {
+        if (!es_kind_same(r->kind, kind) || (*ns && !es_streq(es_obj_namespace(r->object), ns)))
+            continue;
+        rc =
+            selector ? es_label_selector_match(selector, es_obj_at(r->object, "metadata", "labels"), err) : 1;
+        if (rc == 1 && json_array_append_new(items, json_deep_copy(r->object)) < 0)
+            rc = es_error_nomem(err);
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (rc < 0) {
+        json_decref(items);
+        return rc;
+    }
+    *ret_items = items;
+    return 0;
+}
+
 static int house_watch(void *self, struct es_cache *cache, struct es_error *err)
 {
     struct es_local *l = self;
@@ -629,6 +655,7 @@ static void house_free(void *self)
 
 static const struct es_house local_house = {
     .get = house_get,
+    .list = house_list,
     .create = house_create,
     .update = house_update,
     .patch = house_patch,

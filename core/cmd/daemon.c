@@ -15,6 +15,7 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .metric_labels = c->metric_labels,
                               .secret_stores = c->secret_stores,
                               .cluster_stores = c->cluster_stores,
+                              .push_secrets = c->push_secrets,
                               .generic_targets = c->generic_targets,
                               .read_window_ms = c->read_window_ms};
 }

@@ -22,9 +22,16 @@ struct es_generic_watches;
 struct es_store_table;
 struct es_sources;
 struct es_denied;
+struct es_push_claims;
 struct es_tally;
 
-enum es_controller_id { ES_EXTERNAL_SECRET, ES_SECRET_STORE, ES_CLUSTER_SECRET_STORE, ES_CONTROLLERS };
+enum es_controller_id {
+    ES_EXTERNAL_SECRET,
+    ES_SECRET_STORE,
+    ES_CLUSTER_SECRET_STORE,
+    ES_PUSH_SECRET,
+    ES_CONTROLLERS
+};
 
 struct es_settings {
     const char *controller_class;       /* "default" */
@@ -32,6 +39,7 @@ struct es_settings {
     int64_t store_requeue_ms;           /* when a store has no refreshInterval */
     bool flood_gate;                    /* only stores that are Ready are asked */
     bool secret_stores, cluster_stores; /* which store controllers run */
+    bool push_secrets;
     bool generic_targets;
     bool metric_labels;      /* app.kubernetes.io labels of objects in their series */
     int64_t pass_timeout_ms; /* of the provider calls of one pass; 0: 5 min */
@@ -51,6 +59,7 @@ struct es_env {
     struct es_store_table *store_table;
     struct es_sources *sources;
     struct es_denied *denied;
+    struct es_push_claims *push_claims;
     struct es_generic_watches *generic;
     struct es_tally *tally;
     int64_t started_mono_ms;
@@ -58,6 +67,7 @@ struct es_env {
 
     /* Filled by es_controllers_init. */
     struct es_cache *external_secrets, *secret_stores, *cluster_secret_stores, *targets, *namespaces;
+    struct es_cache *push_secrets; /* NULL: not served */
 
     /* Asks for a pass at once. Any thread. */
     void (*enqueue)(void *ctx, enum es_controller_id id, const char *ns, const char *name);
@@ -98,6 +108,8 @@ int es_secret_store_reconcile(struct es_env *env, const char *ns, const char *na
 int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const char *name,
                                       const struct es_cause *cause, struct es_outcome *ret,
                                       struct es_error *err);
+int es_push_secret_reconcile(struct es_env *env, const char *ns, const char *name,
+                             const struct es_cause *cause, struct es_outcome *ret, struct es_error *err);
 
 /* Creates what the controllers share, the caches included; `enqueue` is called
  * from es_cluster_start on. The env's other fields are set before. */

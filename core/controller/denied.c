@@ -10,6 +10,7 @@
 
 struct name {
     struct name *next;
+    enum es_controller_id id;
     char text[];
 };
 
@@ -83,25 +84,26 @@ static void drop_if_empty_locked(struct es_denied *d, struct place *p)
 }
 
 /* Where the name stands in the list, or its end. */
-static struct name **find_name(struct place *p, const char *name)
+static struct name **find_name(struct place *p, enum es_controller_id id, const char *name)
 {
     struct name **at = &p->names;
 
-    while (*at && !es_streq((*at)->text, name))
+    while (*at && ((*at)->id != id || !es_streq((*at)->text, name)))
         at = &(*at)->next;
     return at;
 }
 
-void es_denied_add(struct es_denied *d, const char *ns, const char *name)
+void es_denied_add(struct es_denied *d, enum es_controller_id id, const char *ns, const char *name)
 {
     size_t size = strlen(name) + 1;
 
     pthread_mutex_lock(&d->lock);
     struct place *p = add_place_locked(d, ns);
-    struct name **at = p ? find_name(p, name) : NULL;
+    struct name **at = p ? find_name(p, id, name) : NULL;
     if (at && !*at) {
         *at = calloc(1, sizeof **at + size);
         if (*at) {
+            (*at)->id = id;
             memcpy((*at)->text, name, size);
             d->count++;
         }
@@ -111,11 +113,11 @@ void es_denied_add(struct es_denied *d, const char *ns, const char *name)
     pthread_mutex_unlock(&d->lock);
 }
 
-void es_denied_forget(struct es_denied *d, const char *ns, const char *name)
+void es_denied_forget(struct es_denied *d, enum es_controller_id id, const char *ns, const char *name)
 {
     pthread_mutex_lock(&d->lock);
     struct place *p = d->count ? es_map_get(&d->places, ns) : NULL;
-    struct name **at = p ? find_name(p, name) : NULL;
+    struct name **at = p ? find_name(p, id, name) : NULL;
     if (at && *at) {
         struct name *n = *at;
         *at = n->next;
@@ -146,7 +148,7 @@ void es_denied_wake(struct es_env *env, const char *ns)
     struct name *names = take_names(env->denied, ns);
 
     for (const struct name *n = names; n; n = n->next)
-        env->enqueue(env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, n->text);
+        env->enqueue(env->enqueue_ctx, n->id, ns, n->text);
     free_names(names);
 }
 

@@ -9,6 +9,7 @@
 #include "core/base/text.h"
 #include "core/controller/externalsecret_own.h"
 #include "core/controller/fetch.h"
+#include "core/controller/finalizer.h"
 #include "core/controller/generic_watch.h"
 #include "core/controller/refresh.h"
 #include "core/controller/status.h"
@@ -91,47 +92,12 @@ int es_pass_report_and_wait(struct es_pass *p, const char *message, struct es_er
 
 /* ---- finalizer and deletion ---- */
 
-static json_t *finalizers_patch(const json_t *es, bool present)
-{
-    json_t *list = json_array();
-    json_t *have;
-    size_t i;
-
-    json_array_foreach (es_obj_at(es, "metadata", "finalizers"), i, have)
-        if (!es_streq(json_string_value(have), ES_FINALIZER))
-            json_array_append(list, have);
-    if (present)
-        json_array_append_new(list, json_string(ES_FINALIZER));
-    return json_pack("{s:{s:o,s:s,s:s}}", "metadata", "finalizers", list, "resourceVersion",
-                     es_obj_str(es, "metadata", "resourceVersion"), "uid", es_obj_str(es, "metadata", "uid"));
-}
-
-/* Adds or removes ours among the finalizers. The list is sent whole, so it is
- * guarded by the resourceVersion: somebody else's must not get lost. */
 static int set_finalizer(struct es_pass *p, bool present, struct es_error *err)
 {
-    int rc = ES_E_CONFLICT;
+    json_t *newest = json_incref(p->es);
+    int rc = es_finalizer_set(p->env, &es_kind_external_secret, ES_FINALIZER, present, &newest, err);
 
-    for (int attempt = 0; attempt < 3 && rc == ES_E_CONFLICT; attempt++) {
-        if (attempt) {
-            json_t *live = NULL;
-            rc = es_cluster_get(p->env->cluster, &es_kind_external_secret, p->ns, p->name, &live, err);
-            if (rc < 0)
-                break;
-            adopt(p, live);
-            /* To what is being deleted no finalizer can be added any more. */
-            if (es_obj_has_finalizer(p->es, ES_FINALIZER) == present || (present && es_obj_deleting(p->es)))
-                return 0;
-        }
-        json_t *answer = NULL;
-        json_t *patch = finalizers_patch(p->es, present);
-        rc = patch ? es_cluster_patch(p->env->cluster, &es_kind_external_secret, p->ns, p->name, NULL, patch,
-                                      NULL, &answer, err)
-                   : es_error_nomem(err);
-        json_decref(patch);
-        if (rc == 0)
-            adopt(p, answer);
-    }
+    adopt(p, newest);
     return rc;
 }
 

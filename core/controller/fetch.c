@@ -6,10 +6,9 @@
 
 #include "core/base/map.h"
 #include "core/base/mem.h"
-#include "core/base/regex.h"
 #include "core/base/text.h"
-#include "core/controller/denied.h"
 #include "core/controller/read_terms.h"
+#include "core/controller/store_access.h"
 #include "core/controller/store_table.h"
 #include "core/kube/obj.h"
 #include "core/secret/shape.h"
@@ -17,7 +16,7 @@
 #define COMPONENT "external-secrets"
 #define NEW_STORE_MS 5000
 #define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
-#define EDITS_MAX 5 /* of a store or a namespace while we look at it */
+#define EDITS_MAX 5 /* of a store while we look at it */
 
 /* What one pass reads, and the stores that it has open. */
 struct fetch {
@@ -53,95 +52,6 @@ static int read_store_ref(const json_t *ref, struct store_ref *ret, struct es_er
     return 0;
 }
 
-static json_t *namespace_labels(struct es_env *env, const char *ns, struct es_error *err)
-{
-    json_t *object = NULL;
-    int rc = env->namespaces ? es_cache_get(env->namespaces, "", ns, &object, err)
-                             : es_cluster_get(env->cluster, &es_kind_namespace, "", ns, &object, err);
-    json_t *labels = rc == 0 ? json_incref(es_obj_at(object, "metadata", "labels")) : NULL;
-    if (rc == 0 && !labels)
-        labels = json_object();
-    json_decref(object);
-    return labels;
-}
-
-static int names_match(const json_t *condition, const char *ns, struct es_error *err)
-{
-    json_t *item;
-    size_t i;
-
-    json_array_foreach (es_obj_at(condition, "namespaces"), i, item)
-        if (es_streq(json_string_value(item), ns))
-            return 1;
-    json_array_foreach (es_obj_at(condition, "namespaceRegexes"), i, item) {
-        struct es_regex *re = NULL;
-        int rc = es_regex_new(&re, json_is_string(item) ? json_string_value(item) : "", err);
-        if (rc == 0)
-            rc = es_regex_search(re, ns, strlen(ns), err);
-        es_regex_free(re);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-/* Does any condition let consumers of `ns` in? 1, 0, or an error. */
-static int any_matches(struct es_env *env, const json_t *conditions, const char *ns, struct es_error *err)
-{
-    json_t *labels = namespace_labels(env, ns, err), *condition;
-    size_t i;
-    int rc = 0;
-
-    if (!labels)
-        return err->code;
-    json_array_foreach (conditions, i, condition) {
-        rc = es_label_selector_match(es_obj_at(condition, "namespaceSelector"), labels, err);
-        if (rc == 0)
-            rc = names_match(condition, ns, err);
-        if (rc)
-            break;
-    }
-    json_decref(labels);
-    return rc;
-}
-
-static void namespace_version(struct es_env *env, const char *ns, char rv[ES_RV_MAX])
-{
-    if (!env->namespaces || !es_cache_rv(env->namespaces, "", ns, rv))
-        rv[0] = '\0';
-}
-
-/* May the ExternalSecret use this ClusterSecretStore? Whoever may not is noted
- * before the verdict is final: labels that changed meanwhile are looked at again, those that
- * change later wake him. */
-static int check_conditions(struct fetch *f, const struct es_store *s, struct es_error *err)
-{
-    const json_t *conditions = es_obj_at(s->object, "spec", "conditions");
-    char seen[ES_RV_MAX], now[ES_RV_MAX];
-    int rc = 0;
-
-    if (s->kind->namespaced || !json_array_size(conditions))
-        return 0;
-    namespace_version(f->env, f->ns, now);
-    for (int edits = 0; edits < EDITS_MAX; edits++) {
-        memcpy(seen, now, sizeof seen);
-        rc = any_matches(f->env, conditions, f->ns, err);
-        if (rc != 0)
-            break;
-        es_denied_add(f->env->denied, f->ns, es_obj_name(f->es));
-        namespace_version(f->env, f->ns, now);
-        if (es_streq(seen, now))
-            break;
-    }
-    if (rc < 0)
-        return rc;
-    return rc ? 0
-              : es_error_set(err, ES_E_CONFIG,
-                             "using cluster store \"%s\" is not allowed from namespace \"%s\": denied by "
-                             "spec.condition",
-                             s->name, f->ns);
-}
-
 /* A store that has just been made, or a process that has: its validation is
  * under way. */
 static bool is_too_new_to_judge(const struct es_env *env, const struct es_store *s)
@@ -156,21 +66,13 @@ static bool is_too_new_to_judge(const struct es_env *env, const struct es_store 
            now_ms - created_ms < NEW_STORE_MS;
 }
 
-/* Resolves a reference for this consumer; NOT_FOUND never leaves here: it would
- * pass for a missing value. */
 static int resolve(struct fetch *f, const struct store_ref *ref, const struct es_store **ret,
                    struct es_error *err)
 {
+    const struct es_consumer who = {ES_EXTERNAL_SECRET, f->ns, es_obj_name(f->es)};
     const struct es_store *s = NULL;
-    int rc = es_store_get(f->env, ref->kind, ref->kind->namespaced ? f->ns : "", ref->name, &s, err);
-    if (rc < 0) {
-        es_error_wrap(err, "could not get %s \"%s\", ", ref->kind->kind, ref->name);
-        return err->code = rc == ES_E_NOT_FOUND ? ES_E_CONFIG : rc;
-    }
-    if (!es_store_is_ours(f->env, s))
-        rc = es_error_set(err, ES_E_CONFIG, "can not reference unmanaged store");
-    if (rc == 0)
-        rc = check_conditions(f, s, err);
+    int rc = es_store_for(f->env, &who, ref->kind, ref->name, &s, err);
+
     if (rc == 0 && f->env->settings.flood_gate && !s->ready)
         rc = es_error_set(err, is_too_new_to_judge(f->env, s) ? ES_E_UNDECIDED : ES_E_CONFIG,
                           "%s \"%s\" is not ready", ref->kind->kind, ref->name);
@@ -180,22 +82,6 @@ static int resolve(struct fetch *f, const struct store_ref *ref, const struct es
     }
     *ret = s;
     return 0;
-}
-
-/* Opens a store to read from it. What no such thing should say would be taken
- * for a missing value, or for a store that is too new: both are failures here. */
-static int open_to_read(struct fetch *f, const struct es_store *s, struct es_open_store *ret,
-                        struct es_error *err)
-{
-    int rc = es_store_open(f->env, s, f->ns, f->deadline_ms, ret, err);
-
-    if (rc == ES_E_NOT_FOUND)
-        return err->code = ES_E_CONFIG;
-    if (rc != ES_E_UNDECIDED)
-        return rc;
-    if (!*err->text)
-        es_error_set(err, ES_E_RETRY, "the store could not be opened: its provider cannot tell why");
-    return err->code = ES_E_RETRY;
 }
 
 /* Resolves and opens; a store that was edited in between is looked up again. */
@@ -209,7 +95,7 @@ static int resolve_and_open(struct fetch *f, const struct store_ref *ref, struct
         rc = resolve(f, ref, &s, err);
         if (rc < 0)
             return rc;
-        rc = open_to_read(f, s, ret, err);
+        rc = es_store_open_to_use(f->env, s, f->ns, f->deadline_ms, ret, err);
         if (rc < 0)
             es_store_release(f->env, s);
     }

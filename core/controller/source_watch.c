@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/log.h"
+#include "core/controller/push_watched.h"
 #include "core/controller/sources.h"
 #include "core/kube/obj.h"
 #include "core/secret/target.h"
@@ -65,6 +66,8 @@ static void on_synced(void *ctx)
 {
     const struct source_watch *w = ctx;
     es_sources_list_ended(w->env, w->what);
+    if (w->what == ES_READ_SECRET)
+        es_push_sources_unsure(w->env); /* what was deleted meanwhile is not in the list */
 }
 
 /* ---- life ---- */

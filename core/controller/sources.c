@@ -9,6 +9,7 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/controller/push_watched.h"
 #include "core/controller/source_watch.h"
 #include "core/controller/watched.h"
 #include "core/kube/obj.h"
@@ -608,6 +609,8 @@ void es_sources_news(struct es_env *env, enum es_kube_read what, const char *ns,
         hear_locked(s, source, rv, gone, &list);
     pthread_mutex_unlock(&s->lock);
     wake_all(s, &list, what, ns, name);
+    if (what == ES_READ_SECRET)
+        es_push_source_changed(env, ns, name);
 }
 
 /* The watches of the other kinds are listeners: they hear of everybody's writes. */
@@ -658,6 +661,18 @@ void es_sources_list_ended(struct es_env *env, enum es_kube_read what)
 
 /* ---- housekeeping ---- */
 
+void es_sources_watch_secrets(struct es_env *env)
+{
+    es_source_watches_begin(env->sources->watches, ES_READ_SECRET);
+}
+
+/* PushSecrets read Secrets too. */
+static bool is_needed(struct es_env *env, enum es_kube_read what)
+{
+    return es_sources_count(env, what) ||
+           (what == ES_READ_SECRET && env->push_secrets && es_cache_count(env->push_secrets));
+}
+
 size_t es_sources_count(struct es_env *env, enum es_kube_read what)
 {
     pthread_mutex_lock(&env->sources->lock);
@@ -670,11 +685,11 @@ void es_sources_sweep(struct es_env *env)
 {
     for (int i = 0; i < KINDS; i++) {
         enum es_kube_read what = (enum es_kube_read)i;
-        if (es_sources_count(env, what))
+        if (is_needed(env, what))
             continue;
         es_source_watches_end(env->sources->watches, what);
         /* Whoever came meanwhile found it busy. */
-        if (es_sources_count(env, what))
+        if (is_needed(env, what))
             es_source_watches_begin(env->sources->watches, what);
     }
 }

@@ -52,6 +52,35 @@ json_t *es_status_conditions(const json_t *object, const struct es_condition *re
     return list;
 }
 
+/* A member that is an object on both sides is compared again; others are replaced. */
+static int add_difference(json_t *diff, const char *name, const json_t *old, json_t *value)
+{
+    if (old && json_equal(old, value))
+        return 0;
+    if (json_is_object(old) && json_is_object(value))
+        return json_object_set_new(diff, name, es_status_diff(old, value));
+    return json_object_set(diff, name, value);
+}
+
+json_t *es_status_diff(const json_t *have, const json_t *want)
+{
+    json_t *diff = json_object();
+    const char *name;
+    json_t *value;
+    int failed = !diff;
+
+    json_object_foreach ((json_t *)(uintptr_t)want, name, value)
+        failed |= add_difference(diff, name, json_object_get(have, name), value);
+    json_object_foreach ((json_t *)(uintptr_t)have, name, value)
+        if (!json_object_get(want, name))
+            failed |= json_object_set_new(diff, name, json_null());
+    if (failed) {
+        json_decref(diff);
+        return NULL;
+    }
+    return diff;
+}
+
 static void drop_equal_members(json_t *status, const json_t *have)
 {
     const char *name;

@@ -9,6 +9,7 @@
 #include "core/controller/controller.h"
 #include "core/controller/status.h"
 #include "core/controller/store_ca.h"
+#include "core/controller/store_hold.h"
 #include "core/controller/store_table.h"
 #include "core/controller/tally.h"
 #include "core/kube/obj.h"
@@ -226,10 +227,11 @@ static int reconcile(struct es_env *env, const struct es_kind *kind, const char 
     }
     if (rc < 0)
         return rc;
-    if (!es_store_is_ours(env, c.store) || es_obj_deleting(c.store->object)) {
-        count(&c, 0, started_ns);
+    rc = es_store_hold(env, kind, c.store->ns, name, err);
+    if (rc < 0 || !es_store_is_ours(env, c.store) || es_obj_deleting(c.store->object)) {
+        count(&c, rc, started_ns);
         es_store_release(env, c.store);
-        return 0;
+        return rc;
     }
     rc = read_interval(c.store->object, env->settings.store_requeue_ms, &interval_ms, err);
     if (rc == 0)

@@ -423,6 +423,10 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
          "1 for the status that a condition of a ClusterSecretStore has."},
         {ES_TALLY_CLUSTER_SECRET_STORE, FIGURE_DURATION, "clustersecretstore_reconcile_duration",
          "Nanoseconds of the last pass over a ClusterSecretStore."},
+        {ES_TALLY_PUSH_SECRET, FIGURE_CONDITION, "pushsecret_status_condition",
+         "1 for the status that a condition of a PushSecret has."},
+        {ES_TALLY_PUSH_SECRET, FIGURE_DURATION, "pushsecret_reconcile_duration",
+         "Nanoseconds of the last pass over a PushSecret."},
     };
     size_t skip = t->app_labels ? 0 : APP_LABELS;
     int rc = 0;

@@ -20,6 +20,7 @@ enum es_tally_kind {
     ES_TALLY_EXTERNAL_SECRET,
     ES_TALLY_SECRET_STORE,
     ES_TALLY_CLUSTER_SECRET_STORE,
+    ES_TALLY_PUSH_SECRET,
     ES_TALLY_KINDS
 };
 
@@ -47,7 +48,7 @@ void es_tally_count(struct es_tally *t, const struct es_tally_pass *pass);
 
 /* A pass found that the object is gone. An ExternalSecret's counters stay, and
  * condition Deleted takes the place of Ready, as in the reference; but of the
- * last ES_TALLY_GONE_MAX only, where the reference keeps all. A store is forgotten. */
+ * last ES_TALLY_GONE_MAX only, where the reference keeps all. Others are forgotten. */
 void es_tally_gone(struct es_tally *t, enum es_tally_kind kind, const char *ns, const char *name,
                    int64_t duration_ns);
 #define ES_TALLY_GONE_MAX 1000

@@ -9,8 +9,11 @@
 #include "core/controller/controller.h"
 #include "core/controller/denied.h"
 #include "core/controller/generic_watch.h"
+#include "core/controller/push_claims.h"
+#include "core/controller/push_watched.h"
 #include "core/controller/read_terms.h"
 #include "core/controller/sources.h"
+#include "core/controller/store_hold.h"
 #include "core/controller/store_table.h"
 #include "core/controller/tally.h"
 #include "core/controller/watched.h"
@@ -119,7 +122,7 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
 {
     struct es_env *env = ctx;
     if (what & ES_CHANGED_GONE)
-        es_denied_forget(env->denied, ns, name);
+        es_denied_forget(env->denied, ES_EXTERNAL_SECRET, ns, name);
     /* Finalizers alone are news only when ours is missing: its appearance is our
      * own doing, whoever tells of it first, and must not cut a backoff short. */
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || !es_obj_has_finalizer(kept, ES_FINALIZER))
@@ -130,6 +133,7 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
  * before the last is woken. */
 struct waking {
     struct es_env *env;
+    enum es_controller_id id;
     int64_t since_ms;
     const char *only_ns; /* "": all namespaces */
     size_t count;
@@ -142,13 +146,16 @@ static void wake(void *ctx, const char *ns, const char *name)
     if (*w->only_ns && !es_streq(ns, w->only_ns))
         return;
     w->count++;
-    w->env->enqueue_since(w->env->enqueue_ctx, ES_EXTERNAL_SECRET, ns, name, w->since_ms);
+    w->env->enqueue_since(w->env->enqueue_ctx, w->id, ns, name, w->since_ms);
 }
 
 static size_t wake_all(struct es_env *env, const char *what, const char *ns, const char *name,
                        const char *only_ns)
 {
-    struct waking w = {.env = env, .since_ms = env->clock->mono_ms(env->clock->ctx), .only_ns = only_ns};
+    struct waking w = {.env = env,
+                       .id = ES_EXTERNAL_SECRET,
+                       .since_ms = env->clock->mono_ms(env->clock->ctx),
+                       .only_ns = only_ns};
     char text[640];
 
     if (env->external_secrets && snprintf(text, sizeof text, "%s:%s/%s", what, ns, name) < (int)sizeof text)
@@ -156,9 +163,34 @@ static size_t wake_all(struct es_env *env, const char *what, const char *ns, con
     return w.count;
 }
 
+static size_t wake_pushers(struct es_env *env, const char *ns, const char *name, const char *only_ns)
+{
+    struct waking w = {.env = env,
+                       .id = ES_PUSH_SECRET,
+                       .since_ms = env->clock->mono_ms(env->clock->ctx),
+                       .only_ns = only_ns};
+    char by_name[ES_PUSH_TERM_MAX], by_labels[ES_PUSH_TERM_MAX];
+
+    if (!env->push_secrets)
+        return 0;
+    es_push_store_terms(by_name, by_labels, ns, name);
+    es_cache_each(env->push_secrets, by_name, wake, &w);
+    es_cache_each(env->push_secrets, by_labels, wake, &w);
+    return w.count;
+}
+
 size_t es_wake_dependents(struct es_env *env, const char *ns, const char *name, const char *only_ns)
 {
-    return wake_all(env, "store", ns, name, only_ns);
+    return wake_all(env, "store", ns, name, only_ns) + wake_pushers(env, ns, name, only_ns);
+}
+
+/* ---- PushSecrets ---- */
+
+/* A finalizer of ours that went is looked for, see es_push_secret_changed. */
+static void mark_push_secret(const json_t *kept, struct es_marks *ret)
+{
+    ret->spec = mark_metadata(kept);
+    ret->state = es_obj_has_finalizer(kept, ES_PUSH_FINALIZER);
 }
 
 /* ---- stores ---- */
@@ -289,6 +321,10 @@ const struct es_controller es_controllers[ES_CONTROLLERS] = {
                                  .logger = "controllers.ClusterSecretStore",
                                  .kind = &es_kind_cluster_secret_store,
                                  .reconcile = es_cluster_secret_store_reconcile},
+    [ES_PUSH_SECRET] = {.name = "pushsecret",
+                        .logger = "controllers.PushSecret",
+                        .kind = &es_kind_push_secret,
+                        .reconcile = es_push_secret_reconcile},
 };
 
 int es_controllers_init(struct es_env *env, struct es_error *err)
@@ -300,10 +336,16 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     } plan[] = {
         {env->settings.secret_stores,
          &env->secret_stores,
-         {.kind = &es_kind_secret_store, .marks = mark_store, .changed = secret_store_changed}},
+         {.kind = &es_kind_secret_store,
+          .index = es_store_hold_index_store,
+          .marks = mark_store,
+          .changed = secret_store_changed}},
         {env->settings.cluster_stores,
          &env->cluster_secret_stores,
-         {.kind = &es_kind_cluster_secret_store, .marks = mark_store, .changed = cluster_store_changed}},
+         {.kind = &es_kind_cluster_secret_store,
+          .index = es_store_hold_index_store,
+          .marks = mark_store,
+          .changed = cluster_store_changed}},
         {!env->settings.ns,
          &env->namespaces,
          {.kind = &es_kind_namespace,
@@ -317,6 +359,13 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
           .index = index_external_secret,
           .marks = mark_external_secret,
           .changed = external_secret_changed}},
+        {env->settings.push_secrets,
+         &env->push_secrets,
+         {.kind = &es_kind_push_secret,
+          .packed = true,
+          .index = es_push_secret_index,
+          .marks = mark_push_secret,
+          .changed = es_push_secret_changed}},
         {true,
          &env->targets,
          {.kind = &es_kind_secret,
@@ -331,7 +380,8 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     env->sources = es_sources_new(env);
     env->denied = es_denied_new();
     env->generic = es_generic_watches_new(env);
-    if (!env->store_table || !env->sources || !env->denied || !env->generic)
+    env->push_claims = es_push_claims_new();
+    if (!env->store_table || !env->sources || !env->denied || !env->generic || !env->push_claims)
         return es_error_nomem(err);
     if (env->metrics && es_tally_new(&env->tally, env->metrics, env->settings.metric_labels, err) < 0)
         return err->code;
@@ -357,6 +407,8 @@ void es_controllers_fini(struct es_env *env)
     env->denied = NULL;
     es_generic_watches_free(env->generic);
     env->generic = NULL;
+    es_push_claims_free(env->push_claims);
+    env->push_claims = NULL;
     es_tally_free(env->tally);
     env->tally = NULL;
 }

@@ -43,7 +43,7 @@ struct es_engine {
 /* Stores before what reads from them. */
 static enum es_lane lane_of(int kind)
 {
-    return kind == ES_EXTERNAL_SECRET ? ES_LANE_URGENT : ES_LANE_FIRST;
+    return kind == ES_EXTERNAL_SECRET || kind == ES_PUSH_SECRET ? ES_LANE_URGENT : ES_LANE_FIRST;
 }
 
 static void enqueue_since(void *ctx, enum es_controller_id id, const char *ns, const char *name,
@@ -239,6 +239,11 @@ static void look_again(void *ctx, const char *ns, const char *name)
     enqueue(ctx, ES_EXTERNAL_SECRET, ns, name);
 }
 
+static void push_again(void *ctx, const char *ns, const char *name)
+{
+    enqueue(ctx, ES_PUSH_SECRET, ns, name);
+}
+
 /* The queue counts on a clock that nobody sets, and that stands still while a
  * machine is suspended; what is due is decided by the wall clock. Whenever the
  * two part, everybody looks again. */
@@ -256,6 +261,8 @@ static void follow_wall_clock(struct es_engine *e)
     es_log(ES_INFO, "engine", "the wall clock has been set, or the machine was asleep",
            ES_F_MS("stepMs", step_ms));
     es_cache_each_all(e->env->external_secrets, look_again, e);
+    if (e->env->push_secrets)
+        es_cache_each_all(e->env->push_secrets, push_again, e);
 }
 
 int es_engine_tick(struct es_engine *e, struct es_error *err)

@@ -22,6 +22,7 @@ struct es_kind {
 #define ES_GROUP "external-secrets.io"
 
 extern const struct es_kind es_kind_external_secret;
+extern const struct es_kind es_kind_push_secret;
 extern const struct es_kind es_kind_secret_store;
 extern const struct es_kind es_kind_cluster_secret_store;
 extern const struct es_kind es_kind_secret;

@@ -58,16 +58,22 @@ esp_status es_host_may_talk(struct esp_call *c, const char *service)
     return ESP_OK;
 }
 
-esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+static esp_status hand_out_plain(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
 {
     uint8_t *copy = es_arena_dup(&c->arena, data, len);
     if (!copy)
         return es_call_service_error(c, ES_E_TOO_LARGE, "%s of the %s provider took in more than %zu MiB",
                                      es_op_name(c->op), es_call_provider(c), ES_CALL_MAX_TAKEN >> 20);
     *out = (esp_bytes){copy, len};
-    if (es_call_trust(c, *out) < 0)
-        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
     return ESP_OK;
+}
+
+esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+{
+    esp_status status = hand_out_plain(c, data, len, out);
+    if (status == ESP_OK && es_call_trust(c, *out) < 0)
+        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
+    return status;
 }
 
 esp_status es_host_hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
@@ -167,6 +173,12 @@ static int namespace_for(struct esp_call *c, const char *ns, const char **ret, s
     return es_authority_namespace(c->who, ns, ret, err);
 }
 
+/* What the metadata of a push names lies beside the PushSecret, whose author could push it as well. */
+static bool push_names(const struct esp_call *c, const char *ns, const char *name)
+{
+    return !*ns && c->metadata && es_authority_names(c->metadata, name);
+}
+
 static const struct {
     const char *kind;
     enum es_kube_read read;
@@ -232,7 +244,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     const char *key_text = es_host_text(c, key, MAX_NAME, "an object's key");
     if (!ns_text || !name_text || !key_text)
         return c->service.code;
-    if (!es_authority_names(c->who->spec, name_text))
+    if (!es_authority_names(c->who->spec, name_text) && !push_names(c, ns_text, name_text))
         return deny_name(c, readable[what].kind, name_text);
     int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)
@@ -242,6 +254,13 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
                                      readable[what].kind, name_text);
     rc = services->kube_read(services->ctx, c->who, readable[what].read, from, name_text, key_text, &blob,
                              &err);
+    /* A service account holds no secret, and its words, "namespace" among them, are needed to say what is
+     * wrong. */
+    if (rc == 0 && readable[what].read == ES_READ_SERVICE_ACCOUNT) {
+        status = hand_out_plain(c, blob.ptr, blob.len, out);
+        es_blob_fini(&blob);
+        return status;
+    }
     status = es_host_hand_out_blob(c, rc, &blob, &err, out);
     return status == ESP_OK && readable[what].read == ES_READ_SECRET_OBJECT ? trust_values(c, *out) : status;
 }

@@ -72,8 +72,8 @@ int world_writes(void)
 
 void world_forget_calls(void)
 {
-    int *all[] = {&world_calls.get, &world_calls.create, &world_calls.update, &world_calls.patch,
-                  &world_calls.remove};
+    int *all[] = {&world_calls.get,    &world_calls.create, &world_calls.update, &world_calls.patch,
+                  &world_calls.remove, &vault_pushes,       &vault_removals,     &vault_crowd};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         __atomic_store_n(all[i], 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&vault_reads, 0, __ATOMIC_SEQ_CST);
@@ -239,6 +239,130 @@ static esp_status vault_list(void *instance, struct esp_call *call, const struct
     return status;
 }
 
+/* ---- the vault: what is pushed ---- */
+
+static json_t *pushed, *last_push; /* guarded by vault_lock */
+int vault_pushes, vault_removals, vault_crowd, vault_push_ms;
+const char *vault_bad_key;
+static int pushing; /* atomically */
+
+const char *vault_pushed(const char *id)
+{
+    static char text[512];
+
+    pthread_mutex_lock(&vault_lock);
+    const char *value = json_string_value(json_object_get(pushed, id));
+    snprintf(text, sizeof text, "%s", value ? value : "(none)");
+    pthread_mutex_unlock(&vault_lock);
+    return text;
+}
+
+void vault_keep(const char *id, const char *value)
+{
+    pthread_mutex_lock(&vault_lock);
+    json_object_set_new(pushed, id, json_string(value));
+    pthread_mutex_unlock(&vault_lock);
+}
+
+json_t *vault_last_push(void)
+{
+    pthread_mutex_lock(&vault_lock);
+    json_t *copy = json_deep_copy(last_push);
+    pthread_mutex_unlock(&vault_lock);
+    return copy;
+}
+
+static void id_of(const json_t *document, char out[256])
+{
+    const char *key = es_obj_str(document, "remoteKey"), *property = es_obj_str(document, "property");
+    snprintf(out, 256, "%s%s%s", key, *property ? "/" : "", property);
+}
+
+static json_t *text_of_values(const struct esp_request *request)
+{
+    char text[512] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < request->value_count; i++) {
+        const esp_pair *p = &request->values[i];
+        if (request->value_count > 1)
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%.*s=", i ? "," : "", (int)p->name.len,
+                                    (const char *)p->name.ptr);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s", (int)p->value.len,
+                                p->value.ptr ? (const char *)p->value.ptr : "");
+    }
+    return json_string(text);
+}
+
+static bool is_bad(const json_t *document)
+{
+    const char *bad = __atomic_load_n(&vault_bad_key, __ATOMIC_SEQ_CST);
+    return bad && es_streq(es_obj_str(document, "remoteKey"), bad);
+}
+
+static void count_crowd(void)
+{
+    int now = __atomic_add_fetch(&pushing, 1, __ATOMIC_SEQ_CST);
+    int most = __atomic_load_n(&vault_crowd, __ATOMIC_SEQ_CST);
+
+    while (now > most &&
+           !__atomic_compare_exchange_n(&vault_crowd, &most, now, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    usleep((useconds_t)__atomic_load_n(&vault_push_ms, __ATOMIC_SEQ_CST) * 1000);
+    __atomic_sub_fetch(&pushing, 1, __ATOMIC_SEQ_CST);
+}
+
+static esp_status vault_push(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    json_t *document = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
+    bool bad = is_bad(document);
+    char id[256];
+
+    (void)instance;
+    __atomic_add_fetch(&vault_pushes, 1, __ATOMIC_SEQ_CST);
+    count_crowd();
+    id_of(document, id);
+    pthread_mutex_lock(&vault_lock);
+    if (!bad)
+        json_object_set_new(pushed, id, text_of_values(request));
+    json_decref(last_push);
+    last_push = document;
+    pthread_mutex_unlock(&vault_lock);
+    return bad ? probe_fail(call, ESP_E_CONFIG, 0, "key already exists") : ESP_OK;
+}
+
+static esp_status vault_remove(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    json_t *document = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
+    bool bad = is_bad(document);
+    char id[256];
+
+    (void)instance;
+    __atomic_add_fetch(&vault_removals, 1, __ATOMIC_SEQ_CST);
+    id_of(document, id);
+    pthread_mutex_lock(&vault_lock);
+    if (!bad)
+        json_object_del(pushed, id);
+    pthread_mutex_unlock(&vault_lock);
+    json_decref(document);
+    return bad ? probe_fail(call, ESP_E_DENIED, 0, "not ours") : ESP_OK;
+}
+
+static esp_status vault_exists(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    json_t *document = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
+    bool bad = is_bad(document);
+    char id[256];
+
+    (void)instance;
+    id_of(document, id);
+    json_decref(document);
+    if (bad)
+        return probe_fail(call, ESP_E_DENIED, 0, "no list permission");
+    bool there = !es_streq(vault_pushed(id), "(none)");
+    return probe_host->emit(call, ESP_OUT_VALUE, bytes(""), bytes(there ? "true" : "false"));
+}
+
 static esp_status vault_validate(void *instance, struct esp_call *call, const struct esp_request *request)
 {
     usleep((useconds_t)__atomic_load_n(&vault_validation_ms, __ATOMIC_SEQ_CST) * 1000);
@@ -266,12 +390,20 @@ static void vault_reset(void)
     vault_reads = vault_delay_ms = vault_validation_ms = 0;
     vault_status = vault_validation = vault_opening = ESP_OK;
     vault_reason = NULL;
+    json_decref(pushed);
+    json_decref(last_push);
+    pushed = json_object();
+    last_push = NULL;
+    vault_pushes = vault_removals = vault_crowd = vault_push_ms = 0;
+    vault_bad_key = NULL;
     probe_reset();
     probe_ops.get = vault_get;
     probe_ops.list = vault_list;
     probe_ops.validate = vault_validate;
     probe_ops.open = vault_open;
-    probe_ops.push = probe_ops.remove = vault_validate;
+    probe_ops.push = vault_push;
+    probe_ops.remove = vault_remove;
+    probe_ops.exists = vault_exists;
     probe_component.maintenance = options.maintenance;
     probe_component.caps =
         options.caps ? options.caps : ESP_CAP_READ | ESP_CAP_LIST | ESP_CAP_CONCURRENT | ESP_CAP_WHOLE_VALUES;
@@ -293,6 +425,7 @@ static void begin(void)
                                              .secret_stores = true,
                                              .cluster_stores = !options.no_cluster_stores,
                                              .generic_targets = options.generic_targets,
+                                             .push_secrets = !options.no_push_secrets,
                                              .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
@@ -305,6 +438,8 @@ static void begin(void)
     const struct es_reads_opts reads = {.clock = &jumping_clock, .window_ms = READ_WINDOW_MS};
     check_ok(es_reads_new(&world_env.reads, &reads, &err), &err);
     check_ok(es_cluster_new_local(&world_env.cluster, &world_house, &err), &err);
+    if (options.gate)
+        es_cluster_set_gate(world_env.cluster, options.gate);
     check_ok(es_engine_new(&engine, &world_env, &opts, &err), &err);
 }
 
@@ -350,9 +485,9 @@ static bool keep_copy(void *ctx, const json_t *o)
 
 void world_restart(void)
 {
-    static const struct es_kind *const kinds[] = {&es_kind_secret_store, &es_kind_cluster_secret_store,
-                                                  &es_kind_namespace, &es_kind_secret,
-                                                  &es_kind_external_secret};
+    static const struct es_kind *const kinds[] = {&es_kind_secret_store,    &es_kind_cluster_secret_store,
+                                                  &es_kind_namespace,       &es_kind_secret,
+                                                  &es_kind_external_secret, &es_kind_push_secret};
     json_t *objects = json_array(), *o;
     struct es_error err = ES_ERROR_INIT;
     size_t i;
@@ -382,7 +517,9 @@ int world_teardown(void **state)
     world_break(NULL);
     world_stop();
     json_decref(vault);
-    vault = NULL;
+    json_decref(pushed);
+    json_decref(last_push);
+    vault = pushed = last_push = NULL;
     return 0;
 }
 
@@ -470,6 +607,34 @@ void world_external_secret(const char *name, const char *spec)
     json_decref(o);
 }
 
+void world_push_secret(const char *name, const char *spec)
+{
+    struct es_error err = ES_ERROR_INIT;
+    json_t *o = object(&es_kind_push_secret, "ns", name, NULL);
+    json_object_set_new(o, "spec", quoted(spec));
+    check_ok(es_local_apply(world_house, o, &err), &err);
+    json_decref(o);
+}
+
+void world_secret(const char *name, const char *string_fields)
+{
+    struct es_error err = ES_ERROR_INIT;
+    json_t *o = object(&es_kind_secret, "ns", name, NULL), *fields = quoted(string_fields), *value;
+    const char *key;
+
+    json_object_set_new(o, "type", json_string("Opaque"));
+    json_object_foreach (fields, key, value) {
+        struct es_buf text;
+        es_buf_init(&text, 4096);
+        es_base64_encode(&text, json_string_value(value), json_string_length(value));
+        es_obj_set(o, json_string(es_buf_str(&text)), "data", key);
+        es_buf_fini(&text);
+    }
+    check_ok(es_local_apply(world_house, o, &err), &err);
+    json_decref(fields);
+    json_decref(o);
+}
+
 void world_store(void)
 {
     world_apply("{'apiVersion':'external-secrets.io/v1','kind':'SecretStore','metadata':{'name':'store',"
@@ -539,6 +704,18 @@ static void expect_ready(const struct es_kind *kind, const char *name, const cha
 void world_expect(const char *name, const char *ready)
 {
     expect_ready(&es_kind_external_secret, name, ready);
+}
+
+void world_expect_push(const char *name, const char *ready)
+{
+    expect_ready(&es_kind_push_secret, name, ready);
+}
+
+void world_expect_pushed(const char *id, const char *value)
+{
+    for (int i = 0; i < PATIENCE_MS && !es_streq(vault_pushed(id), value); i++)
+        usleep(1000);
+    assert_string_equal(vault_pushed(id), value);
 }
 
 void world_expect_store(const char *ready)

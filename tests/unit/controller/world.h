@@ -18,7 +18,9 @@ struct world_opts {
     int32_t maintenance;     /* of the probe; 0: maintained */
     uint64_t caps;           /* instead of its own; 0: reads, lists, concurrent, whole values */
     const char *fake_plugin; /* a file to load beside the probe, or NULL */
-    int64_t backoff_ms;      /* after each failure; 0: 20 to 80 ms */
+    bool no_push_secrets;
+    const struct es_gate *gate; /* or NULL: all may be written */
+    int64_t backoff_ms;         /* after each failure; 0: 20 to 80 ms */
 };
 
 /* Starts with an empty cluster. A process dies with world_stop or world_restart. */
@@ -100,5 +102,21 @@ extern esp_status vault_validation;                 /* of validate */
 extern const char *vault_reason;                    /* text that goes with either; NULL: none */
 extern esp_status vault_opening;                    /* of open */
 extern int vault_delay_ms, vault_validation_ms;     /* how long get and validate take */
+
+/* ---- what was pushed into it: by remote key, or "remote key/property" ---- */
+
+/* The value, or with several pairs "name=value,name=value"; "(none)". Good until the
+ * next call. */
+const char *vault_pushed(const char *id);
+void vault_keep(const char *id, const char *value);             /* as if it had been pushed */
+json_t *vault_last_push(void);                                  /* its document; json_decref it */
+extern int vault_pushes, vault_removals;                        /* tries; atomically */
+extern int vault_crowd;                                         /* the most pushes at a time, atomically */
+extern const char *vault_bad_key;                               /* no write of this remote key works */
+extern int vault_push_ms;                                       /* how long a push takes */
+void world_expect_pushed(const char *id, const char *value);    /* after a while */
+void world_push_secret(const char *name, const char *spec);     /* ns/name */
+void world_expect_push(const char *name, const char *ready);    /* of the PushSecret ns/name */
+void world_secret(const char *name, const char *string_fields); /* an Opaque Secret ns/name */
 
 #endif
