@@ -105,6 +105,7 @@ static const struct vault_method methods[] = {
      .body = password_body},
     {.name = "jwt", .path = "path", .mount = "jwt", .body = vault_jwt_body},
     {.name = "cert", .path = "path", .mount = "cert", .body = cert_body},
+    {.name = "iam", .path = "path", .mount = "aws", .body = vault_iam_body},
 };
 
 /* ---- what a store has ---- */

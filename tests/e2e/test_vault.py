@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import harness
+from aws import allow
 from harness import GROUP, ROOT, external_secret, wait_for
 
 
@@ -117,6 +118,44 @@ def test_every_method_logs_in_and_its_token_is_revoked(make_operator, cluster, s
     assert len(vault.seen("auth/token/revoke-self")) == revoked
     esod.stop()
     assert len(vault.seen("auth/token/revoke-self")) == revoked + len(methods) - 1, "all but the static token"
+
+
+def test_identities_of_aws(make_operator, cluster, space, vault, aws, monkeypatch, tmp_path):
+    """Vault asks moto who has signed; so does esod for the credentials of roles."""
+    name = space.name
+    keys = aws.user(f"{name}-user", allow("sts:AssumeRole", "sts:GetCallerIdentity"))
+    roles = {k: aws.role(f"{name}-{k}", allow("sts:GetCallerIdentity"), external_id="x" if k == "assumed" else None)
+             for k in ("assumed", "account", "pod")}
+    vault.call("PUT", "sys/auth/aws", {"type": "aws"})
+    vault.call("PUT", "auth/aws/config/client", {"sts_endpoint": aws.url, "iam_server_id_header_value": "vault.example"})
+    vault.call("PUT", "auth/aws/role/esod", {
+        "auth_type": "iam", "resolve_aws_unique_ids": False, "token_policies": ["esod"],
+        "bound_iam_principal_arn": [f"arn:aws:iam::123456789012:user/{name}-user", *roles.values()]})
+    vault.put(f"{name}/a", k="v")
+    sa = account(name)
+    sa["metadata"]["annotations"] = {"eks.amazonaws.com/role-arn": roles["account"]}
+    cluster.apply(sa, account(name, "plain"), secret(name, "aws", id=keys.id, key=keys.secret, wrong="wrong"))
+    (tmp_path / "token").write_text("of-the-pod")
+    for variable, value in {"AWS_STS_ENDPOINT": aws.url, "AWS_ROLE_ARN": roles["pod"],
+                            "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}.items():
+        monkeypatch.setenv(variable, value)
+    refs = {"accessKeyIDSecretRef": {"name": "aws", "key": "id"}, "secretAccessKeySecretRef": {"name": "aws", "key": "key"}}
+    wrong = {**refs, "secretAccessKeySecretRef": {"name": "aws", "key": "wrong"}}
+    stores = {"keys": {"secretRef": refs}, "assumed": {"secretRef": refs, "role": roles["assumed"], "externalID": "x"},
+              "account": {"jwt": {"serviceAccountRef": {"name": "app"}}}, "pod": {},
+              "wrong": {"secretRef": wrong}, "external": {"secretRef": refs, "role": roles["assumed"]},
+              "plain": {"jwt": {"serviceAccountRef": {"name": "plain"}}}, "region": {"region": "evil.example/"}}
+    for k, block in stores.items():
+        cluster.apply(store(k, name, {"server": vault.url, "path": "secret", "auth": {"iam": {
+            "vaultRole": "esod", "vaultAwsIamServerID": "vault.example", **block}}}))
+    make_operator(plugins=[{"name": "vault", "ambient": "all"}]).start()
+    for k in list(stores)[:4]:
+        wanted(space, k, k, {"k": ref(f"{name}/a", "k")}, refreshInterval="1h")
+        space.synced(k, {"k": "v"})
+    assert 'cannot log in to Vault with iam at the mount "aws": status 4' in store_failed(space, "wrong")
+    assert "AWS refuses AssumeRole: status 403: AccessDenied" in store_failed(space, "external")
+    assert "an IAM role must be associated with service account plain" in store_failed(space, "plain")
+    assert 'auth.iam.region: "evil.example/" is no region' in store_failed(space, "region")
 
 
 def test_wrong_credentials_are_named(esod, cluster, space, vault):
