@@ -106,6 +106,7 @@ static const struct vault_method methods[] = {
     {.name = "jwt", .path = "path", .mount = "jwt", .body = vault_jwt_body},
     {.name = "cert", .path = "path", .mount = "cert", .body = cert_body},
     {.name = "iam", .path = "path", .mount = "aws", .body = vault_iam_body},
+    {.name = "gcp", .path = "path", .mount = "gcp", .body = vault_gcp_body},
 };
 
 /* ---- what a store has ---- */

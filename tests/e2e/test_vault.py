@@ -143,7 +143,7 @@ def test_identities_of_aws(make_operator, cluster, space, vault, aws, monkeypatc
     wrong = {**refs, "secretAccessKeySecretRef": {"name": "aws", "key": "wrong"}}
     stores = {"keys": {"secretRef": refs}, "assumed": {"secretRef": refs, "role": roles["assumed"], "externalID": "x"},
               "account": {"jwt": {"serviceAccountRef": {"name": "app"}}}, "pod": {},
-              "wrong": {"secretRef": wrong}, "external": {"secretRef": refs, "role": roles["assumed"]},
+              "wrong": {"secretRef": wrong}, "external": {"secretRef": refs, "role": roles["assumed"], "externalID": "guessed"},
               "plain": {"jwt": {"serviceAccountRef": {"name": "plain"}}}, "region": {"region": "evil.example/"}}
     for k, block in stores.items():
         cluster.apply(store(k, name, {"server": vault.url, "path": "secret", "auth": {"iam": {
