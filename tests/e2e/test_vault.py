@@ -513,8 +513,11 @@ def test_the_manifests_of_the_readme(esod, cluster, space, vault):
                    "data": {"ca.crt": vault.server_cert[0].read_text()}})
     readme = (ROOT / "plugins/vault/README.md").read_text()
     text = "---\n".join(re.findall(r"^```yaml\n(.*?)^```", readme, re.M | re.S))
+    cluster.apply(secret(space.name, "vault-pushed", user="amy", password="pushed"))
     stores = []
     for obj in yaml.safe_load_all(text):
+        if not obj or obj.get("kind") not in ("SecretStore", "ExternalSecret", "PushSecret"):
+            continue
         obj["metadata"]["namespace"] = space.name
         if obj["kind"] == "SecretStore":
             stores.append(obj["metadata"]["name"])
@@ -525,3 +528,6 @@ def test_the_manifests_of_the_readme(esod, cluster, space, vault):
     for name in stores:
         ready(space, name)
     space.synced("db", {"user": "bob", "password": "s3same", "level": "info"})
+    wait_for(lambda: cluster.ready("PushSecret", "pushed", space.name))
+    assert vault.get("team/pushed") == {"user": "amy"}
+    assert vault.get("team/whole") == {"user": "amy", "password": "pushed"}
