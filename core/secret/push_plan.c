@@ -44,7 +44,7 @@ void es_push_plan_fini(struct es_push_plan *plan)
 
 /* ---- messages ---- */
 
-/* "...%q..." with Go's quotes: each '%' of `form` stands for the next text. */
+/* Each '%' of `form` stands for the next text in Go's quotes, each '&' for it as it is. */
 static int refuse(struct es_error *err, const char *form, const char *const texts[])
 {
     struct es_buf out;
@@ -53,6 +53,8 @@ static int refuse(struct es_error *err, const char *form, const char *const text
     for (; *form; form++)
         if (*form == '%')
             es_go_quote(&out, *texts++);
+        else if (*form == '&')
+            es_buf_adds(&out, *texts++);
         else
             es_buf_addc(&out, *form);
     es_error_set(err, ES_E_CONFIG, "%s", es_buf_failed(&out) ? "the names are too long" : es_buf_str(&out));
@@ -128,10 +130,8 @@ static int take_remote_key(struct expansion *x, size_t index, const char *remote
     int rc = 0;
 
     if (other) {
-        rc = refuse(x->err, "duplicate remote key % from source key %", (const char *const[]){remote, key});
-        size_t len = strlen(x->err->text);
-        snprintf(x->err->text + len, sizeof x->err->text - len, " (conflicts with %s)",
-                 json_string_value(other));
+        rc = refuse(x->err, "duplicate remote key % from source key % (conflicts with &)",
+                    (const char *const[]){remote, key, json_string_value(other)});
     } else if (!whose || json_object_set_new(x->taken, remote, json_string(whose)) < 0) {
         rc = es_error_nomem(x->err);
     }

@@ -34,6 +34,7 @@ KINDS = {  # kind: (apiVersion, plural, namespaced)
     "Event": ("v1", "events", True),
     "Lease": ("coordination.k8s.io/v1", "leases", True),
     "ExternalSecret": (GROUP + "/v1", "externalsecrets", True),
+    "PushSecret": (GROUP + "/v1alpha1", "pushsecrets", True),
     "SecretStore": (GROUP + "/v1", "secretstores", True),
     "ClusterSecretStore": (GROUP + "/v1", "clustersecretstores", False),
     "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions", False),

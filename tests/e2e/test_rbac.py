@@ -5,7 +5,7 @@ import secrets
 import pytest
 import yaml
 
-from harness import ROOT, condition, external_secret, stays, store, wait_for
+from harness import GROUP, ROOT, condition, external_secret, stays, store, wait_for
 
 DEPLOY = ROOT / "deploy" / "kubernetes"
 
@@ -94,6 +94,23 @@ def everything_that_esod_does(cluster, space, namespace, name, kind):
     cluster.delete("ExternalSecret", "app", namespace)
     wait_for(lambda: cluster.get("ExternalSecret", "app", namespace) is None)
     wait_for(lambda: cluster.get("Secret", "renamed", namespace) is None)
+    pushes_and_takes_back(cluster, namespace, name, kind)
+
+
+def pushes_and_takes_back(cluster, namespace, name, kind):
+    """With finalizers, of the store too."""
+    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "src", "namespace": namespace, "labels": {"p": "1"}},
+                   "stringData": {"k": "pushed"}})
+    cluster.apply({"apiVersion": GROUP + "/v1alpha1", "kind": "PushSecret", "metadata": {"name": "ps", "namespace": namespace},
+                   "spec": {"deletionPolicy": "Delete", "secretStoreRefs": [{"name": name, "kind": kind}],
+                            "selector": {"secret": {"selector": {"matchLabels": {"p": "1"}}}},
+                            "data": [{"match": {"secretKey": "k", "remoteRef": {"remoteKey": "r"}}}]}})
+    wait_for(lambda: cluster.ready("PushSecret", "ps", namespace))
+    where = namespace if kind == "SecretStore" else None
+    assert cluster.get(kind, name, where)["metadata"]["finalizers"]
+    cluster.delete("PushSecret", "ps", namespace)
+    wait_for(lambda: cluster.get("PushSecret", "ps", namespace) is None)
+    wait_for(lambda: not cluster.get(kind, name, where)["metadata"].get("finalizers"))
 
 
 def only_its_own_lease(esod):
@@ -113,7 +130,8 @@ def test_the_rights_are_enough_for_a_cluster(install, cluster, space):
 
     for verb, resource in (("create", "externalsecrets.external-secrets.io"),
                            ("delete", "externalsecrets.external-secrets.io"),
-                           ("patch", "clustersecretstores.external-secrets.io"), ("deletecollection", "secrets"),
+                           ("delete", "pushsecrets.external-secrets.io"), ("update", "clustersecretstores.external-secrets.io"),
+                           ("deletecollection", "secrets"),
                            ("get", "pods"), ("create", "pods"), ("update", "configmaps"), ("delete", "namespaces"),
                            ("escalate", "clusterroles.rbac.authorization.k8s.io")):
         assert not esod.may(verb, resource, space.name), f"{verb} {resource}"

@@ -76,6 +76,15 @@
 #ifndef VALIDATE
 #define VALIDATE NULL
 #endif
+#ifndef EXISTS
+#define EXISTS NULL
+#endif
+#ifndef PUSH
+#define PUSH NULL
+#endif
+#ifndef REMOVE
+#define REMOVE NULL
+#endif
 
 static const struct esp_host *host;
 
@@ -121,6 +130,9 @@ static const struct esp_store_ops ops = {
     .list = LIST,
     .close = CLOSE,
     .validate = VALIDATE,
+    .exists = EXISTS,
+    .push = PUSH,
+    .remove = REMOVE,
 };
 
 static const struct esp_component component = {

@@ -580,6 +580,39 @@ static void test_each_goes_in_order(void **state)
     assert_true(es_local_revision(house) > before);
 }
 
+static void check_list(const char *ns, const char *selector, const char *want)
+{
+    json_t *wanted = selector ? quoted(selector) : NULL, *items = NULL, *item;
+    char names[256] = "";
+    size_t i;
+
+    check_ok(es_cluster_list(cluster, SECRET, ns, wanted, &items, &err), &err);
+    json_array_foreach (items, i, item)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? " " : "",
+                 es_obj_name(item));
+    assert_string_equal(names, want);
+    json_decref(items);
+    json_decref(wanted);
+}
+
+static void test_a_list_has_what_its_selector_matches(void **state)
+{
+    json_t *items = NULL, *wrong = quoted("{'matchExpressions':[{'key':'a','operator':'Is'}]}");
+    (void)state;
+
+    apply(SECRET, "ns", "c", "{'metadata':{'labels':{'a':'1'}}}");
+    apply(SECRET, "ns", "a", "{'metadata':{'labels':{'a':'1'}}}");
+    apply(SECRET, "ns", "b", "{'metadata':{'labels':{'a':'2'}}}");
+    apply(SECRET, "other", "d", "{'metadata':{'labels':{'a':'1'}}}");
+    apply(ES, "ns", "e", "{'metadata':{'labels':{'a':'1'}}}");
+    check_list("ns", "{'matchLabels':{'a':'1'}}", "a c");
+    check_list("ns", "{'matchLabels':{'a':'3'}}", "");
+    check_list("ns", NULL, "a b c");
+    assert_int_equal(es_cluster_list(cluster, SECRET, "ns", wrong, &items, &err), ES_E_CONFIG);
+    assert_null(items);
+    json_decref(wrong);
+}
+
 /* ---- the rest ---- */
 
 static void test_no_tokens_here(void **state)
@@ -747,6 +780,7 @@ int main(void)
         WITH_HOUSE(test_applied_texts_are_read_as_v1),
         WITH_HOUSE(test_cluster_scoped_objects_have_no_namespace),
         WITH_HOUSE(test_each_goes_in_order),
+        WITH_HOUSE(test_a_list_has_what_its_selector_matches),
         WITH_HOUSE(test_no_tokens_here),
         WITH_HOUSE(test_stopped),
         WITH_HOUSE(test_the_cache_agrees_after_a_storm),

@@ -320,6 +320,37 @@ static void test_no_memory(void **state)
     assert_int_equal(sent_count, 0);
 }
 
+/* ---- differences ---- */
+
+static void check_difference(const char *before, const char *after, const char *difference)
+{
+    json_t *old = quoted(before), *new = quoted(after), *expected = quoted(difference);
+    json_t *diff = es_status_diff(old, new);
+
+    assert_true(json_equal(diff, expected));
+    assert_int_equal(es_json_merge_patch(old, diff), 0);
+    assert_true(json_equal(old, new));
+    json_decref(old);
+    json_decref(new);
+    json_decref(expected);
+    json_decref(diff);
+}
+
+static void test_a_difference_is_what_a_patch_needs(void **state)
+{
+    (void)state;
+    check_difference("{}", "{}", "{}");
+    check_difference("{'a':{'b':1}}", "{'a':{'b':1}}", "{}");
+    check_difference("{}", "{'a':{'b':[1]}}", "{'a':{'b':[1]}}");
+    check_difference("{'a':{'b':1,'c':2},'d':{}}", "{'a':{'c':3,'e':4}}",
+                     "{'a':{'b':null,'c':3,'e':4},'d':null}");
+    check_difference("{'a':{'b':1}}", "{'a':'text'}", "{'a':'text'}");
+    check_difference("{'a':[{'b':1}]}", "{'a':[{'b':2}]}", "{'a':[{'b':2}]}");
+    json_t *diff = es_status_diff(NULL, json_object_get(NULL, "a"));
+    assert_int_equal(json_object_size(diff), 0);
+    json_decref(diff);
+}
+
 #define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -331,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_ready_goes_to_the_end),
         cmocka_unit_test(test_causes),
         cmocka_unit_test(test_messages_end_at_one_kibibyte),
+        cmocka_unit_test(test_a_difference_is_what_a_patch_needs),
         WITH_HOUSE(test_only_what_differs_is_sent),
         WITH_HOUSE(test_nothing_is_sent_when_nothing_differs),
         WITH_HOUSE(test_null_removes),

@@ -7,6 +7,7 @@
 #include "core/secret/gotext.h"
 #include "core/secret/hash.h"
 #include "core/secret/manifest.h"
+#include "core/secret/push_plan.h"
 #include "core/secret/target.h"
 
 /* Linked with --wrap: every allocation of our rooms, of jansson (through
@@ -317,6 +318,47 @@ static void test_shaping_values(void **state)
     }
 }
 
+/* A plan, and what is pushed for each of its entries. */
+static int plan_push(void *ctx)
+{
+    static const struct es_renderer renderer = {.render = render_upper};
+    static const bool applies[] = {true, true};
+    struct scene *s = ctx;
+    struct es_push_plan plan = {0};
+    struct es_error err = ES_ERROR_INIT;
+    json_t *made = NULL;
+    int rc = es_push_plan_make(&plan, s->ops, applies, &s->values, &renderer, &err);
+
+    for (size_t i = 0; i < plan.count && rc == 0; i++) {
+        struct es_values values = {0};
+        rc = es_push_entry_values(&plan.entries[i], &s->values, &values, &err);
+        es_values_fini(&values);
+    }
+    if (rc == 0) {
+        left = -1; /* what follows is not under test */
+        made = json_array();
+        for (size_t i = 0; i < plan.count; i++)
+            json_array_append(made, plan.entries[i].data);
+        check_sameness(s, made);
+    }
+    es_push_plan_fini(&plan);
+    return rc;
+}
+
+static void test_planning_a_push(void **state)
+{
+    struct scene s = {
+        .ops = parse("{\"dataTo\":[{\"conversionStrategy\":\"ReverseUnicode\",\"match\":{\"regexp\":\"k\"},"
+                     "\"metadata\":{\"m\":1},\"rewrite\":[{\"regexp\":{\"source\":\"k\",\"target\":\"r\"}},"
+                     "{\"transform\":{\"template\":\"t\"}}]},{\"remoteKey\":\"all\"}],\"data\":[{\"match\":{"
+                     "\"secretKey\":\"k1\",\"remoteRef\":{\"remoteKey\":\"x\",\"property\":\"p\"}}}]}"),
+        .values = values_of("{\"k1\":\"1\",\"k2_U002f_\":\"2\",\"n\":\"3\"}")};
+    (void)state;
+
+    torture(plan_push, &s);
+    end(&s);
+}
+
 static int hash_all(void *ctx)
 {
     const struct scene *s = ctx;
@@ -348,11 +390,9 @@ int main(void)
         return 1;
     es_mem_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shaping_a_target),
-        cmocka_unit_test(test_shaping_a_frozen_target),
-        cmocka_unit_test(test_shaping_a_manifest),
-        cmocka_unit_test(test_shaping_values),
-        cmocka_unit_test(test_hashing),
+        cmocka_unit_test(test_shaping_a_target),   cmocka_unit_test(test_shaping_a_frozen_target),
+        cmocka_unit_test(test_shaping_a_manifest), cmocka_unit_test(test_shaping_values),
+        cmocka_unit_test(test_planning_a_push),    cmocka_unit_test(test_hashing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
