@@ -351,6 +351,72 @@ def test_a_large_secret(esod, space, vault):
     space.synced("large", {"k": value})
 
 
+# ---- writing
+
+def push(space, name, store_name, data, **spec):
+    return space.cluster.apply({
+        "apiVersion": GROUP + "/v1alpha1", "kind": "PushSecret", "metadata": {"name": name, "namespace": space.name},
+        "spec": {"refreshInterval": "1s", "secretStoreRefs": [{"name": store_name}], "selector": {"secret": {"name": "source"}},
+                 "data": [{"match": m} for m in data], **spec}})
+
+
+def match(remote_key, prop=None, secret_key=None):
+    return {**({"secretKey": secret_key} if secret_key else {}),
+            "remoteRef": {"remoteKey": remote_key, **({"property": prop} if prop else {})}}
+
+
+def pushed(space, name):
+    return wait_for(lambda: space.cluster.ready("PushSecret", name, space.name))
+
+
+def push_failed(space, name):
+    return wait_for(lambda: space.cluster.failed("PushSecret", name, space.name, reason="Errored"))
+
+
+def test_pushes_and_deletions(esod, cluster, space, vault):
+    top = space.name
+    with_token(vault, space, "cas", checkAndSet={"required": True})
+    with_token(vault, space, "v1", path="kv1", version="v1")
+    vault.call("PUT", "sys/mounts/strict", {"type": "kv", "options": {"version": "2"}})
+    wait_for(lambda: vault.call("PUT", "strict/config", {"cas_required": True}, want=(200, 204, 400)) is None)
+    with_token(vault, space, "strict", path="strict")
+    cluster.apply(secret(top, "source", user="bob", password="<one>", document='{"a": {"b": 1}}'))
+    push(space, "all", "cas", [match(f"{top}/one", "login.user", "user"), match(f"{top}/one", "pass", "password"),
+                               match(f"{top}/whole"), match(f"secret/{top}/document", secret_key="document")],
+         deletionPolicy="Delete")
+    pushed(space, "all")
+    assert vault.get(f"{top}/one") == {"login.user": "bob", "pass": "<one>"}
+    assert vault.get(f"{top}/whole") == {"user": "bob", "password": "<one>", "document": '{"a": {"b": 1}}'}
+    assert vault.get(f"{top}/document") == {"a": {"b": 1}}
+    found = vault.call("GET", f"secret/metadata/{top}/one")["data"]
+    assert found["custom_metadata"] == {"managed-by": "external-secrets"} and found["current_version"] == 2
+
+    cluster.apply(secret(top, "source", user="bob", password="two", document='{"a":{"b":1}}'))
+    wait_for(lambda: vault.get(f"{top}/one") == {"login.user": "bob", "pass": "two"})
+    wait_for(lambda: vault.get(f"{top}/whole")["password"] == "two")
+    assert vault.call("GET", f"secret/metadata/{top}/document")["data"]["current_version"] == 1, "equal JSON is not written"
+
+    push(space, "old", "v1", [match(f"{top}/one", "p", "user")], deletionPolicy="Delete")
+    pushed(space, "old")
+    assert vault.call("GET", f"kv1/{top}/one")["data"] == {"p": "bob", "custom_metadata": {"managed-by": "external-secrets"}}
+
+    vault.put(f"{top}/theirs", k="v")
+    push(space, "theirs", "cas", [match(f"{top}/theirs", "k", "user")], deletionPolicy="Delete")
+    assert "secret not managed by external-secrets" in push_failed(space, "theirs")
+    push(space, "text", "cas", [match(f"{top}/text", secret_key="user")])
+    assert "invalid JSON format" in push_failed(space, "text")
+    push(space, "strict", "strict", [match(f"{top}/a", "p", "user")])
+    assert "the engine demands check-and-set: set checkAndSet.required" in push_failed(space, "strict")
+
+    for name in ("all", "old", "theirs"):
+        cluster.delete("PushSecret", name, top)
+    wait_for(lambda: not [cluster.get("PushSecret", n, top) for n in ("all", "old", "theirs") if cluster.get("PushSecret", n, top)])
+    assert vault.get(f"{top}/one") is None and vault.get(f"{top}/whole") is None
+    vault.call("GET", f"secret/metadata/{top}/one", want=(404,))
+    vault.call("GET", f"kv1/{top}/one", want=(404,))
+    assert vault.get(f"{top}/theirs") == {"k": "v"}
+
+
 # ---- faults
 
 def test_a_sealed_vault(esod, cluster, space, vault):
