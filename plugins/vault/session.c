@@ -6,6 +6,7 @@
 #include "login.h"
 
 #define TOKEN_MAX (64u << 10)
+#define SENTENCE_MAX 1000
 #define YOUNG_MS 60000 /* so long a token that Vault has just given is taken for good */
 
 /* ---- what a login or a renewal brings ---- */
@@ -106,6 +107,32 @@ static esp_status take_login(struct vault_store *s, struct esp_call *call, const
     return ESP_OK;
 }
 
+/* A login fails for all who wait for it, but only a status and a sentence come through: the time to wait is
+ * kept here. */
+static esp_status refuse_login(struct vault_store *s, const struct vault_answer *answer, struct esp_text *why)
+{
+    esp_status status = vault_login_refused(s, answer, why);
+    pthread_mutex_lock(&s->lock);
+    s->retry_after_ms = answer->retry_after_ms;
+    esp_text_cut(&s->refusal, 0);
+    esp_text_add(&s->refusal, esp_text_bytes(why));
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+static void hand_on_retry_after(struct vault_store *s, struct esp_call *call)
+{
+    struct esp_text sentence;
+    esp_text_init(&sentence, SENTENCE_MAX);
+    pthread_mutex_lock(&s->lock);
+    uint64_t ms = s->retry_after_ms;
+    esp_text_add(&sentence, esp_text_bytes(&s->refusal));
+    pthread_mutex_unlock(&s->lock);
+    if (ms)
+        vault_host->fail(call, ESP_E_RETRY, ms, esp_text_bytes(&sentence));
+    esp_text_free(&sentence);
+}
+
 /* The esp_token_login of all stores. */
 static esp_status get_token(void *ctx, struct esp_call *call, struct esp_text *token, int64_t *expires,
                             struct esp_text *why)
@@ -120,13 +147,18 @@ static esp_status get_token(void *ctx, struct esp_call *call, struct esp_text *t
     if (status != ESP_OK)
         return status;
     if (!vault_is_good(&answer))
-        return vault_login_refused(s, &answer, why);
+        return refuse_login(s, &answer, why);
     return take_login(s, call, &answer, token, expires, why);
 }
 
 static esp_status current_token(struct vault_store *s, struct esp_call *call, struct esp_text *token)
 {
-    return s->method ? esp_token_get(s->token, vault_host, call, get_token, s, token) : ESP_OK;
+    if (!s->method)
+        return ESP_OK;
+    esp_status status = esp_token_get(s->token, vault_host, call, get_token, s, token);
+    if (status == ESP_E_RETRY)
+        hand_on_retry_after(s, call);
+    return status;
 }
 
 esp_status vault_session_begin(struct vault_store *s, struct esp_call *call)

@@ -268,6 +268,10 @@ static void test_logins_that_fail(void **state)
                "cannot log in to Vault with appRole at the mount \"approle\": status 400: the role ID or the "
                "secret ID is "
                "wrong");
+    EXPECT({.status = 429, .answer = "{}", .answer_headers = "retry-after: 9"});
+    open_fails(AUTH(APPROLE), ESP_E_RETRY,
+               "cannot log in to Vault with appRole at the mount \"approle\": status 429: too many requests");
+    assert_int_equal(call.retry_after_ms, 9000);
     EXPECT({.status = 200, .answer = "{\"auth\":null}"});
     open_fails(AUTH(APPROLE), ESP_E_RETRY, "cannot log in to Vault with appRole: the answer holds no token");
     EXPECT({.fails = ESP_E_DENIED});
