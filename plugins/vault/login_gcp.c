@@ -117,9 +117,12 @@ static esp_status token_of_key(struct esp_call *call, const json_t *ref, esp_byt
     esp_text_init(&id, URL_MAX);
     esp_text_init(&header, URL_MAX);
     esp_text_init(&claims, URL_MAX);
-    if (esp_json_get(file, esp_str("client_email"), ESP_JSON_PATH, &email) == 1 &&
-        esp_json_get(file, esp_str("private_key"), ESP_JSON_PATH, &key) == 1 &&
-        esp_json_get(file, esp_str("private_key_id"), ESP_JSON_PATH, &id) == 1) {
+    int mail = esp_json_get(file, esp_str("client_email"), ESP_JSON_PATH, &email);
+    int pem = esp_json_get(file, esp_str("private_key"), ESP_JSON_PATH, &key);
+    int kid = esp_json_get(file, esp_str("private_key_id"), ESP_JSON_PATH, &id);
+    if (mail < 0 || pem < 0 || kid < 0) {
+        status = vault_no_memory(call);
+    } else if (mail && pem && kid) {
         esp_text_addc(&header, '{');
         vault_add_member(&header, "alg", esp_str("RS256"));
         vault_add_member(&header, "kid", esp_text_bytes(&id));
@@ -304,8 +307,9 @@ static esp_status find_email(struct esp_call *call, const json_t *ref, struct es
                                               vault_text(ref, "name"), esp_str(""), &object);
     if (status != ESP_OK)
         return status;
-    esp_json_get(object, esp_str("metadata.annotations.iam\\.gke\\.io/gcp-service-account"), ESP_JSON_PATH,
-                 email);
+    if (esp_json_get(object, esp_str("metadata.annotations.iam\\.gke\\.io/gcp-service-account"),
+                     ESP_JSON_PATH, email) < 0)
+        return vault_no_memory(call);
     return email->len ? ESP_OK
                       : esp_failf(vault_host, call, ESP_E_CONFIG,
                                   "the service account %.*s has no annotation " ACCOUNT_ANNOTATION

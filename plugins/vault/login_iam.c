@@ -17,6 +17,8 @@ static void add_base64(struct esp_text *body, const char *name, esp_bytes value)
     struct esp_text text;
     esp_text_init(&text, value.len * 2 + 8);
     esp_base64_add(&text, value);
+    if (esp_text_failed(&text))
+        body->failed = true;
     vault_add_member(body, name, esp_text_bytes(&text));
     esp_text_free(&text);
 }

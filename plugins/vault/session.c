@@ -11,25 +11,12 @@
 
 /* ---- what a login or a renewal brings ---- */
 
-/* The number at `path`, 0 if there is none. */
-static int64_t number_at(esp_bytes json, const char *path)
+/* A member of `auth` in what a login or a renewal answers, as it is written; empty if there is none. */
+static esp_bytes in_auth(esp_bytes body, const char *name)
 {
-    struct esp_text text;
-    esp_text_init(&text, 32);
-    esp_json_get(json, esp_str(path), ESP_JSON_PATH, &text);
-    int64_t number = vault_number(esp_text_bytes(&text));
-    esp_text_free(&text);
-    return number;
-}
-
-static bool text_is(esp_bytes json, const char *path, const char *want)
-{
-    struct esp_text text;
-    esp_text_init(&text, 256);
-    bool is = esp_json_get(json, esp_str(path), ESP_JSON_PATH, &text) == 1 &&
-              esp_equal_str(esp_text_bytes(&text), want);
-    esp_text_free(&text);
-    return is;
+    esp_bytes auth, value;
+    bool found = vault_fields_find(body, "auth", &auth) && vault_fields_find(auth, name, &value);
+    return found ? value : esp_str("");
 }
 
 static struct vault_lease lease_now(struct vault_store *s)
@@ -81,7 +68,7 @@ static bool renew(struct vault_store *s, struct esp_call *call, struct esp_text 
     if (!lease.renewable || vault_host->now_unix_ms(call) >= lease.end_ms || !esp_token_peek(s->token, token))
         return false;
     if (ask_to_renew(s, call, esp_text_bytes(token), &answer)) {
-        int64_t life_s = number_at(answer.body, "auth.lease_duration");
+        int64_t life_s = vault_number(in_auth(answer.body, "lease_duration"));
         if (life_s > 0 && life_s >= lease.life_s / 2) {
             *expires = begin_lease(s, call, lease, life_s);
             return true;
@@ -100,9 +87,10 @@ static esp_status take_login(struct vault_store *s, struct esp_call *call, const
                       vault_method_name(s->method));
         return ESP_E_RETRY;
     }
-    const struct vault_lease lease = {.life_s = number_at(answer->body, "auth.lease_duration"),
-                                      .renewable = text_is(answer->body, "auth.renewable", "true"),
-                                      .is_own = !text_is(answer->body, "auth.token_type", "batch")};
+    const struct vault_lease lease = {.life_s = vault_number(in_auth(answer->body, "lease_duration")),
+                                      .renewable = esp_equal_str(in_auth(answer->body, "renewable"), "true"),
+                                      .is_own =
+                                          !esp_equal_str(in_auth(answer->body, "token_type"), "\"batch\"")};
     *expires = begin_lease(s, call, lease, lease.life_s);
     return ESP_OK;
 }

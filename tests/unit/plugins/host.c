@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-_Thread_local bool test_in_host;
+_Thread_local volatile bool test_in_host;
 
 static char *copy(esp_bytes bytes)
 {

@@ -79,7 +79,7 @@ struct esp_call {
 };
 
 /* Set while the host works on this thread, so that a test that makes allocations fail can spare it. */
-extern _Thread_local bool test_in_host;
+extern _Thread_local volatile bool test_in_host;
 
 /* The table of the plugin in the file. Fails the test when it does not load. */
 const struct esp_plugin *test_load(const char *file);

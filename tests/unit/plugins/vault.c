@@ -4,6 +4,7 @@ const struct esp_component *vault, *bao;
 struct world world;
 struct esp_call call;
 
+#ifndef VAULT_LINKED /* a test that links the plugin in enters it itself */
 int vault_load(void **state)
 {
     (void)state;
@@ -12,6 +13,7 @@ int vault_load(void **state)
     bao = plugin->components[1];
     return 0;
 }
+#endif
 
 int vault_begin(void **state)
 {
