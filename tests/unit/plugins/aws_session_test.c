@@ -26,7 +26,7 @@
 #define STS "https://sts.eu-central-1.amazonaws.com/"
 #define SIGNED_BY(id, service, names)                                                                        \
     "AWS4-HMAC-SHA256 Credential=" id "/20260301/eu-central-1/" service "/aws4_request, "                    \
-    "SignedHeaders=" names
+                                                                        "SignedHeaders=" names
 #define CREDENTIALS(action, id, expires)                                                                     \
     "<" action "Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><" action                       \
     "Result><Credentials>"                                                                                   \
