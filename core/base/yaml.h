@@ -51,6 +51,9 @@ int es_yaml_line(const struct es_yaml_doc *doc, const json_t *node);
 int es_yaml_line_of_key(const struct es_yaml_doc *doc, const json_t *parent, const char *key);
 int es_yaml_line_of_index(const struct es_yaml_doc *doc, const json_t *parent, size_t index);
 
+/* Is this unquoted text a string to such a reader, rather than a number, a boolean, ...? */
+bool es_yaml_is_text(const char *text, size_t len);
+
 /* Block style, keys in the object's own order or sorted (bytewise), strings
  * quoted only where a reader (YAML 1.1 or 1.2) would take them for something
  * else, multi-line strings as literal blocks. Ends with a newline, without a

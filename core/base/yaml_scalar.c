@@ -1,4 +1,5 @@
 #include "core/base/yaml_scalar.h"
+#include "core/base/yaml.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -330,6 +331,12 @@ static bool looks_numeric(const char *p)
         p += strspn(p, "0123456789_");
     }
     return !*p;
+}
+
+bool es_yaml_is_text(const char *text, size_t len)
+{
+    struct es_scalar s;
+    return !es_scalar_resolve(&s, NULL, true, text, len) && s.kind == ES_SCALAR_STRING;
 }
 
 bool es_scalar_is_special(const char *text, size_t len)

@@ -2,15 +2,14 @@
 
 #include <math.h>
 #include <openssl/crypto.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/error.h"
 #include "core/base/mem.h"
-#include "core/base/regex.h"
 #include "core/base/text.h"
+#include "core/secret/runes.h"
 
 /* Bounds the recursion on the small stacks of worker threads. */
 #define DEPTH_MAX 512
@@ -187,25 +186,36 @@ static bool is_line_separator(const char *text, size_t len)
     return len >= 3 && memcmp(text, "\xe2\x80", 2) == 0 && ((unsigned char)text[2] & 0xfe) == 0xa8;
 }
 
-static void put_json_string(struct es_buf *out, const char *text, size_t len, bool escape_html)
+/* A byte that belongs to no character. */
+static bool is_stray(const char *text, size_t len, size_t *ret_width)
 {
-    size_t plain = 0;
+    uint32_t rune;
+    size_t n = (unsigned char)*text < 0x80 ? 1 : es_utf8_decode(text, len, &rune);
+
+    *ret_width = n ? n : 1;
+    return n == 0;
+}
+
+void es_go_json_string(struct es_buf *out, const char *text, size_t len, bool escape_html)
+{
+    size_t plain = 0, width;
 
     es_buf_addc(out, '"');
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i += width) {
         unsigned char c = (unsigned char)text[i];
         bool separator = is_line_separator(text + i, len - i);
         bool html = escape_html && (c == '<' || c == '>' || c == '&');
-        if (c >= 0x20 && c != '"' && c != '\\' && !html && !separator)
+        bool stray = is_stray(text + i, len - i, &width);
+        if (c >= 0x20 && c != '"' && c != '\\' && !html && !separator && !stray)
             continue;
         es_buf_add(out, text + plain, i - plain);
-        if (separator) {
+        if (separator)
             es_buf_adds(out, (unsigned char)text[i + 2] == 0xa8 ? "\\u2028" : "\\u2029");
-            i += 2;
-        } else {
+        else if (stray)
+            es_buf_adds(out, "\\ufffd");
+        else
             put_json_char(out, c);
-        }
-        plain = i + 1;
+        plain = i + width;
     }
     es_buf_add(out, text + plain, len - plain);
     es_buf_addc(out, '"');
@@ -226,7 +236,7 @@ static void put_json_object(struct es_buf *out, const json_t *object, bool escap
     for (size_t i = 0; i < count; i++) {
         if (i)
             es_buf_addc(out, ',');
-        put_json_string(out, members[i].key, strlen(members[i].key), escape_html);
+        es_go_json_string(out, members[i].key, strlen(members[i].key), escape_html);
         es_buf_addc(out, ':');
         put_json(out, members[i].value, escape_html, depth + 1);
     }
@@ -269,7 +279,7 @@ static void put_json(struct es_buf *out, const json_t *value, bool escape_html, 
         put_json_array(out, value, escape_html, depth);
         break;
     case JSON_STRING:
-        put_json_string(out, json_string_value(value), json_string_length(value), escape_html);
+        es_go_json_string(out, json_string_value(value), json_string_length(value), escape_html);
         break;
     case JSON_INTEGER:
         es_buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -294,65 +304,21 @@ void es_go_json(struct es_buf *out, const json_t *value, bool escape_html)
     put_json(out, value, escape_html, 0);
 }
 
-/* Classes of characters are PCRE2's business: its tables follow Unicode, and
- * each expression is compiled once, by whoever needs it first. */
-struct rune_class {
-    const char *pattern;
-    _Atomic(struct es_regex *) regex;
-};
-
-static const struct es_regex *class_regex(struct rune_class *c)
-{
-    struct es_regex *have = atomic_load(&c->regex), *made = NULL;
-
-    if (have)
-        return have;
-    if (es_regex_new(&made, c->pattern, NULL) < 0)
-        return NULL;
-    if (atomic_compare_exchange_strong(&c->regex, &have, made))
-        return made;
-    es_regex_free(made);
-    return have;
-}
-
-static int in_class(struct rune_class *c, uint32_t rune)
-{
-    char text[4];
-    const struct es_regex *re = class_regex(c);
-
-    if (!re)
-        return ES_E_NOMEM;
-    int rc = es_regex_search(re, text, es_utf8_encode(rune, text), NULL);
-    return rc < 0 ? ES_E_NOMEM : rc;
-}
-
 int es_go_is_letter_or_number(uint32_t rune)
 {
-    static struct rune_class names = {.pattern = "^[\\p{L}\\p{N}]"};
-
-    if (rune < 0x80)
-        return (rune >= '0' && rune <= '9') || (rune >= 'A' && rune <= 'Z') || (rune >= 'a' && rune <= 'z');
-    return in_class(&names, rune);
+    return es_rune_is(ES_RUNE_LETTER, rune) || es_rune_is(ES_RUNE_NUMBER, rune);
 }
 
-/* unicode.IsPrint; without memory an escape is as good an answer. */
-static bool is_print(uint32_t rune)
-{
-    static struct rune_class printable = {.pattern = "^[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}]"};
-
-    if (rune < 0x80)
-        return rune >= 0x20 && rune < 0x7f;
-    return in_class(&printable, rune) > 0;
-}
-
-static void quote_rune(struct es_buf *out, uint32_t rune, const char *bytes, size_t len)
+static void quote_rune(struct es_buf *out, uint32_t rune, const char *bytes, size_t len, char quote,
+                       unsigned flags)
 {
     static const char shorts[] = {
         ['\a'] = 'a', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\v'] = 'v', ['\f'] = 'f', ['\r'] = 'r'};
 
-    if (rune == '"' || rune == '\\')
+    if (rune == (uint32_t)quote || rune == '\\')
         es_buf_addf(out, "\\%c", (char)rune);
-    else if (is_print(rune))
+    else if (rune < 0x80 ? rune >= 0x20 && rune < 0x7f
+                         : !(flags & ES_GO_QUOTE_ASCII) && es_rune_is(ES_RUNE_PRINT, rune))
         es_buf_add(out, bytes, len);
     else if (rune < sizeof shorts && shorts[rune])
         es_buf_addf(out, "\\%c", shorts[rune]);
@@ -364,19 +330,24 @@ static void quote_rune(struct es_buf *out, uint32_t rune, const char *bytes, siz
         es_buf_addf(out, "\\U%08x", (unsigned)rune);
 }
 
-void es_go_quote(struct es_buf *out, const char *text)
+void es_go_quote_bytes(struct es_buf *out, const char *text, size_t len, unsigned flags)
 {
-    size_t len = strlen(text);
+    char quote = flags & ES_GO_QUOTE_RUNE ? '\'' : '"';
 
-    es_buf_addc(out, '"');
+    es_buf_addc(out, quote);
     for (size_t i = 0; i < len;) {
         uint32_t rune;
         size_t n = es_utf8_decode(text + i, len - i, &rune);
         if (n == 0)
             es_buf_addf(out, "\\x%02x", (unsigned char)text[i]);
         else
-            quote_rune(out, rune, text + i, n);
+            quote_rune(out, rune, text + i, n, quote, flags);
         i += n ? n : 1;
     }
-    es_buf_addc(out, '"');
+    es_buf_addc(out, quote);
+}
+
+void es_go_quote(struct es_buf *out, const char *text)
+{
+    es_go_quote_bytes(out, text, strlen(text), 0);
 }

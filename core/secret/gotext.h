@@ -29,10 +29,19 @@ size_t es_go_float(char out[ES_GO_FLOAT_MAX], double value, enum es_go_style sty
  * to. Trouble (memory, ceiling, more than 512 levels) shows in `out`. */
 void es_go_json(struct es_buf *out, const json_t *value, bool escape_html);
 
+/* A text in it; what is no UTF-8 becomes \ufffd, byte by byte. */
+void es_go_json_string(struct es_buf *out, const char *text, size_t len, bool escape_html);
+
 /* strconv.Quote, the %q of fmt. */
 void es_go_quote(struct es_buf *out, const char *text);
 
-/* unicode.IsLetter or IsNumber. 1, 0, or ES_E_NOMEM. */
+/* The same for any bytes. ES_GO_QUOTE_ASCII: as QuoteToASCII, all beyond ASCII is
+ * escaped. ES_GO_QUOTE_RUNE: in single quotes, as QuoteRune. */
+#define ES_GO_QUOTE_ASCII 1u
+#define ES_GO_QUOTE_RUNE 2u
+void es_go_quote_bytes(struct es_buf *out, const char *text, size_t len, unsigned flags);
+
+/* unicode.IsLetter or IsNumber. 1 or 0. */
 int es_go_is_letter_or_number(uint32_t rune);
 
 /* The members of an object in Go's order, bytewise by key; all borrowed but
