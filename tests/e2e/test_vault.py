@@ -69,16 +69,22 @@ def ready(space, name="vault"):
 
 # ---- the walk through
 
-def test_a_value_changes_and_the_secret_follows(esod, cluster, space, vault):
-    vault.put(f"{space.name}/db", user="bob", password="one")
+@pytest.mark.sanitized
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_a_value_changes_and_the_secret_follows(make_operator, cluster, space, vault, isolation):
+    esod = make_operator(plugins=["vault"], isolation=isolation).start()
+    vault.put(f"{space.name}/db", user="bob", password="s3same-one")
     cluster.apply(account(space.name))
     cluster.apply(store("vault", space.name, {"server": vault.url, "path": "secret", "auth": {
         "kubernetes": {"mountPath": "kubernetes", "role": "esod", "serviceAccountRef": {"name": "app"}}}}))
     wanted(space, "db", "vault", {"password": ref(f"{space.name}/db", "password")})
-    space.synced("db", {"password": "one"})
+    space.synced("db", {"password": "s3same-one"})
     assert ready(space)["status"]["capabilities"] == "ReadWrite"
-    vault.put(f"{space.name}/db", user="bob", password="two")
-    space.synced("db", {"password": "two"}, timeout=5)
+    vault.put(f"{space.name}/db", user="bob", password="s3same-two")
+    space.synced("db", {"password": "s3same-two"}, timeout=5)
+    assert 'externalsecret_provider_api_calls_count{provider="HashiCorp/Vault",call="Login",status="success"} 1' in esod.metrics()
+    esod.stop()
+    assert "s3same" not in esod.log and "hvs." not in esod.log
 
 
 # ---- logging in

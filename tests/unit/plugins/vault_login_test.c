@@ -287,7 +287,7 @@ static void test_logins_that_fail(void **state)
     open_fails(AUTH("\"ldap\":{\"username\":\"u\"}"), ESP_E_CONFIG,
                "auth.ldap.secretRef: the name of a Secret is missing");
     open_fails(AUTH("\"kubernetes\":{\"role\":\"r\",\"serviceAccountRef\":{\"name\":\"nobody\"}}"),
-               ESP_E_NOT_FOUND, "the test's world has no such service account");
+               ESP_E_CONFIG, "the test's world has no such service account");
     world.namespace = NULL; /* a ClusterSecretStore that nobody uses yet */
     open_fails(AUTH(APPROLE), ESP_E_UNDECIDED, "nobody uses the store yet");
 }
