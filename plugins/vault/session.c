@@ -121,6 +121,16 @@ static void hand_on_retry_after(struct vault_store *s, struct esp_call *call)
     esp_text_free(&sentence);
 }
 
+/* A login that is refused while the last token still lives costs nothing yet. */
+static bool keep_token(struct vault_store *s, struct esp_call *call, struct esp_text *token, int64_t *expires)
+{
+    struct vault_lease lease = lease_now(s);
+    if (vault_host->now_unix_ms(call) >= lease.end_ms || !esp_token_peek(s->token, token))
+        return false;
+    *expires = lease.end_ms;
+    return true;
+}
+
 /* The esp_token_login of all stores. */
 static esp_status get_token(void *ctx, struct esp_call *call, struct esp_text *token, int64_t *expires,
                             struct esp_text *why)
@@ -135,7 +145,7 @@ static esp_status get_token(void *ctx, struct esp_call *call, struct esp_text *t
     if (status != ESP_OK)
         return status;
     if (!vault_is_good(&answer))
-        return refuse_login(s, &answer, why);
+        return keep_token(s, call, token, expires) ? ESP_OK : refuse_login(s, &answer, why);
     return take_login(s, call, &answer, token, expires, why);
 }
 

@@ -191,6 +191,29 @@ static void test_a_token_is_renewed_when_a_third_is_left(void **state)
     test_script_done(&world);
 }
 
+static void test_a_refused_login_leaves_the_token_its_life(void **state)
+{
+    (void)state;
+    EXPECT(LOGIN("3600", ""), RENEW(403, "0"), DENIED, FOUND, FOUND, RENEW(403, "0"), DENIED, FOUND, DENIED);
+    void *store = vault_opened(AUTH(APPROLE));
+    const int64_t begun = world.now_ms;
+    world.now_ms = begun + 2500 * 1000;
+    assert_int_equal(test_run(&call, vault->store->get, store, GET("a"), NULL, 0), ESP_OK);
+    world.now_ms = begun + 3400 * 1000;
+    assert_int_equal(test_run(&call, vault->store->get, store, GET("a"), NULL, 0), ESP_OK);
+    assert_int_equal(world.script_at, 5);
+    world.now_ms = begun + 3590 * 1000;
+    assert_int_equal(test_run(&call, vault->store->get, store, GET("a"), NULL, 0), ESP_OK);
+    world.now_ms = begun + 3600 * 1000;
+    assert_int_equal(test_run(&call, vault->store->get, store, GET("a"), NULL, 0), ESP_E_DENIED);
+    assert_string_equal(
+        call.why, "cannot log in to Vault with appRole at the mount \"approle\": status 403: permission "
+                  "denied, or no such method is mounted there");
+    test_script_done(&world);
+    EXPECT({.status = 403});
+    vault->store->close(store, &call);
+}
+
 static void test_a_token_that_has_ended_is_not_renewed(void **state)
 {
     (void)state;
@@ -431,6 +454,7 @@ int main(void)
         TEST(test_a_login_has_a_namespace_of_its_own),
         TEST(test_a_static_token_is_only_used),
         TEST(test_a_token_is_renewed_when_a_third_is_left),
+        TEST(test_a_refused_login_leaves_the_token_its_life),
         TEST(test_a_token_that_has_ended_is_not_renewed),
         TEST(test_a_batch_token_is_neither_renewed_nor_revoked),
         TEST(test_a_refused_token_is_replaced_once),
