@@ -42,7 +42,8 @@ static esp_status host_fail(struct esp_call *call, esp_status status, uint64_t r
     assert_true(why.len < sizeof call->why);
     call->failed_with = status;
     call->retry_after_ms = retry_after_ms;
-    memcpy(call->why, why.ptr, why.len);
+    if (why.len)
+        memcpy(call->why, why.ptr, why.len);
     call->why[why.len] = 0;
     return status;
 }
