@@ -649,6 +649,7 @@ int es_instance_push(struct es_instance *i, const struct es_authority *who, cons
     int rc;
 
     call_begin(&call, i, ES_OP_PUSH, who);
+    call.metadata = json_object_get(request, "metadata");
     es_doc_push(&doc, request, i->store, who);
     const esp_pair *pairs = value_pairs(&call, values);
     if (!pairs)
