@@ -160,6 +160,12 @@ static void test_regular_expressions_and_paths(void **state)
     play("regex", 400);
 }
 
+static void test_urls_versions_and_chance(void **state)
+{
+    (void)state;
+    play("misc", 20);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -185,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_math),
         cmocka_unit_test(test_encoding),
         cmocka_unit_test(test_regular_expressions_and_paths),
+        cmocka_unit_test(test_urls_versions_and_chance),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
