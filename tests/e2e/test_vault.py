@@ -109,6 +109,7 @@ def test_every_method_logs_in_and_its_token_is_revoked(make_operator, cluster, s
         "kubernetes": {"kubernetes": {"mountPath": "kubernetes", "role": "esod", "serviceAccountRef": {"name": "app"}}},
         "kubernetes-secret": {"kubernetes": {"mountPath": "kubernetes", "role": "esod", "secretRef": login}},
         "userpass": {"userPass": {"path": "userpass", "username": "bob", "secretRef": {**login, "key": "password"}}},
+        "ldap": {"ldap": {"path": "ldap", "username": "bob", "secretRef": {**login, "key": "password"}}},
         "jwt": {"jwt": {"path": "jwt", "role": "esod", "secretRef": {**login, "key": "jwt"}}},
         "jwt-account": {"jwt": {"path": "jwt", "role": "esod", "kubernetesServiceAccountToken": {
             "serviceAccountRef": {"name": "app"}}}},
@@ -182,6 +183,9 @@ def test_wrong_credentials_are_named(esod, cluster, space, vault):
         "userpass": ({"userPass": {"path": "userpass", "username": "bob", "secretRef": {**login, "key": "password"}}},
                      'unable to create client: cannot log in to Vault with userPass at the mount "userpass": status 400: '
                      "the user name or the password is wrong"),
+        "ldap": ({"ldap": {"path": "ldap", "username": "bob", "secretRef": {**login, "key": "password"}}},
+                 'unable to create client: cannot log in to Vault with ldap at the mount "ldap": status 400: '
+                 "the user name or the password is wrong"),
         "kubernetes": ({"kubernetes": {"mountPath": "kubernetes", "role": "esod", "serviceAccountRef": {"name": "stranger"}}},
                        'unable to create client: cannot log in to Vault with kubernetes at the mount "kubernetes": status 403: '
                        "the role is not for this service account"),
