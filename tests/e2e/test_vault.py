@@ -383,6 +383,7 @@ def push_failed(space, name):
     return wait_for(lambda: space.cluster.failed("PushSecret", name, space.name, reason="Errored"))
 
 
+@pytest.mark.sanitized
 def test_pushes_and_deletions(esod, cluster, space, vault):
     top = space.name
     with_token(vault, space, "cas", checkAndSet={"required": True})
