@@ -92,6 +92,9 @@ void es_call_end(struct esp_call *c);
  * error of the core. 0 only when the plugin kept every rule. */
 int es_call_settle(const struct esp_call *c, esp_status status, struct es_error *err);
 
+/* What went wrong with a reference of get_batch, in the words of a `get` of it. Returns the code. */
+int es_call_fault_error(const struct esp_call *c, const struct es_fault *f, struct es_error *err);
+
 /* <= 0: the deadline passed or the caller was cancelled. */
 int64_t es_call_remaining_ms(const struct esp_call *c);
 

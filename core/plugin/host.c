@@ -226,6 +226,20 @@ static esp_status trust_values(struct esp_call *c, esp_bytes object)
     return rc < 0 ? es_call_service_error(c, ES_E_NOMEM, "out of memory") : ESP_OK;
 }
 
+/* A service account holds no secret, and its words, "namespace" among them, are needed to say what is wrong
+ * with it. */
+static esp_status give(struct esp_call *c, enum es_kube_read read, int rc, struct es_blob *take_blob,
+                       const struct es_error *err, esp_bytes *out)
+{
+    if (rc == 0 && read == ES_READ_SERVICE_ACCOUNT) {
+        esp_status status = hand_out_plain(c, take_blob->ptr, take_blob->len, out);
+        es_blob_fini(take_blob);
+        return status;
+    }
+    esp_status status = es_host_hand_out_blob(c, rc, take_blob, err, out);
+    return status == ESP_OK && read == ES_READ_SECRET_OBJECT ? trust_values(c, *out) : status;
+}
+
 static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
                                  esp_bytes key, esp_bytes *out)
 {
@@ -254,15 +268,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
                                      readable[what].kind, name_text);
     rc = services->kube_read(services->ctx, c->who, readable[what].read, from, name_text, key_text, &blob,
                              &err);
-    /* A service account holds no secret, and its words, "namespace" among them, are needed to say what is
-     * wrong. */
-    if (rc == 0 && readable[what].read == ES_READ_SERVICE_ACCOUNT) {
-        status = hand_out_plain(c, blob.ptr, blob.len, out);
-        es_blob_fini(&blob);
-        return status;
-    }
-    status = es_host_hand_out_blob(c, rc, &blob, &err, out);
-    return status == ESP_OK && readable[what].read == ES_READ_SECRET_OBJECT ? trust_values(c, *out) : status;
+    return give(c, readable[what].read, rc, &blob, &err, out);
 }
 
 static const char *const *audience_texts(struct esp_call *c, const esp_bytes *audiences, size_t count)
@@ -341,7 +347,12 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
                               &err);
     json_decref(object);
-    return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    if (rc < 0 || c->trusted || c->value_count)
+        return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    /* Made of what people wrote: an error may name the path that a template of a JSONPath gave. */
+    esp_status status = hand_out_plain(c, blob.ptr, blob.len, out);
+    es_blob_fini(&blob);
+    return status;
 }
 
 const struct esp_host es_host_table = {

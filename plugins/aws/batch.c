@@ -76,7 +76,7 @@ esp_status aws_batch(struct aws_store *store, struct esp_call *call, struct aws_
 {
     size_t together = may_batch(store, call) ? sort_out(store->service, items, count) : 0;
     size_t at = 0;
-    bool denied;
+    bool denied = false;
     esp_status status = ESP_OK;
 
     while (status == ESP_OK && together - at > 1 && may_batch(store, call)) {

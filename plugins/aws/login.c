@@ -106,14 +106,10 @@ static esp_status ask_as_account(const struct aws_login *login, struct aws_run *
 
 /* ---- tags of the session ---- */
 
-static bool add_tag(json_t *tags, const char *key, json_t *take_value)
+static bool add_tag(json_t *tags, const char *key, json_t *value)
 {
-    json_t *tag = json_object();
-    bool ok = tag && take_value && json_object_set(tag, "key", json_string(key)) == 0;
-    if (tag)
-        (void)json_object_set(tag, "value", take_value);
-    json_decref(take_value);
-    return json_array_append_new(tags, tag) == 0 && ok;
+    json_t *tag = json_pack("{s:s,s:O}", "key", key, "value", value);
+    return tag && json_array_append_new(tags, tag) == 0;
 }
 
 static json_t *injected_tags(const json_t *spec, const json_t *document, bool custom)
@@ -121,12 +117,12 @@ static json_t *injected_tags(const json_t *spec, const json_t *document, bool cu
     const json_t *store = json_object_get(document, "store");
     json_t *tags = json_array(), *value;
     const char *key;
-    bool ok = tags && add_tag(tags, "esoNamespace", json_copy(json_object_get(document, "namespace"))) &&
-              add_tag(tags, "esoStoreName", json_copy(json_object_get(store, "name"))) &&
-              add_tag(tags, "esoStoreKind", json_copy(json_object_get(store, "kind")));
+    bool ok = tags && add_tag(tags, "esoNamespace", json_object_get(document, "namespace")) &&
+              add_tag(tags, "esoStoreName", json_object_get(store, "name")) &&
+              add_tag(tags, "esoStoreKind", json_object_get(store, "kind"));
     if (custom)
         json_object_foreach (json_object_get(spec, "customSessionTags"), key, value)
-            ok = ok && add_tag(tags, key, json_copy(value));
+            ok = ok && add_tag(tags, key, value);
     if (!ok) {
         json_decref(tags);
         return NULL;

@@ -131,6 +131,8 @@ esp_status aws_container(struct aws_run *run, struct aws_creds *ret)
     struct esp_text url;
     esp_bytes token;
     esp_status status = container_url(run, &url);
+    if (status == ESP_OK && esp_text_failed(&url))
+        status = aws_because(run, ESP_E_INTERNAL, "out of memory");
     if (status == ESP_OK)
         status = container_token(run, &token);
     if (status == ESP_OK) {

@@ -108,7 +108,7 @@ static esp_status emit_value(struct esp_call *call, esp_bytes parameter)
     esp_text_init(&value, AWS_MAX_TEXT);
     esp_json_plain(aws_json_member(parameter, "Name"), &name);
     aws_ps_value(parameter, esp_text_bytes(&name), &value, &verdict);
-    esp_status status = aws_tell(call, &verdict);
+    esp_status status = esp_text_failed(&name) ? aws_no_memory(call) : aws_tell(call, &verdict);
     if (status == ESP_OK)
         status = aws_host->emit(call, ESP_OUT_VALUE, esp_text_bytes(&name), esp_text_bytes(&value));
     esp_text_free(&name);
@@ -139,7 +139,9 @@ static esp_status emit_name(struct aws_store *store, struct esp_call *call, esp_
     esp_text_init(&text, AWS_MAX_ID);
     esp_json_plain(aws_json_member(parameter, "Name"), &text);
     esp_bytes name = esp_text_bytes(&text);
-    if (name.len > store->prefix.len && esp_starts_with(name, store->prefix))
+    if (esp_text_failed(&text))
+        status = aws_no_memory(call);
+    else if (name.len > store->prefix.len && esp_starts_with(name, store->prefix))
         status =
             aws_host->emit(call, ESP_OUT_NAME,
                            esp_span(name.ptr + store->prefix.len, name.len - store->prefix.len), esp_str(""));
@@ -196,16 +198,14 @@ static esp_status read_names(struct aws_store *store, struct esp_call *call, esp
  * parameters a page, so a shorter walk counts. */
 static esp_bytes narrow(esp_bytes path, esp_bytes hint)
 {
-    size_t end = hint.len;
+    size_t len = path.len, end = hint.len;
 
-    while (path.len > 1 && path.ptr[path.len - 1] == '/')
-        path.len--;
+    while (len > 0 && path.ptr[len - 1] == '/')
+        len--;
     while (end > 0 && hint.ptr[end - 1] != '/')
         end--;
-    bool is_below = path.len == 1
-                        ? esp_starts_with(hint, path)
-                        : esp_starts_with(hint, path) && hint.len > path.len && hint.ptr[path.len] == '/';
-    return is_below && end > path.len + 1 ? esp_span(hint.ptr, end - 1) : path;
+    bool is_below = end > len + 1 && hint.ptr[len] == '/' && esp_starts_with(hint, esp_span(path.ptr, len));
+    return is_below ? esp_span(hint.ptr, end - 1) : path;
 }
 
 /* Without the right to walk the path, the names are listed and read one by one. */

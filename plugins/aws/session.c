@@ -78,9 +78,9 @@ static esp_status fill(struct aws_session *session, struct esp_call *call, const
     session->token = esp_token_new();
     if (!session->region.ptr || !session->token)
         return aws_no_memory(call);
-    if (!aws_region_known(session->region))
-        return esp_failf(aws_host, call, ESP_E_CONFIG, "region not found: %.*s", ESP_ARG(session->region));
-    esp_status status = aws_retry_read(call, json_object_get(document, "retrySettings"), &session->retry);
+    esp_status status = aws_session_check(call, spec, document);
+    if (status == ESP_OK)
+        status = aws_retry_read(call, json_object_get(document, "retrySettings"), &session->retry);
     if (status == ESP_OK)
         status = find_endpoints(session, call);
     return status == ESP_OK ? aws_login_init(&session->login, call, spec, document) : status;

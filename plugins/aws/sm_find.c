@@ -104,7 +104,7 @@ static esp_status emit_entry(struct esp_call *call, esp_bytes entry)
     esp_text_init(&value, AWS_MAX_TEXT);
     esp_json_plain(aws_json_member(entry, "Name"), &name);
     aws_sm_value(entry, esp_text_bytes(&name), &value, &verdict);
-    esp_status status = aws_tell(call, &verdict);
+    esp_status status = esp_text_failed(&name) ? aws_no_memory(call) : aws_tell(call, &verdict);
     if (status == ESP_OK)
         status = aws_host->emit(call, ESP_OUT_VALUE, esp_text_bytes(&name), esp_text_bytes(&value));
     esp_text_free(&name);

@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
-static const struct aws_service *const services[] = {&aws_secrets_manager, &aws_parameter_store};
+#include "certificates.h"
+
+static const struct aws_service *const services[] = {&aws_secrets_manager, &aws_parameter_store,
+                                                     &aws_certificate_manager};
 
 const struct aws_service *aws_service_named(esp_bytes name)
 {
@@ -21,7 +24,10 @@ static bool fill(struct aws_store *store, const json_t *spec)
     store->force_delete = json_is_true(json_object_get(settings, "forceDeleteWithoutRecovery"));
     store->recovery_days = json_integer_value(json_object_get(settings, "recoveryWindowInDays"));
     store->prefix = esp_dup(prefix);
-    return store->prefix.ptr || prefix.len == 0;
+    if (store->service == &aws_certificate_manager)
+        store->certificates = aws_certificates_new();
+    return (store->prefix.ptr || prefix.len == 0) &&
+           (store->certificates || store->service != &aws_certificate_manager);
 }
 
 esp_status aws_store_open(struct esp_call *call, const json_t *document, struct aws_store **ret)
@@ -50,6 +56,7 @@ void aws_store_close(struct aws_store *store)
     if (!store)
         return;
     aws_session_close(store->session);
+    aws_certificates_free(store->certificates);
     esp_dup_free(store->prefix);
     free(store);
 }

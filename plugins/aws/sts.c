@@ -65,7 +65,7 @@ static bool read_creds(esp_bytes xml, struct aws_creds *ret)
     bool ok = true;
     for (size_t i = 0; i < 4; i++) {
         esp_text_init(&texts[i], (size_t)16 << 10);
-        ok = ok && aws_xml_text(xml, names[i], &texts[i]);
+        ok = ok && aws_xml_text(xml, names[i], &texts[i]) && !esp_text_failed(&texts[i]);
     }
     ok =
         ok &&

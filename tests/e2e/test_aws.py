@@ -8,12 +8,10 @@ import secrets as chance
 
 import pytest
 
-from aws import Keys, REGION, allow, keys_secret, store
+from aws import Keys, allow, keys_secret, page_actions, store
 from harness import Space, wait_for
 
 READS = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "ssm:GetParameter"]
-MANY = ["secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets", "ssm:GetParameters", "ssm:GetParametersByPath",
-        "ssm:DescribeParameters", "ssm:ListTagsForResource"]
 DATA = "could not get secret data from provider: "
 
 
@@ -29,7 +27,7 @@ def rights(aws, *actions):
 
 @pytest.fixture(scope="module")
 def reader(aws_server):
-    return rights(aws_server, *READS, *MANY)
+    return rights(aws_server, *page_actions("read", "find", "parameters"))
 
 
 @pytest.fixture
@@ -197,6 +195,59 @@ def test_find_parameters(aws, aws_operator, space, open_store, prefix):
     find("without-the-right", poor, {"deep_p2": "2", "deep_p20": "20", "deep_p21": "21", "deep_p22": "22"}, name={"regexp": "deep/p2"})
     wants(space, "neither", name, dataFrom=[{"find": {"path": "/"}}])
     assert space.failed("neither").endswith("error getting all secrets: unexpected find operator")
+
+
+# ---- many at once
+
+def count(aws, *operations):
+    return {o: len(aws.requests(f"\\.{o}$")) for o in operations}
+
+
+def test_many_keys_are_few_calls(aws, aws_operator, cluster, space, open_store, prefix):
+    sm, ssm = aws.client("secretsmanager"), aws.client("ssm")
+    for i in range(25):
+        sm.create_secret(Name=f"{prefix}k{i}", SecretString=f"s{i}")
+        ssm.put_parameter(Name=f"/{prefix}k{i}", Value=f"p{i}", Type="SecureString")
+    ssm.put_parameter(Name=f"/{prefix}k0", Value="new", Type="SecureString", Overwrite=True)
+    aws_operator()
+    stores = {"sm": open_store(prefix=prefix), "ps": open_store("ParameterStore", prefix="/" + prefix)}
+    wants(space, "sm", stores["sm"], {f"k{i}": f"k{i}" for i in range(25)})
+    space.synced("sm", {f"k{i}": f"s{i}" for i in range(25)})
+    assert count(aws, "BatchGetSecretValue", "GetSecretValue") == {"BatchGetSecretValue": 2, "GetSecretValue": 0}
+    wants(space, "ps", stores["ps"], {"old": {"key": "k0", "version": "1"}, **{f"k{i}": f"k{i}" for i in range(25)}})
+    space.synced("ps", {"old": "p0", "k0": "new", **{f"k{i}": f"p{i}" for i in range(1, 25)}})
+    asked = count(aws, "GetParameters", "GetParameter")
+    assert asked["GetParameters"] == 3 and asked["GetParameter"] <= 2, "moto does not say which version it hands out"
+
+    def one_denied(answer):
+        found = json.loads(answer)
+        found["SecretValues"] = [v for v in found["SecretValues"] if v["Name"] != prefix + "k1"]
+        found["Errors"] = [{"SecretId": prefix + "k1", "ErrorCode": "AccessDeniedException", "Message":
+                            "User: arn:aws:iam::123456789012:user/u is not authorized to perform: secretsmanager:GetSecretValue on resource: x"}]
+        return json.dumps(found).encode()
+    with aws.rule("BatchGetSecretValue", times=-1, edit=one_denied):
+        wants(space, "part", stores["sm"], {"k2": "k2", "k1": "k1"}, refreshInterval="2h")
+        assert space.failed("part").endswith(f"GetSecretValue of {prefix}k1: AWS answers AccessDeniedException (status 400): "
+                                             "arn:aws:iam::123456789012:user/u may not secretsmanager:GetSecretValue")
+    wants(space, "gone", stores["sm"], {"k2": "k2", "k1": "absent"})
+    assert space.failed("gone") == DATA + "error processing spec.data[1] (key: absent), err: Secret does not exist"
+
+
+def test_without_the_right_to_read_many_each_is_read(aws, aws_operator, space, open_store, prefix):
+    sm, ssm = aws.client("secretsmanager"), aws.client("ssm")
+    for i in range(3):
+        sm.create_secret(Name=f"{prefix}k{i}", SecretString=f"s{i}")
+        ssm.put_parameter(Name=f"/{prefix}k{i}", Value=f"p{i}", Type="String")
+    aws_operator()
+    poor = rights(aws, *READS)
+    for name, service, place, many, single in (("sm", "SecretsManager", prefix, "BatchGetSecretValue", "GetSecretValue"),
+                                               ("ps", "ParameterStore", "/" + prefix, "GetParameters", "GetParameter")):
+        made = open_store(service, prefix=place, keys=poor)
+        for round in ("a", "b"):
+            wants(space, name + round, made, {f"k{i}": f"k{i}" for i in range(3)})
+            space.synced(name + round, {f"k{i}": f"{name[0]}{i}" for i in range(3)})
+        asked = count(aws, many, single)
+        assert asked[many] == 1 and 3 <= asked[single] <= 6, "it is asked for once"
 
 
 # ---- stores

@@ -391,7 +391,9 @@ struct esp_store_ops {
     esp_op validate;  /**< Does the store work? ESP_OK, ESP_E_UNDECIDED, or an error. */
     esp_op get;       /**< Reads one secret; ESP_E_NOT_FOUND when it is not there. */
     esp_op get_map;   /**< Reads one secret as names and values. */
-    esp_op get_batch; /**< Reads several secrets in one go; NULL: the core asks `get` for each. */
+    /** Reads several secrets in one go. NULL: the core asks `get` for each, as it does from then on
+     * when the whole ends with DENIED or UNSUPPORTED: a right that is missing may be this one's only. */
+    esp_op get_batch;
     esp_op list;      /**< Filters by tags and path; the core filters by name.regexp, `prefix` is a hint. */
     esp_op exists;    /**< Is there such a secret, with such a property? */
     esp_op push;      /**< Creates or updates; writes nothing when nothing differs. */
