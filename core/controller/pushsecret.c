@@ -14,6 +14,7 @@
 #include "core/controller/sources.h"
 #include "core/controller/status.h"
 #include "core/controller/store_hold.h"
+#include "core/controller/template_watched.h"
 #include "core/kube/obj.h"
 
 #define COMPONENT "pushsecret"
@@ -423,7 +424,8 @@ static int sync(struct es_push_pass *p, struct es_error *err)
     if (rc < 0)
         return rc;
     if (es_obj_at(p->ps, "spec", "selector", "secret"))
-        es_sources_watch_secrets(p->env);
+        es_sources_watch(p->env, ES_READ_SECRET);
+    es_template_watch(p->env, es_obj_at(p->ps, "spec", "template"));
     return is_due(p) ? sync_due(p, err) : sync_early(p, err);
 }
 
