@@ -70,11 +70,14 @@ static int64_t by_chance(struct esp_call *call, unsigned attempt)
     return (int64_t)((double)most * chance / UINT32_MAX);
 }
 
-esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, unsigned attempt)
+esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, unsigned attempt,
+                          uint64_t at_least_ms)
 {
     if (attempt >= retry->attempts)
         return ESP_E_RETRY;
     int64_t ms = retry->interval_ms < 0 ? by_chance(call, attempt) : retry->interval_ms;
+    if (at_least_ms > (uint64_t)ms)
+        ms = at_least_ms > MAX_INTERVAL_MS ? MAX_INTERVAL_MS : (int64_t)at_least_ms;
     if (aws_host->remaining_ms(call) - ms < LEAST_TIME_MS)
         return ESP_E_RETRY;
     return ms > 0 ? aws_host->wait(call, (uint32_t)ms) : ESP_OK;
