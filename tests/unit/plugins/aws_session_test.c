@@ -372,26 +372,6 @@ static void test_check(void **state)
                ESP_OK, NULL);
 }
 
-#define CLUSTER_STORE(more)                                                                                  \
-    "{\"spec\":{\"region\":\"eu-central-1\"" more                                                            \
-    "},\"store\":{\"kind\":\"ClusterSecretStore\",\"namespace\":\"\","                                       \
-    "\"name\":\"s\"}}"
-
-static void test_tags_of_a_namespace_need_a_session_of_its_own(void **state)
-{
-    (void)state;
-    static const char why[] =
-        "sessionTagsPolicy: Custom of a ClusterSecretStore needs an auth without a namespace, so that "
-        "each namespace has a session of its own; or use a SecretStore in each";
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Custom\""), ESP_E_CONFIG, why);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Custom\"" JWT(",\"namespace\":\"x\"")), ESP_E_CONFIG,
-               why);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Simple\"" JWT()), ESP_OK, NULL);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Simple\"" SECRET_REF), ESP_OK, NULL);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"None\""), ESP_OK, NULL);
-    check_says(OPEN(",\"sessionTagsPolicy\":\"Simple\""), ESP_OK, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,7 +389,6 @@ int main(void)
         cmocka_unit_test(test_who_lacks_which_right),
         cmocka_unit_test(test_an_answer_that_is_none),
         cmocka_unit_test(test_check),
-        cmocka_unit_test(test_tags_of_a_namespace_need_a_session_of_its_own),
     };
     return cmocka_run_group_tests(tests, story_enter, NULL);
 }
