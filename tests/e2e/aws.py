@@ -25,7 +25,7 @@ import botocore.config
 import botocore.credentials
 import pytest
 
-from harness import free_port
+from harness import ROOT, free_port
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
@@ -326,3 +326,11 @@ def store(space, name="aws", service="SecretsManager", keys="aws-keys", token=Fa
 
 def keys_secret(space, keys, name="aws-keys"):
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": space.name}, "stringData": keys.data()}
+
+
+def page_actions(*words):
+    """The actions of the policies in the plugin's README that have these words in the line before."""
+    text = (ROOT / "plugins/aws/README.md").read_text()
+    found = {word: json.loads(body) for word, body in re.findall(r"<!-- policy: (\w+) -->\n+```json\n(.*?)```", text, re.S)}
+    actions = [s["Action"] for word in words for s in found[word]["Statement"]]
+    return [a for some in actions for a in ([some] if isinstance(some, str) else some)]

@@ -8,12 +8,10 @@ import secrets as chance
 
 import pytest
 
-from aws import Keys, REGION, allow, keys_secret, store
+from aws import Keys, allow, keys_secret, page_actions, store
 from harness import Space, wait_for
 
 READS = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "ssm:GetParameter"]
-MANY = ["secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets", "ssm:GetParameters", "ssm:GetParametersByPath",
-        "ssm:DescribeParameters", "ssm:ListTagsForResource"]
 DATA = "could not get secret data from provider: "
 
 
@@ -29,7 +27,7 @@ def rights(aws, *actions):
 
 @pytest.fixture(scope="module")
 def reader(aws_server):
-    return rights(aws_server, *READS, *MANY)
+    return rights(aws_server, *page_actions("read", "find", "parameters"))
 
 
 @pytest.fixture

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import harness
-from aws import allow, keys_secret, store
+from aws import allow, keys_secret, page_actions, store
 from harness import condition, wait_for
 
 harness.KINDS.setdefault("PushSecret", ("external-secrets.io/v1alpha1", "pushsecrets", True))
 
-WRITES = ["secretsmanager:*", "ssm:*", "acm:*", "tag:GetResources", "tagging:GetResources"]  # the last is what moto calls it
 WRITTEN = "Create|Put|Tag|Delete|Remove|Add|Replicate|Import"
 
 
@@ -28,7 +27,9 @@ def prefix():
 
 @pytest.fixture(scope="module")
 def writer(aws_server):
-    return aws_server.user(f"u{chance.token_hex(4)}", allow(*WRITES))
+    """Who may what the README says, and no more; tagging:GetResources is what moto calls tag:GetResources."""
+    actions = page_actions("read", "push", "parameters", "pushparameters", "certificates") + ["tagging:GetResources"]
+    return aws_server.user(f"u{chance.token_hex(4)}", allow(*actions))
 
 
 @pytest.fixture
