@@ -2,8 +2,9 @@
 
 #include <string.h>
 
+#include <esp/duration.h>
+
 #include "session.h"
-#include "text.h"
 
 #define ATTEMPTS 3
 #define MAX_INTERVAL_MS ((int64_t)3600000) /* retryInterval */
@@ -19,7 +20,7 @@ esp_status aws_retry_read(struct esp_call *call, const json_t *settings, struct 
         json_int_t n = json_integer_value(most);
         ret->attempts = n < 1 ? 1 : n > 100 ? 100 : (unsigned)n;
     }
-    if (interval.len && (!aws_duration(interval, &ret->interval_ms) || ret->interval_ms > MAX_INTERVAL_MS))
+    if (interval.len && (!esp_duration_ms(interval, &ret->interval_ms) || ret->interval_ms > MAX_INTERVAL_MS))
         return esp_failf(aws_host, call, ESP_E_CONFIG,
                          "retrySettings.retryInterval: \"%.*s\" is no duration of at most an hour; "
                          "write it as 500ms, 10s or 1m30s",
