@@ -5,10 +5,10 @@ import os
 import secrets
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import backends
 from harness import build_dir, decoded, synced_version, wait_for
 from test_no_leaks import found_in_memory
 from test_sync import seconds
@@ -17,36 +17,20 @@ PLUGIN = build_dir() / "tests/plugins/check/reads_http.so"
 KIND = {"kind": "SecretStore"}
 
 
-class Backend:
+class Backend(backends.Backend):
     """Values by path, over HTTP; counts who asks. A value may be a function of the token."""
 
     def __init__(self):
         self.values, self.asked, self.pause, self.lock = {}, [], 0, threading.Lock()
-        backend = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-                with backend.lock:
-                    backend.asked.append((self.path, token))
-                    value = backend.values.get(self.path)
-                time.sleep(backend.pause)
-                body = (value(token) if callable(value) else value or "").encode()
-                self.send_response(404 if value is None else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+    def answer(self, method, path, headers, body):
+        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        with self.lock:
+            self.asked.append((path, token))
+            value = self.values.get(path)
+        time.sleep(self.pause)
+        return 404 if value is None else 200, (value(token) if callable(value) else value or "").encode()
 
     def count(self, path=None):
         with self.lock:
@@ -55,11 +39,6 @@ class Backend:
     def forget(self):
         with self.lock:
             self.asked.clear()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module", autouse=True)
