@@ -150,6 +150,7 @@ def test_what_is_pushed_and_when(make_pusher, room, cluster, backend, isolation)
     assert f'pushsecret_status_condition{{condition="Ready",name="ps",namespace="{room.ns}",status="True"}} 1' in operator.metrics()
 
 
+@pytest.mark.sanitized
 def test_everything_is_deleted_in_the_end(make_pusher, room, cluster, backend):
     make_pusher().start()
     room.store()
