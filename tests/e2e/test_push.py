@@ -174,6 +174,20 @@ def test_everything_is_deleted_in_the_end(make_pusher, room, cluster, backend):
     assert not backend.kept
 
 
+def test_a_namespace_goes_with_all_that_is_in_it(make_pusher, room, cluster, backend):
+    make_pusher().start()
+    room.store()
+    room.secret(k="v")
+    room.push(deletionPolicy="Delete")
+    room.synced()
+    room.has("r", k="v")
+    wait_for(lambda: room.finalizers("SecretStore", "s"))
+    cluster.delete("Namespace", room.ns)
+    room.is_gone("PushSecret", "ps")
+    room.is_gone("SecretStore", "s")
+    assert not backend.kept
+
+
 def test_a_source_goes_and_comes_back(make_pusher, room, cluster, backend):
     make_pusher().start()
     room.store()
