@@ -6,6 +6,7 @@
 #include "text.h"
 
 #define ATTEMPTS 3
+#define MAX_INTERVAL_MS ((int64_t)3600000) /* retryInterval */
 #define MAX_WAIT_MS ((int64_t)20000)
 #define LEAST_TIME_MS ((int64_t)500) /* an attempt that has less than this would be cut off */
 
@@ -18,11 +19,11 @@ esp_status aws_retry_read(struct esp_call *call, const json_t *settings, struct 
         json_int_t n = json_integer_value(most);
         ret->attempts = n < 1 ? 1 : n > 100 ? 100 : (unsigned)n;
     }
-    if (interval.len && !aws_duration(interval, &ret->interval_ms))
-        return esp_failf(
-            aws_host, call, ESP_E_CONFIG,
-            "retrySettings.retryInterval: \"%.*s\" is no duration; write it as 500ms, 10s or 1m30s",
-            ESP_ARG(interval));
+    if (interval.len && (!aws_duration(interval, &ret->interval_ms) || ret->interval_ms > MAX_INTERVAL_MS))
+        return esp_failf(aws_host, call, ESP_E_CONFIG,
+                         "retrySettings.retryInterval: \"%.*s\" is no duration of at most an hour; "
+                         "write it as 500ms, 10s or 1m30s",
+                         ESP_ARG(interval));
     return ESP_OK;
 }
 
@@ -76,5 +77,5 @@ esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, 
     int64_t ms = retry->interval_ms < 0 ? by_chance(call, attempt) : retry->interval_ms;
     if (aws_host->remaining_ms(call) - ms < LEAST_TIME_MS)
         return ESP_E_RETRY;
-    return ms > 0 ? aws_host->wait(call, (uint64_t)ms) : ESP_OK;
+    return ms > 0 ? aws_host->wait(call, (uint32_t)ms) : ESP_OK;
 }

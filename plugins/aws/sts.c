@@ -1,6 +1,8 @@
 /* The Query API: a form goes out, XML comes back. */
 #include "sts.h"
 
+#include <stdio.h>
+
 #include <esp/codec.h>
 
 #include "exchange.h"
@@ -21,10 +23,12 @@ static void add(struct esp_text *form, const char *name, esp_bytes value)
     esp_query_add(form, value);
 }
 
-static void add_numbered(struct esp_text *form, const char *format, size_t number, esp_bytes value)
+/* "Tags.member.1.Key": lists of forms count from 1. */
+static void add_numbered(struct esp_text *form, const char *list, size_t index, const char *member,
+                         esp_bytes value)
 {
     char name[64];
-    snprintf(name, sizeof name, format, number);
+    snprintf(name, sizeof name, "%s.member.%zu%s", list, index + 1, member);
     add(form, name, value);
 }
 
@@ -33,13 +37,13 @@ static void add_tags(struct esp_text *form, const struct aws_role *role)
     size_t i;
     json_t *tag, *key;
     json_array_foreach (role->tags, i, tag) {
-        add_numbered(form, "Tags.member.%zu.Key", i + 1, aws_text(tag, "key"));
-        add_numbered(form, "Tags.member.%zu.Value", i + 1, aws_text(tag, "value"));
+        add_numbered(form, "Tags", i, ".Key", aws_text(tag, "key"));
+        add_numbered(form, "Tags", i, ".Value", aws_text(tag, "value"));
     }
     if (json_array_size(role->tags) == 0)
         return;
     json_array_foreach (role->transitive, i, key)
-        add_numbered(form, "TransitiveTagKeys.member.%zu", i + 1,
+        add_numbered(form, "TransitiveTagKeys", i, "",
                      esp_span(json_string_value(key), json_string_length(key)));
 }
 
@@ -61,7 +65,7 @@ static bool read_creds(esp_bytes xml, struct aws_creds *ret)
     bool ok = true;
     for (size_t i = 0; i < 4; i++) {
         esp_text_init(&texts[i], (size_t)16 << 10);
-        ok = ok && aws_xml_text(xml, names[i], &texts[i]);
+        ok = ok && aws_xml_text(xml, names[i], &texts[i]) && !esp_text_failed(&texts[i]);
     }
     ok =
         ok &&
