@@ -1,6 +1,5 @@
 #include "api.h"
 
-
 #include <esp/codec.h>
 
 #include "endpoints.h"

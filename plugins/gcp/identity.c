@@ -1,6 +1,5 @@
 #include "identity.h"
 
-
 #include <esp/codec.h>
 
 #include "endpoints.h"
