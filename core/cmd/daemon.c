@@ -17,6 +17,8 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .cluster_stores = c->cluster_stores,
                               .push_secrets = c->push_secrets,
                               .generic_targets = c->generic_targets,
+                              .template_left = c->template_left,
+                              .template_right = c->template_right,
                               .read_window_ms = c->read_window_ms};
 }
 

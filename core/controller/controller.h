@@ -34,11 +34,12 @@ enum es_controller_id {
 };
 
 struct es_settings {
-    const char *controller_class;       /* "default" */
-    const char *ns;                     /* restricted to this namespace, or NULL */
-    int64_t store_requeue_ms;           /* when a store has no refreshInterval */
-    bool flood_gate;                    /* only stores that are Ready are asked */
-    bool secret_stores, cluster_stores; /* which store controllers run */
+    const char *controller_class;               /* "default" */
+    const char *ns;                             /* restricted to this namespace, or NULL */
+    const char *template_left, *template_right; /* delimiters; NULL: "{{" and "}}" */
+    int64_t store_requeue_ms;                   /* when a store has no refreshInterval */
+    bool flood_gate;                            /* only stores that are Ready are asked */
+    bool secret_stores, cluster_stores;         /* which store controllers run */
     bool push_secrets;
     bool generic_targets;
     bool metric_labels;      /* app.kubernetes.io labels of objects in their series */

@@ -182,16 +182,39 @@ static void report_missing(struct fetch *f, size_t index, const char *key)
     es_mem_free(message);
 }
 
-/* Rewrite, or else convert; then check, decode, look for null bytes. */
-static int shape_map(struct es_values *values, const json_t *entry, const json_t *how, struct es_error *err)
+/* For rewrite.transform, whose templates are those of plugins. */
+static int render_key(void *ctx, const char *text, const json_t *data, struct es_buf *out,
+                      struct es_error *err)
 {
-    const json_t *rewrite = es_obj_at(entry, "rewrite");
+    const struct es_services *services = ctx;
+    struct es_blob key = {0};
+    int rc = services->render(services->ctx, text, strlen(text), data, &key, err);
+
+    if (rc == 0)
+        es_buf_add(out, key.ptr ? (const char *)key.ptr : "", key.len);
+    es_blob_fini(&key);
+    return rc;
+}
+
+static int rewrite(const struct fetch *f, struct es_values *values, const json_t *rules, struct es_error *err)
+{
+    const struct es_services *services = es_registry_services(f->env->registry);
+    const struct es_renderer renderer = {.render = render_key, .ctx = (void *)(uintptr_t)services};
+
+    return es_values_rewrite(values, rules, services->render ? &renderer : NULL, err);
+}
+
+/* Rewrite, or else convert; then check, decode, look for null bytes. */
+static int shape_map(const struct fetch *f, struct es_values *values, const json_t *entry, const json_t *how,
+                     struct es_error *err)
+{
+    const json_t *rules = es_obj_at(entry, "rewrite");
     const char *conversion = es_obj_str(how, "conversionStrategy");
     const char *decoding = es_obj_str(how, "decodingStrategy");
     int rc;
 
-    if (json_array_size(rewrite)) {
-        rc = es_values_rewrite(values, rewrite, NULL, err);
+    if (json_array_size(rules)) {
+        rc = rewrite(f, values, rules, err);
         if (rc < 0)
             return es_error_wrap(err, "error applying rewrite to keys: ");
     } else {
@@ -219,7 +242,7 @@ static int fetch_find(struct fetch *f, const json_t *entry, const json_t *find, 
     rc = es_instance_find(store->instance, &store->authority, find, ret, err);
     if (rc < 0)
         return es_error_wrap(err, "error getting all secrets: ");
-    return shape_map(ret, entry, find, err);
+    return shape_map(f, ret, entry, find, err);
 }
 
 static int fetch_extract(struct fetch *f, const json_t *entry, const json_t *ref, struct es_values *ret,
@@ -229,7 +252,7 @@ static int fetch_extract(struct fetch *f, const json_t *entry, const json_t *ref
     int rc = store_for(f, entry, &store, err);
     if (rc == 0)
         rc = es_instance_get_map(store->instance, &store->authority, ref, ret, err);
-    return rc < 0 ? rc : shape_map(ret, entry, ref, err);
+    return rc < 0 ? rc : shape_map(f, ret, entry, ref, err);
 }
 
 static int fetch_generator(const json_t *ref, struct es_error *err)

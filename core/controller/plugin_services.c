@@ -3,6 +3,7 @@
 #include "core/base/text.h"
 #include "core/controller/source_read.h"
 #include "core/controller/store_table.h"
+#include "core/template/template.h"
 
 static int kube_read(void *ctx, const struct es_authority *who, enum es_kube_read what, const char *ns,
                      const char *name, const char *key, struct es_blob *ret, struct es_error *err)
@@ -15,6 +16,17 @@ static int sa_token(void *ctx, const struct es_authority *who, const char *ns, c
                     struct es_error *err)
 {
     return es_source_token(ctx, who->reader, ns, name, audiences, count, ttl_s, ret, err);
+}
+
+/* Templates of plugins and of rewrites: the usual delimiters, and what is missing is
+ * no error. */
+static int render(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
+                  struct es_error *err)
+{
+    const struct es_env *env = ctx;
+    const struct es_template_opts opts = {.clock = env->clock};
+
+    return es_template_run("template", text, len, data, &opts, ret, err);
 }
 
 /* Told where the author of what was hit looks: at the store. */
@@ -38,6 +50,7 @@ void es_plugin_services_init(struct es_services *services, struct es_env *env)
 {
     services->kube_read = kube_read;
     services->sa_token = sa_token;
+    services->render = render;
     services->plugin_lost = plugin_lost;
     services->ctx = env;
 }

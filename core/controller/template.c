@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "core/base/hide.h"
 #include "core/base/text.h"
 #include "core/kube/obj.h"
+#include "core/template/cache.h"
 
 void es_template_fini(struct es_rendered_template *t)
 {
@@ -29,25 +31,46 @@ static json_t *template_data(const struct es_values *values)
     return data;
 }
 
-int es_template_text(struct es_env *env, const char *what, const char *key, const json_t *text,
-                     const struct es_values *values, struct es_blob *ret, struct es_error *err)
+static int read_and_run(const char *key, const char *source, size_t len, const json_t *data,
+                        const struct es_template_opts *opts, struct es_blob *ret, struct es_error *err)
 {
-    const struct es_services *services = es_registry_services(env->registry);
+    struct es_template *t = NULL;
+    int rc = es_template_get(&t, key, source, len, opts, err);
+
+    if (rc < 0)
+        return es_error_wrap(err, "unable to parse template at key %s: ", key);
+    rc = es_template_execute(t, key, data, opts, ret, err);
+    es_template_free(t);
+    return rc < 0 ? es_error_wrap(err, "unable to execute template at key %s: ", key) : 0;
+}
+
+/* A template may say in its own words what is wrong, and quote a value. */
+static void hide_values(struct es_error *err, const struct es_values *values)
+{
+    for (size_t i = 0; i < values->count; i++)
+        es_hide_in_error(err, values->items[i].blob.ptr, values->items[i].blob.len);
+}
+
+int es_template_text(struct es_env *env, const char *key, const json_t *text, const struct es_values *values,
+                     struct es_blob *ret, struct es_error *err)
+{
+    const struct es_template_opts opts = {.left = env->settings.template_left,
+                                          .right = env->settings.template_right,
+                                          .missing_key_fails = true,
+                                          .clock = env->clock};
     const char *source = json_is_string(text) ? json_string_value(text) : "";
+    const char *left = es_template_delimiter(&opts, true);
     size_t len = json_is_string(text) ? json_string_length(text) : 0;
 
-    if (!memmem(source, len, "{{", 2))
+    if (!memmem(source, len, left, strlen(left)))
         return es_blob_set(ret, source, len) < 0 ? es_error_nomem(err) : 0;
-    if (!services->render)
-        return es_error_set(
-            err, ES_E_UNSUPPORTED,
-            "could not execute template: %s.%s has template actions, and this build of esod renders none",
-            what, key);
     json_t *data = template_data(values);
     if (!data)
         return es_error_nomem(err);
-    int rc = services->render(services->ctx, source, len, data, ret, err);
+    int rc = read_and_run(key, source, len, data, &opts, ret, err);
     json_decref(data);
+    if (rc < 0)
+        hide_values(err, values);
     return rc < 0 ? es_error_wrap(err, "could not execute template: ") : 0;
 }
 
@@ -64,7 +87,7 @@ static int render_strings(struct es_env *env, const char *what, const json_t *so
         return es_error_nomem(err);
     json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
         struct es_blob out = {0};
-        int rc = es_template_text(env, what, key, text, values, &out, err);
+        int rc = es_template_text(env, key, text, values, &out, err);
         json_t *value = rc == 0 ? json_stringn(out.ptr ? (const char *)out.ptr : "", out.len) : NULL;
         es_blob_fini(&out);
         if (rc < 0)
@@ -85,7 +108,7 @@ static int render_data(struct es_env *env, const json_t *source, const struct es
 
     json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
         struct es_blob out = {0};
-        int rc = es_template_text(env, "target.template.data", key, text, values, &out, err);
+        int rc = es_template_text(env, key, text, values, &out, err);
         if (rc == 0 && es_values_move(ret, key, &out) < 0)
             rc = es_error_nomem(err);
         es_blob_fini(&out);

@@ -1,7 +1,6 @@
 /* core/controller/template.h: target.template of an ExternalSecret, rendered.
  *
- * Texts without an action ("{{") are their own rendering. Whatever needs the
- * template language goes through the registry's render service. */
+ * Texts without an action ("{{") are their own rendering. */
 #ifndef ES_CONTROLLER_TEMPLATE_H
 #define ES_CONTROLLER_TEMPLATE_H
 
@@ -20,9 +19,10 @@ int es_template_render(struct es_env *env, const json_t *external_secret, const 
 int es_template_steps(struct es_env *env, const json_t *external_secret, const struct es_values *values,
                       json_t **ret_steps, struct es_error *err);
 
-/* One text (a JSON string). `what` and `key` say in errors where it stands. */
-int es_template_text(struct es_env *env, const char *what, const char *key, const json_t *text,
-                     const struct es_values *values, struct es_blob *ret, struct es_error *err);
+/* One text (a JSON string). `key` says in errors where it stands; the values that are
+ * rendered do not show in them. */
+int es_template_text(struct es_env *env, const char *key, const json_t *text, const struct es_values *values,
+                     struct es_blob *ret, struct es_error *err);
 
 void es_template_fini(struct es_rendered_template *t);
 

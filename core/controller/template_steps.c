@@ -64,7 +64,7 @@ static int collect_item(struct filling *f, const struct source *from, const json
     int rc = read_item(from, object, key, &text, f->err);
 
     if (rc == 0)
-        rc = es_template_text(f->env, es_obj_name(object), key, text, f->values, &out, f->err);
+        rc = es_template_text(f->env, key, text, f->values, &out, f->err);
     if (rc == 0 && es_streq(as, "KeysAndValues")) {
         rc = es_manifest_add_document(pairs, "", key, &out, decoding, f->err);
     } else if (rc == 0 && *as && !es_streq(as, "Values")) {
@@ -144,8 +144,7 @@ static int add_literal(struct filling *f, const json_t *entry, const char *targe
 
     if (!literal)
         return 0;
-    int rc =
-        es_template_text(f->env, "target.template.templateFrom", "literal", literal, f->values, &out, f->err);
+    int rc = es_template_text(f->env, "literal", literal, f->values, &out, f->err);
     if (rc == 0)
         rc = es_manifest_add_document(f->steps, target, "target.template.templateFrom.literal", &out,
                                       es_obj_str(entry, "valuesDecodingStrategy"), f->err);
@@ -178,7 +177,7 @@ static int add_data(struct filling *f, const json_t *data)
 
     json_object_foreach ((json_t *)(uintptr_t)data, key, text) {
         struct es_blob out = {0};
-        int rc = es_template_text(f->env, "target.template.data", key, text, f->values, &out, f->err);
+        int rc = es_template_text(f->env, key, text, f->values, &out, f->err);
         if (rc == 0)
             rc = es_manifest_add_value(f->steps, "", key, &out, f->err);
         es_blob_fini(&out);

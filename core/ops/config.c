@@ -52,6 +52,10 @@ const struct es_setting es_settings_table[] = {
      600000,
      "How much older than its due time a read may be that a periodic refresh shares with others; at most a "
      "tenth of its refreshInterval. 0: it shares only what is read from then on."},
+    {"template-left-delimiter", "templateLeftDelimiter", ES_SET_TEXT, AT(template_left), "{{",
+     ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "What begins an action in target.template."},
+    {"template-right-delimiter", "templateRightDelimiter", ES_SET_TEXT, AT(template_right), "}}",
+     ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "What ends one."},
     {"unsafe-allow-generic-targets", "unsafeAllowGenericTargets", ES_SET_BOOLEAN, AT(generic_targets),
      "false", ES_FOR_RUN, 0, 0,
      "Serve target.manifest: objects of other kinds than Secret, where values stand in the clear."},

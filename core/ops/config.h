@@ -24,6 +24,7 @@ struct es_config {
     const char *metrics_cert_dir, *metrics_cert_name, *metrics_key_name;
     bool metrics_secure, metrics_auth, metric_labels;
     const char *controller_class;
+    const char *template_left, *template_right;
     const char *log_level, *log_time, *log_format;
     int64_t concurrent;
     double client_qps;

@@ -361,8 +361,9 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
     }
     if (c->broken)
         return es_error_set(err, code, "%s", c->breach.text);
-    /* A referent credential without a consumer is no trouble worth a sentence. */
-    if (c->service.code && code != ES_E_UNDECIDED) {
+    /* A referent credential without a consumer is no trouble worth a sentence; a store that
+     * cannot be asked whether it works is. */
+    if (c->service.code && (code != ES_E_UNDECIDED || c->service.code != ESP_E_UNDECIDED)) {
         es_error_set(err, code, "%s", c->service.text);
         if (err) {
             err->http_status = c->service.http_status;

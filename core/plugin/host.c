@@ -347,7 +347,12 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
                               &err);
     json_decref(object);
-    return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    if (rc < 0 || c->trusted || c->value_count)
+        return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    /* Made of what people wrote: an error may name the path that a template of a JSONPath gave. */
+    esp_status status = hand_out_plain(c, blob.ptr, blob.len, out);
+    es_blob_fini(&blob);
+    return status;
 }
 
 const struct esp_host es_host_table = {

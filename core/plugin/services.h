@@ -37,7 +37,8 @@ struct es_services {
                     const char *const *audiences, size_t audience_count, int64_t ttl_s, struct es_blob *ret,
                     struct es_error *err);
 
-    /* Renders a Go template over a JSON object. NULL until there is one. */
+    /* Renders a Go template over a JSON object; what is missing is no error. NULL: none
+     * are rendered. */
     int (*render)(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
                   struct es_error *err);
 

@@ -1,5 +1,6 @@
 #include "core/template/template.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -11,26 +12,39 @@
 #define TREE_MEMORY_MAX ((size_t)256 << 20)
 
 struct es_template {
+    atomic_int users;
     struct es_arena arena;
     const char *text;
     struct es_ttree *trees;
 };
 
+const char *es_template_delimiter(const struct es_template_opts *opts, bool left)
+{
+    const char *given = left ? opts->left : opts->right;
+    return given && *given ? given : left ? "{{" : "}}";
+}
+
+static char *keep(struct es_template *t, const char *text, size_t len)
+{
+    return es_arena_dup(&t->arena, text, len);
+}
+
 int es_template_new(struct es_template **ret, const char *name, const char *text, size_t len,
                     const struct es_template_opts *opts, struct es_error *err)
 {
+    const char *left = es_template_delimiter(opts, true), *right = es_template_delimiter(opts, false);
+
     if (len > ES_TEMPLATE_TEXT_MAX)
         return es_error_set(err, ES_E_TOO_LARGE, "template: %s: the text is above %zu bytes", name,
                             ES_TEMPLATE_TEXT_MAX);
     struct es_template *t = es_mem_calloc(1, sizeof *t);
     if (!t)
         return es_error_nomem(err);
+    atomic_init(&t->users, 1);
     es_arena_init(&t->arena, TREE_MEMORY_MAX);
-    const char *left =
-        es_arena_dup(&t->arena, opts->left ? opts->left : "{{", strlen(opts->left ? opts->left : "{{"));
-    const char *right =
-        es_arena_dup(&t->arena, opts->right ? opts->right : "}}", strlen(opts->right ? opts->right : "}}"));
-    t->text = es_arena_dup(&t->arena, text, len);
+    left = keep(t, left, strlen(left));
+    right = keep(t, right, strlen(right));
+    t->text = keep(t, text, len);
     int rc = left && right && t->text
                  ? es_ttree_parse(&t->trees, &t->arena, name, t->text, len, left, right, err)
                  : es_error_nomem(err);
@@ -42,9 +56,15 @@ int es_template_new(struct es_template **ret, const char *name, const char *text
     return 0;
 }
 
+struct es_template *es_template_hold(struct es_template *t)
+{
+    atomic_fetch_add(&t->users, 1);
+    return t;
+}
+
 void es_template_free(struct es_template *t)
 {
-    if (!t)
+    if (!t || atomic_fetch_sub(&t->users, 1) > 1)
         return;
     es_arena_fini(&t->arena);
     es_mem_free(t);
@@ -86,16 +106,4 @@ int es_template_execute(const struct es_template *t, const char *name, const jso
     es_arena_fini(&x.arena);
     es_buf_fini(&out);
     return x.rc;
-}
-
-int es_template_run(const char *name, const char *text, size_t len, const json_t *data,
-                    const struct es_template_opts *opts, struct es_blob *ret, struct es_error *err)
-{
-    struct es_template *t = NULL;
-    int rc = es_template_new(&t, name, text, len, opts, err);
-
-    if (rc == 0)
-        rc = es_template_execute(t, name, data, opts, ret, err);
-    es_template_free(t);
-    return rc;
 }

@@ -38,11 +38,14 @@ struct es_template;
 /* Reads a template. `name` is for errors. *ret is for any number of threads. */
 int es_template_new(struct es_template **ret, const char *name, const char *text, size_t len,
                     const struct es_template_opts *opts, struct es_error *err);
-void es_template_free(struct es_template *t);
+void es_template_free(struct es_template *t); /* gives back what the caller holds */
+struct es_template *es_template_hold(struct es_template *t);
+const char *es_template_delimiter(const struct es_template_opts *opts, bool left);
 
 /* Runs it over an object. Of what type Go's maps would be shows from the members:
  * all strings: map[string]string; all objects of strings: a map of such maps; anything
- * else: map[string]interface{}. `opts` without its delimiters. Appends to *ret. */
+ * else: map[string]interface{}. The delimiters of `opts` do
+ * not matter here. Sets *ret. */
 int es_template_execute(const struct es_template *t, const char *name, const json_t *data,
                         const struct es_template_opts *opts, struct es_blob *ret, struct es_error *err);
 

@@ -344,9 +344,10 @@ static void test_templates_that_fail(void **state)
     static const struct {
         const char *spec, *why;
     } cases[] = {
-        {TEMPLATE("'data':{'k':'{{ .password }}'}"), "failed to execute template.data: could not execute "
-                                                     "template: target.template.data.k has template actions, "
-                                                     "and this build of esod renders none"},
+        {TEMPLATE("'data':{'k':'{{ .nokey }}'}"), "failed to execute template.data: could not execute "
+                                                  "template: unable to execute template at key k: template: "
+                                                  "k:1:3: executing \"k\" at <.nokey>: map has no entry for "
+                                                  "key \"nokey\""},
         {TEMPLATE("'templateFrom':[{'literal':'[1','target':'spec.x'}]"),
          "failed to execute literal template: could not unmarshal template YAML: "
          "target.template.templateFrom.literal:2: did not find expected ',' or ']' while parsing a flow "

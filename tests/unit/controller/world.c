@@ -467,6 +467,8 @@ static void begin(void)
                                              .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
+    if (options.render)
+        services.render = options.render;
     world_env.registry = probe_registry(&services);
     if (options.fake_plugin) {
         const struct es_plugin_entry entry = {.name = options.fake_plugin};

@@ -267,6 +267,32 @@ static void test_referent_store_is_opened_for_nobody(void **state)
     assert_null(i);
 }
 
+static esp_status validate_reads(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    (void)instance;
+    return read_it(call, request) == ESP_OK ? ESP_OK : ESP_E_UNDECIDED;
+}
+
+/* A store that cannot be asked says why; one that nobody uses yet has nothing to say. */
+static void test_undecided_stores_tell_what_failed(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    probe_ops.validate = validate_reads;
+    struct es_instance *i = probe_open(registry, &own);
+    question.ns = question.key = "";
+    question.name = "unheard-of";
+    question.what = ESP_KUBE_SECRET;
+    int rc = es_instance_validate(i, &own, &err);
+    assert_error(rc, &err, ES_E_UNDECIDED,
+                 "the spec of SecretStore store does not name the Secret \"unheard-of\"");
+    question.name = "creds";
+    rc = es_instance_validate(i, &referent, &err);
+    assert_error(rc, &err, ES_E_UNDECIDED, "");
+    es_instance_close(i);
+}
+
 static void test_failures_of_the_cluster_are_told(void **state)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -528,6 +554,41 @@ static esp_status use_small_services(struct esp_call *call, const struct esp_req
     return probe_host->emit(call, ESP_OUT_VALUE, bytes(""), bytes("fine"));
 }
 
+/* Renders what looks like a secret, and quotes it. */
+static esp_status quote_rendered(struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out = {0};
+    char why[200];
+    (void)request;
+
+    assert_int_equal(probe_host->render(call, bytes("path"), bytes("{\"a\":\"to.somewhere\"}"), &out),
+                     ESP_OK);
+    snprintf(why, sizeof why, "nothing at %.*s", (int)out.len, (const char *)out.ptr);
+    return probe_fail(call, ESP_E_CONFIG, 0, why);
+}
+
+static esp_status quote_rendered_after_a_read(struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out = {0};
+
+    assert_int_equal(
+        probe_host->kube_read(call, ESP_KUBE_SECRET, bytes(""), bytes("creds"), bytes("token"), &out),
+        ESP_OK);
+    return quote_rendered(call, request);
+}
+
+/* What a template makes may hold a secret as soon as the call was given one, in whatever form. */
+static void test_rendered_texts_are_secret_with_their_data(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    int rc = probe_get(registry, &own, quote_rendered, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "nothing at path-to.somewhere");
+    rc = probe_get(registry, &own, quote_rendered_after_a_read, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "nothing at ***");
+}
+
 static void test_small_services(void **state)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -635,6 +696,7 @@ int main(void)
         TEST(test_a_push_reads_what_its_metadata_names),
         TEST(test_referent_without_consumer),
         TEST(test_referent_store_is_opened_for_nobody),
+        TEST(test_undecided_stores_tell_what_failed),
         TEST(test_failures_of_the_cluster_are_told),
         TEST(test_a_missing_credential_is_no_missing_secret),
         TEST(test_a_failed_service_is_no_failed_operation),
@@ -642,6 +704,7 @@ int main(void)
         TEST(test_ambient_needs_a_grant),
         TEST(test_ambient_answers_what_is_listed),
         TEST(test_small_services),
+        TEST(test_rendered_texts_are_secret_with_their_data),
         TEST(test_log_lines_of_a_call_are_limited),
         TEST(test_check_is_offline),
         TEST(test_a_core_without_cluster_or_network),

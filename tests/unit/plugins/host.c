@@ -42,7 +42,8 @@ static esp_status host_fail(struct esp_call *call, esp_status status, uint64_t r
     assert_true(why.len < sizeof call->why);
     call->failed_with = status;
     call->retry_after_ms = retry_after_ms;
-    memcpy(call->why, why.ptr, why.len);
+    if (why.len)
+        memcpy(call->why, why.ptr, why.len);
     call->why[why.len] = 0;
     return status;
 }
@@ -69,6 +70,7 @@ static const struct esp_host host = {
     .kube_read = test_world_kube_read,
     .sa_token = test_world_sa_token,
     .ambient = test_world_ambient,
+    .render = test_world_render,
 #if ESP_ABI_MINOR >= 1
     .wait = test_world_wait,
 #endif
