@@ -48,6 +48,27 @@ esp_status aws_push_text(const struct aws_push *push, struct esp_call *call, con
     return ESP_OK;
 }
 
+esp_status aws_push_tags(const struct aws_push *push, struct aws_store *store, struct esp_call *call,
+                         const struct aws_tagging *how, const json_t *list)
+{
+    esp_bytes id = esp_text_bytes(&push->id);
+    struct aws_request r;
+    esp_status status = ESP_OK;
+
+    if (json_object_size(json_object_get(push->spec, "tags")) == 0)
+        return ESP_OK;
+    how->begin(&r, how->remove, id);
+    if (aws_tags_add_stale(&r, "TagKeys", list, push->tags))
+        status = aws_request_done(&r, store, call);
+    else
+        aws_request_end(&r);
+    if (status != ESP_OK || !aws_tags_missing(list, push->tags))
+        return status;
+    how->begin(&r, how->add, id);
+    aws_tags_add(&r, "Tags", push->tags);
+    return aws_request_done(&r, store, call);
+}
+
 esp_status aws_not_managed(struct esp_call *call)
 {
     return esp_failf(aws_host, call, ESP_E_CONFIG, "secret not managed by external-secrets");
