@@ -6,6 +6,7 @@
 #include "push.h"
 #include "search.h"
 #include "tags.h"
+#include "tree.h"
 
 /* ---- which certificate it is ---- */
 
@@ -359,7 +360,7 @@ static esp_status with_found(struct aws_store *store, struct esp_call *call, con
 {
     struct esp_text name, arn;
     json_t *list = NULL;
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    json_t *document = aws_tree(req->json);
 
     aws_store_id(store, aws_text(document, "remoteKey"), &name);
     esp_text_init(&arn, AWS_MAX_ID);

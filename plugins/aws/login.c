@@ -2,6 +2,7 @@
 
 #include "chain.h"
 #include "session.h"
+#include "tree.h"
 
 #define MAX_AUDIENCES 16
 #define MAX_SECRET ((size_t)16 << 10)
@@ -73,7 +74,7 @@ static esp_status read_account(struct aws_login *login, struct esp_call *call, c
                                             esp_str(""), &text);
     if (status != ESP_OK)
         return status;
-    json_t *account = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+    json_t *account = aws_tree(text);
     bool kept = account && keep_annotation(account, "eks.amazonaws.com/role-arn", "", &login->role) &&
                 keep_annotation(account, "eks.amazonaws.com/audience", "sts.amazonaws.com", &login->audience);
     json_decref(account);

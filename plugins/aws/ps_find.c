@@ -4,6 +4,7 @@
 #include "ps.h"
 
 #include "search.h"
+#include "tree.h"
 
 static void add_filter(struct aws_request *r, esp_bytes key, const char *option, esp_bytes value)
 {
@@ -147,8 +148,8 @@ static esp_status find(struct aws_store *store, struct esp_call *call, const jso
 
 esp_status aws_ps_list(void *store, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *what = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
-    esp_status status = what ? find(store, call, what) : aws_no_memory(call);
+    json_t *what = aws_document(call, req);
+    esp_status status = what ? find(store, call, what) : ESP_E_INTERNAL;
     json_decref(what);
     return status;
 }

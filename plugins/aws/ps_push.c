@@ -7,6 +7,7 @@
 
 #include "push.h"
 #include "tags.h"
+#include "tree.h"
 
 /* What is to be there in the end. */
 struct wish {
@@ -278,7 +279,7 @@ static esp_status delete_managed(struct aws_store *store, struct esp_call *call,
 esp_status aws_ps_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct esp_text id;
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    json_t *document = aws_tree(req->json);
 
     aws_store_id(instance, aws_text(document, "remoteKey"), &id);
     esp_status status = !document || esp_text_failed(&id)

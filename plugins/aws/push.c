@@ -3,6 +3,7 @@
 #include <esp/push.h>
 
 #include "tags.h"
+#include "tree.h"
 
 static esp_status read_spec(struct aws_push *push, struct esp_call *call, const char *const known[])
 {
@@ -11,7 +12,7 @@ static esp_status read_spec(struct aws_push *push, struct esp_call *call, const 
     esp_text_init(&spec, AWS_MAX_TEXT);
     esp_status status = esp_push_spec(aws_host, call, push->req, known, &spec);
     if (status == ESP_OK) {
-        push->spec = json_loadb((const char *)spec.ptr, spec.len, JSON_ALLOW_NUL, NULL);
+        push->spec = aws_tree(esp_text_bytes(&spec));
         status = push->spec ? aws_tags_wanted(call, push->spec, &push->tags) : aws_no_memory(call);
     }
     esp_text_free(&spec);
@@ -22,7 +23,7 @@ esp_status aws_push_begin(struct aws_push *push, const struct aws_store *store, 
                           const struct esp_request *req, const char *const known[])
 {
     *push = (struct aws_push){.req = req};
-    push->document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    push->document = aws_tree(req->json);
     aws_store_id(store, aws_text(push->document, "remoteKey"), &push->id);
     if (!push->document || esp_text_failed(&push->id))
         return aws_no_memory(call);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "tree.h"
 
 const struct aws_api aws_sm_api = {"secretsmanager", "secretsmanager."};
 const struct aws_api aws_ssm_api = {"ssm", "AmazonSSM."};
@@ -76,7 +77,7 @@ void aws_request_judge(const struct aws_request *r, struct aws_verdict *verdict)
 
 json_t *aws_request_tree(const struct aws_request *r, struct esp_call *call)
 {
-    json_t *tree = json_loadb((const char *)r->answer.body.ptr, r->answer.body.len, JSON_ALLOW_NUL, NULL);
+    json_t *tree = aws_tree(r->answer.body);
     if (!tree)
         aws_no_memory(call);
     return tree;

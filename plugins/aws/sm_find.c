@@ -6,6 +6,7 @@
 #include "search.h"
 #include "sm.h"
 #include "tags.h"
+#include "tree.h"
 
 static void add_filter(struct esp_text *out, const char *key, esp_bytes value)
 {
@@ -158,8 +159,8 @@ static esp_status find(struct aws_store *store, struct esp_call *call, const jso
 
 esp_status aws_sm_list(void *store, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *what = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
-    esp_status status = what ? find(store, call, what) : aws_no_memory(call);
+    json_t *what = aws_document(call, req);
+    esp_status status = what ? find(store, call, what) : ESP_E_INTERNAL;
     json_decref(what);
     return status;
 }

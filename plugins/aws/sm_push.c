@@ -7,6 +7,7 @@
 
 #include "push.h"
 #include "tags.h"
+#include "tree.h"
 
 /* The first version of a secret has this id, so that a creation that is tried again makes one secret. */
 #define FIRST_VERSION "00000000-0000-0000-0000-000000000001"
@@ -334,7 +335,7 @@ static esp_status delete (struct aws_store *store, struct esp_call *call, esp_by
 esp_status aws_sm_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct esp_text id;
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    json_t *document = aws_tree(req->json);
 
     aws_store_id(instance, aws_text(document, "remoteKey"), &id);
     esp_status status = !document || esp_text_failed(&id) ? aws_no_memory(call)
