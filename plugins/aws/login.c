@@ -131,6 +131,15 @@ static json_t *injected_tags(const json_t *spec, const json_t *document, bool cu
     return tags;
 }
 
+/* The schema has the core open a ClusterSecretStore with such a policy for each namespace by itself
+ * (x-esp-per-namespace). While it is only looked at, there is no namespace to log in for. */
+static bool is_nobodys(const json_t *spec, const json_t *document)
+{
+    esp_bytes policy = aws_text(spec, "sessionTagsPolicy");
+    return (esp_equal_str(policy, "Simple") || esp_equal_str(policy, "Custom")) &&
+           aws_text(document, "namespace").len == 0;
+}
+
 /* The policies replace the list: whoever relies on the injected ones must not be fooled by a list that names
  * them. */
 static bool take_tags(struct aws_login *login, const json_t *spec, const json_t *document)
@@ -153,6 +162,8 @@ esp_status aws_login_init(struct aws_login *login, struct esp_call *call, const 
     login->spec = json_deep_copy(spec);
     if (!login->spec || !take_tags(login, spec, document))
         return aws_no_memory(call);
+    if (is_nobodys(spec, document))
+        return ESP_E_UNDECIDED;
     if (account_ref(spec))
         return read_account(login, call, account_ref(spec), document);
     if (secret_ref(spec))
