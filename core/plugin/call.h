@@ -67,6 +67,7 @@ struct esp_call {
     struct es_fault *faults;
 
     struct es_arena arena;
+    const json_t *metadata; /* of a push, borrowed; or NULL: its author, too, may name objects to read */
     const esp_pair *values; /* of the request */
     size_t value_count;
     struct es_trusted *trusted;

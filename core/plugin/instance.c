@@ -58,12 +58,23 @@ static bool has_fields(const struct es_instance *i)
     return has_cap(i, ESP_CAP_FIELDS);
 }
 
+static bool is_strict(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_STRICT_PROPERTIES);
+}
+
 static bool is_per_namespace(const struct es_instance *i)
 {
     return has_cap(i, ESP_CAP_PER_NAMESPACE);
 }
 #else
 static bool has_fields(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+
+static bool is_strict(const struct es_instance *i)
 {
     (void)i;
     return false;
@@ -483,6 +494,21 @@ static int get_value(struct es_instance *i, const struct es_authority *who, cons
     return rc;
 }
 
+static int look_up(const struct es_instance *i, const struct es_blob *whole, const json_t *ref,
+                   struct es_blob *ret, struct es_error *err)
+{
+    const json_t *property = json_object_get(ref, "property");
+    size_t len = json_string_length(property);
+
+    if (has_fields(i))
+        return es_whole_field(whole, json_string_value(property), len, ret, err);
+    int rc = es_whole_property(whole, json_string_value(property), len, ret, err);
+    if (rc != ES_E_NOT_FOUND || !is_strict(i))
+        return rc;
+    return es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s", json_string_value(property),
+                        json_string_value(json_object_get(ref, "key")));
+}
+
 int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                     struct es_blob *ret, struct es_error *err)
 {
@@ -494,8 +520,7 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
     if (rc == 0)
-        rc = has_fields(i) ? es_whole_field(&whole, json_string_value(property), len, ret, err)
-                           : es_whole_property(&whole, json_string_value(property), len, ret, err);
+        rc = look_up(i, &whole, ref, ret, err);
     es_blob_fini(&whole);
     return rc;
 }
@@ -624,6 +649,7 @@ int es_instance_push(struct es_instance *i, const struct es_authority *who, cons
     int rc;
 
     call_begin(&call, i, ES_OP_PUSH, who);
+    call.metadata = json_object_get(request, "metadata");
     es_doc_push(&doc, request, i->store, who);
     const esp_pair *pairs = value_pairs(&call, values);
     if (!pairs)

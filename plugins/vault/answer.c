@@ -4,6 +4,8 @@
 
 #include <esp/json.h>
 
+#include "fields.h"
+
 #define SENTENCE_MAX 1000
 
 bool vault_is_good(const struct vault_answer *a)
@@ -16,27 +18,25 @@ static bool says(const struct vault_answer *a, const char *phrase)
     return a->body.len && memmem(a->body.ptr, a->body.len, phrase, strlen(phrase)) != NULL;
 }
 
-/* What kind of value is at `path` of the body. */
-static enum esp_json_kind kind_at(const struct vault_answer *a, const char *path)
+static bool is_empty_array(esp_bytes json)
 {
-    enum esp_json_kind kind = ESP_JSON_NONE;
-    struct esp_text value;
-    esp_text_init(&value, a->body.len);
-    if (esp_json_get_raw(a->body, esp_str(path), &value, &kind) != 1)
-        kind = ESP_JSON_NONE;
-    esp_text_free(&value);
-    return kind;
+    struct esp_json_iter elements;
+    esp_bytes first;
+    return esp_json_kind(json) == ESP_JSON_ARRAY && esp_json_elements(&elements, json) &&
+           !esp_json_element(&elements, &first);
 }
 
 /* Vault answers {"errors":[]} for a secret that was never made, and, on v2, with the metadata of a
  * version that is deleted and data that is null. */
 bool vault_is_absent(const struct vault_answer *a)
 {
-    if (a->status != 404 || !esp_json_check(a->body, NULL) || esp_json_kind(a->body) != ESP_JSON_OBJECT)
+    esp_bytes errors, data, fields, metadata;
+    if (a->status != 404)
         return false;
-    if (kind_at(a, "data.data") == ESP_JSON_NULL && kind_at(a, "data.metadata") == ESP_JSON_OBJECT)
-        return true;
-    return kind_at(a, "errors") == ESP_JSON_ARRAY && kind_at(a, "errors.0") == ESP_JSON_NONE;
+    if (vault_fields_find(a->body, "data", &data) && vault_fields_find(data, "data", &fields) &&
+        vault_fields_find(data, "metadata", &metadata))
+        return esp_json_kind(fields) == ESP_JSON_NULL && esp_json_kind(metadata) == ESP_JSON_OBJECT;
+    return vault_fields_find(a->body, "errors", &errors) && is_empty_array(errors);
 }
 
 bool vault_names_token(const struct vault_answer *a)

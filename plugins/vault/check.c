@@ -66,6 +66,20 @@ static esp_status check_server(struct esp_call *call, esp_bytes server)
                              ESP_ARG(server));
 }
 
+/* The region becomes a part of a host's name. */
+static esp_status check_iam(struct esp_call *call, const json_t *iam)
+{
+    esp_bytes region = vault_text(iam, "region");
+    const json_t *jwt = json_object_get(iam, "jwt");
+    for (size_t i = 0; i < region.len; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", region.ptr[i]) || region.ptr[i] == 0)
+            return esp_failf(vault_host, call, ESP_E_CONFIG, "auth.iam.region: \"%.*s\" is no region",
+                             ESP_ARG(region));
+    if (json_is_object(jwt) && !json_is_object(json_object_get(jwt, "serviceAccountRef")))
+        return wrong(call, "auth.iam.jwt: serviceAccountRef is missing");
+    return ESP_OK;
+}
+
 static esp_status check_auth(struct esp_call *call, const json_t *auth, bool is_bao)
 {
     const json_t *block = NULL;
@@ -73,6 +87,7 @@ static esp_status check_auth(struct esp_call *call, const json_t *auth, bool is_
         return ESP_OK;
     if (!vault_method_of(auth, is_bao, &block))
         return wrong(call, "cannot initialize Vault client: no valid auth method specified");
+    const json_t *iam = json_object_get(auth, "iam");
     const json_t *role = json_object_get(auth, "appRole"), *jwt = json_object_get(auth, "jwt");
     if (role && vault_text(role, "roleId").len == 0 && !json_is_object(json_object_get(role, "roleRef")))
         return wrong(call, "invalid Auth.AppRole: neither `roleId` nor `roleRef` was supplied");
@@ -81,7 +96,7 @@ static esp_status check_auth(struct esp_call *call, const json_t *auth, bool is_
         return wrong(call,
                      "invalid Auth.Jwt: neither `secretRef` nor `kubernetesServiceAccountToken` was supplied "
                      "as token source for jwt authentication");
-    return ESP_OK;
+    return iam ? check_iam(call, iam) : ESP_OK;
 }
 
 static esp_status check_writes(struct esp_call *call, const json_t *spec)

@@ -161,7 +161,15 @@ static const struct esp_component bao_component = {
 
 static const struct esp_component *const components[] = {&vault_component, &bao_component, NULL};
 
-static const char *const ambient[] = {"file:/var/run/secrets/kubernetes.io/serviceaccount/token", NULL};
+/* For logins with the identity of esod's own pod or machine. */
+static const char *const ambient[] = {
+    "file:/var/run/secrets/kubernetes.io/serviceaccount/token",
+    "env:AWS_*",
+    "file:$AWS_WEB_IDENTITY_TOKEN_FILE",
+    "file:$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "env:GCE_METADATA_HOST",
+    NULL,
+};
 
 static const struct esp_plugin vault_plugin = {
     .size = sizeof vault_plugin,

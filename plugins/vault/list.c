@@ -45,17 +45,21 @@ static esp_status list_folder(struct walk *w, esp_bytes folder, struct vault_ans
 
 /* ---- what is in it ---- */
 
-static bool has_tags(const struct walk *w, esp_bytes metadata)
+/* 1: all of them; 0; -1: without memory. */
+static int has_tags(const struct walk *w, esp_bytes metadata)
 {
     esp_bytes custom = {0};
     const char *name;
     json_t *value;
+    int same = 1;
     if (!vault_fields_find(metadata, "custom_metadata", &custom))
         return json_object_size(w->tags) == 0;
-    json_object_foreach ((json_t *)w->tags, name, value)
-        if (!vault_fields_is(custom, name, json_string_value(value)))
-            return false;
-    return true;
+    json_object_foreach ((json_t *)w->tags, name, value) {
+        same = vault_fields_is(custom, esp_str(name), esp_str(json_string_value(value)));
+        if (same != 1)
+            break;
+    }
+    return same;
 }
 
 /* One that is gone when its metadata is read matches nothing. */
@@ -64,7 +68,10 @@ static esp_status emit_tagged(struct walk *w, esp_bytes name)
     struct esp_text metadata;
     esp_text_init(&metadata, VAULT_SECRET_MAX);
     esp_status status = vault_kv_metadata(w->store, w->call, name, &metadata);
-    if (status == ESP_OK && has_tags(w, esp_text_bytes(&metadata)))
+    int matches = status == ESP_OK ? has_tags(w, esp_text_bytes(&metadata)) : 0;
+    if (matches < 0)
+        status = vault_no_memory(w->call);
+    else if (matches == 1)
         status = vault_host->emit(w->call, ESP_OUT_NAME, name, esp_str(""));
     esp_text_free(&metadata);
     return status == ESP_E_NOT_FOUND ? ESP_OK : status;

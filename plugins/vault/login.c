@@ -105,6 +105,8 @@ static const struct vault_method methods[] = {
      .body = password_body},
     {.name = "jwt", .path = "path", .mount = "jwt", .body = vault_jwt_body},
     {.name = "cert", .path = "path", .mount = "cert", .body = cert_body},
+    {.name = "iam", .path = "path", .mount = "aws", .body = vault_iam_body},
+    {.name = "gcp", .path = "path", .mount = "gcp", .body = vault_gcp_body},
 };
 
 /* ---- what a store has ---- */
@@ -158,7 +160,7 @@ static bool add_path(const struct vault_store *s, struct esp_text *path)
         esp_text_addc(path, '/');
         esp_percent_add(path, user, NULL);
     }
-    return good && !esp_text_failed(path);
+    return good;
 }
 
 static esp_status send_login(struct vault_store *s, struct esp_call *call, esp_bytes body,
@@ -169,9 +171,12 @@ static esp_status send_login(struct vault_store *s, struct esp_call *call, esp_b
     bool good = add_path(s, &path);
     const struct vault_request request = {
         .method = "PUT", .path = esp_text_bytes(&path), .body = body, .is_login = true, .api = "Login"};
-    esp_status status = good ? vault_send(s, call, &request, answer)
-                             : esp_failf(vault_host, call, ESP_E_CONFIG, "auth.%s.%s: \"%.*s\" is no mount",
-                                         s->method->name, s->method->path, ESP_ARG(mount_of(s)));
+    esp_status status;
+    if (!good)
+        status = esp_failf(vault_host, call, ESP_E_CONFIG, "auth.%s.%s: \"%.*s\" is no mount",
+                           s->method->name, s->method->path, ESP_ARG(mount_of(s)));
+    else
+        status = esp_text_failed(&path) ? vault_no_memory(call) : vault_send(s, call, &request, answer);
     esp_text_free(&path);
     return status;
 }

@@ -35,6 +35,6 @@ void vault_add_member(struct esp_text *object, const char *name, esp_bytes value
 /* What a method sends: appends members to `body`. */
 typedef esp_status vault_login_body(const struct vault_store *s, struct esp_call *call,
                                     struct esp_text *body);
-vault_login_body vault_kubernetes_body, vault_jwt_body;
+vault_login_body vault_kubernetes_body, vault_jwt_body, vault_iam_body, vault_gcp_body;
 
 #endif

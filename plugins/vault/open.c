@@ -7,6 +7,7 @@
 #include "session.h"
 
 #define INDEX_MAX 8192
+#define SENTENCE_MAX 1000
 #define RETRY_MS 1000
 #define RETRIES_MAX 100
 
@@ -46,6 +47,7 @@ static void store_free(struct vault_store *s)
     esp_dup_free(s->cert_pem);
     esp_dup_free(s->key_pem);
     esp_text_free(&s->index);
+    esp_text_free(&s->refusal);
     pthread_mutex_destroy(&s->lock);
     json_decref(s->request);
     free(s);
@@ -152,6 +154,7 @@ esp_status vault_open(struct esp_call *call, const struct esp_request *req, bool
     s->is_bao = is_bao;
     pthread_mutex_init(&s->lock, NULL);
     esp_text_init(&s->index, INDEX_MAX);
+    esp_text_init(&s->refusal, SENTENCE_MAX);
     esp_status status = fill(s, call, req);
     if (status == ESP_OK)
         *instance = s;

@@ -5,6 +5,7 @@
 #include <esp/codec.h>
 
 #define PATH_MAX_BYTES 16384
+#define KEY_MAX_BYTES 8192
 
 static esp_bytes after(esp_bytes text, size_t count)
 {
@@ -70,8 +71,10 @@ bool vault_encode_path(esp_bytes path, struct esp_text *out)
 static esp_status finish(struct esp_call *call, esp_bytes key, struct esp_text *plain, struct esp_text *out)
 {
     esp_status status = ESP_OK;
-    if (esp_text_failed(plain))
-        status = esp_failf(vault_host, call, ESP_E_CONFIG, "the key is longer than %d bytes", PATH_MAX_BYTES);
+    if (key.len > KEY_MAX_BYTES)
+        status = esp_failf(vault_host, call, ESP_E_CONFIG, "the key is longer than %d bytes", KEY_MAX_BYTES);
+    else if (esp_text_failed(plain))
+        status = vault_no_memory(call);
     else if (!vault_encode_path(esp_text_bytes(plain), out))
         status = esp_failf(vault_host, call, ESP_E_CONFIG,
                            "the key \"%.*s\" has a part \"..\": a key names a place below the mount",

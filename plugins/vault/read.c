@@ -132,7 +132,7 @@ bool vault_kv_is_managed(esp_bytes metadata)
 {
     esp_bytes custom;
     return vault_fields_find(metadata, "custom_metadata", &custom) &&
-           vault_fields_is(custom, "managed-by", "external-secrets");
+           vault_fields_is(custom, esp_str("managed-by"), esp_str("external-secrets")) == 1;
 }
 
 /* ---- get ---- */
@@ -143,6 +143,8 @@ static void add_as_text(esp_bytes key, esp_bytes value, struct esp_text *out)
     struct esp_text plain;
     esp_text_init(&plain, value.len);
     esp_json_plain(value, &plain);
+    if (esp_text_failed(&plain))
+        out->failed = true;
     if (out->len > 1)
         esp_text_addc(out, ',');
     esp_text_add(out, key);
@@ -244,15 +246,17 @@ esp_status vault_get(void *instance, struct esp_call *call, const struct esp_req
 
 /* ---- exists ---- */
 
-/* A field of that name, or something at that path; nothing is not it. */
-static bool has_property(esp_bytes fields, esp_bytes property)
+/* A field of that name, or something at that path; nothing is not it: 1, 0, or -1 without memory. */
+static int has_property(esp_bytes fields, esp_bytes property)
 {
     struct esp_text found;
     esp_bytes value;
-    if (vault_fields_has(fields, property, &value))
+    int there = vault_fields_has(fields, property, &value);
+    if (there == 1)
         return esp_json_kind(value) != ESP_JSON_NULL;
     esp_text_init(&found, VAULT_SECRET_MAX);
-    bool there = esp_json_get(fields, property, ESP_JSON_PATH, &found) == 1;
+    if (there == 0)
+        there = esp_json_get(fields, property, ESP_JSON_PATH, &found);
     esp_text_free(&found);
     return there;
 }

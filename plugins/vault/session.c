@@ -6,29 +6,17 @@
 #include "login.h"
 
 #define TOKEN_MAX (64u << 10)
+#define SENTENCE_MAX 1000
 #define YOUNG_MS 60000 /* so long a token that Vault has just given is taken for good */
 
 /* ---- what a login or a renewal brings ---- */
 
-/* The number at `path`, 0 if there is none. */
-static int64_t number_at(esp_bytes json, const char *path)
+/* A member of `auth` in what a login or a renewal answers, as it is written; empty if there is none. */
+static esp_bytes in_auth(esp_bytes body, const char *name)
 {
-    struct esp_text text;
-    esp_text_init(&text, 32);
-    esp_json_get(json, esp_str(path), ESP_JSON_PATH, &text);
-    int64_t number = vault_number(esp_text_bytes(&text));
-    esp_text_free(&text);
-    return number;
-}
-
-static bool text_is(esp_bytes json, const char *path, const char *want)
-{
-    struct esp_text text;
-    esp_text_init(&text, 256);
-    bool is = esp_json_get(json, esp_str(path), ESP_JSON_PATH, &text) == 1 &&
-              esp_equal_str(esp_text_bytes(&text), want);
-    esp_text_free(&text);
-    return is;
+    esp_bytes auth, value;
+    bool found = vault_fields_find(body, "auth", &auth) && vault_fields_find(auth, name, &value);
+    return found ? value : esp_str("");
 }
 
 static struct vault_lease lease_now(struct vault_store *s)
@@ -80,7 +68,7 @@ static bool renew(struct vault_store *s, struct esp_call *call, struct esp_text 
     if (!lease.renewable || vault_host->now_unix_ms(call) >= lease.end_ms || !esp_token_peek(s->token, token))
         return false;
     if (ask_to_renew(s, call, esp_text_bytes(token), &answer)) {
-        int64_t life_s = number_at(answer.body, "auth.lease_duration");
+        int64_t life_s = vault_number(in_auth(answer.body, "lease_duration"));
         if (life_s > 0 && life_s >= lease.life_s / 2) {
             *expires = begin_lease(s, call, lease, life_s);
             return true;
@@ -99,11 +87,48 @@ static esp_status take_login(struct vault_store *s, struct esp_call *call, const
                       vault_method_name(s->method));
         return ESP_E_RETRY;
     }
-    const struct vault_lease lease = {.life_s = number_at(answer->body, "auth.lease_duration"),
-                                      .renewable = text_is(answer->body, "auth.renewable", "true"),
-                                      .is_own = !text_is(answer->body, "auth.token_type", "batch")};
+    const struct vault_lease lease = {.life_s = vault_number(in_auth(answer->body, "lease_duration")),
+                                      .renewable = esp_equal_str(in_auth(answer->body, "renewable"), "true"),
+                                      .is_own =
+                                          !esp_equal_str(in_auth(answer->body, "token_type"), "\"batch\"")};
     *expires = begin_lease(s, call, lease, lease.life_s);
     return ESP_OK;
+}
+
+/* A login fails for all who wait for it, but only a status and a sentence come through: the time to wait is
+ * kept here. */
+static esp_status refuse_login(struct vault_store *s, const struct vault_answer *answer, struct esp_text *why)
+{
+    esp_status status = vault_login_refused(s, answer, why);
+    pthread_mutex_lock(&s->lock);
+    s->retry_after_ms = answer->retry_after_ms;
+    esp_text_cut(&s->refusal, 0);
+    esp_text_add(&s->refusal, esp_text_bytes(why));
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+static void hand_on_retry_after(struct vault_store *s, struct esp_call *call)
+{
+    struct esp_text sentence;
+    esp_text_init(&sentence, SENTENCE_MAX);
+    pthread_mutex_lock(&s->lock);
+    uint64_t ms = s->retry_after_ms;
+    esp_text_add(&sentence, esp_text_bytes(&s->refusal));
+    pthread_mutex_unlock(&s->lock);
+    if (ms)
+        vault_host->fail(call, ESP_E_RETRY, ms, esp_text_bytes(&sentence));
+    esp_text_free(&sentence);
+}
+
+/* A login that is refused while the last token still lives costs nothing yet. */
+static bool keep_token(struct vault_store *s, struct esp_call *call, struct esp_text *token, int64_t *expires)
+{
+    struct vault_lease lease = lease_now(s);
+    if (vault_host->now_unix_ms(call) >= lease.end_ms || !esp_token_peek(s->token, token))
+        return false;
+    *expires = lease.end_ms;
+    return true;
 }
 
 /* The esp_token_login of all stores. */
@@ -120,13 +145,18 @@ static esp_status get_token(void *ctx, struct esp_call *call, struct esp_text *t
     if (status != ESP_OK)
         return status;
     if (!vault_is_good(&answer))
-        return vault_login_refused(s, &answer, why);
+        return keep_token(s, call, token, expires) ? ESP_OK : refuse_login(s, &answer, why);
     return take_login(s, call, &answer, token, expires, why);
 }
 
 static esp_status current_token(struct vault_store *s, struct esp_call *call, struct esp_text *token)
 {
-    return s->method ? esp_token_get(s->token, vault_host, call, get_token, s, token) : ESP_OK;
+    if (!s->method)
+        return ESP_OK;
+    esp_status status = esp_token_get(s->token, vault_host, call, get_token, s, token);
+    if (status == ESP_E_RETRY)
+        hand_on_retry_after(s, call);
+    return status;
 }
 
 esp_status vault_session_begin(struct vault_store *s, struct esp_call *call)

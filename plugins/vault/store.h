@@ -47,6 +47,8 @@ struct vault_store {
 
     pthread_mutex_t lock;     /* guards what follows */
     struct vault_lease lease; /* of the token */
+    uint64_t retry_after_ms;  /* what Vault asked for when it last refused a login */
+    struct esp_text refusal;  /* the sentence for that */
     struct esp_text index;    /* X-Vault-Index of the newest answer */
 };
 

@@ -136,25 +136,29 @@ static esp_status push_whole(struct change *c, esp_bytes value, esp_bytes old)
             "error unmarshalling vault secret: invalid JSON format: without a property, the value "
             "pushed to \"%.*s\" must be a JSON object",
             ESP_ARG(c->key));
-    return c->is_there && vault_fields_equal(old, value) ? ESP_OK : write_fields(c, value);
+    int same = c->is_there ? vault_fields_equal(old, value) : 0;
+    if (same < 0)
+        return vault_no_memory(c->call);
+    return same ? ESP_OK : write_fields(c, value);
 }
 
 static esp_status push_property(struct change *c, esp_bytes value, esp_bytes old)
 {
     struct esp_text quoted, fields;
     esp_bytes before;
-    bool exists = c->is_there && vault_fields_has(old, c->property, &before);
-    if (exists && esp_json_kind(before) != ESP_JSON_STRING)
+    int exists = c->is_there ? vault_fields_has(old, c->property, &before) : 0;
+    if (exists == 1 && esp_json_kind(before) != ESP_JSON_STRING)
         return esp_failf(vault_host, c->call, ESP_E_CONFIG, "error converting %.*s to string",
                          ESP_ARG(c->property));
     esp_text_init(&quoted, 2 * VAULT_SECRET_MAX);
     esp_text_init(&fields, 2 * VAULT_SECRET_MAX);
     esp_json_quote(value, &quoted);
     vault_fields_set(c->is_there ? old : esp_str("{}"), c->property, esp_text_bytes(&quoted), &fields);
+    int same = exists == 1 ? vault_fields_equal(before, esp_text_bytes(&quoted)) : exists;
     esp_status status = ESP_OK;
-    if (esp_text_failed(&quoted) || esp_text_failed(&fields))
+    if (same < 0 || esp_text_failed(&quoted) || esp_text_failed(&fields))
         status = vault_no_memory(c->call);
-    else if (!exists || !vault_fields_equal(before, esp_text_bytes(&quoted)))
+    else if (!same)
         status = write_fields(c, esp_text_bytes(&fields));
     esp_text_free(&quoted);
     esp_text_free(&fields);
@@ -166,8 +170,12 @@ static esp_status push_value(struct change *c, esp_bytes value)
     struct esp_text old;
     esp_text_init(&old, VAULT_SECRET_MAX);
     own_fields(c, &old);
-    esp_status status = c->property.len ? push_property(c, value, esp_text_bytes(&old))
-                                        : push_whole(c, value, esp_text_bytes(&old));
+    esp_status status;
+    if (esp_text_failed(&old))
+        status = vault_no_memory(c->call);
+    else
+        status = c->property.len ? push_property(c, value, esp_text_bytes(&old))
+                                 : push_whole(c, value, esp_text_bytes(&old));
     esp_text_free(&old);
     return status;
 }
@@ -226,11 +234,12 @@ static esp_status remove_property(struct change *c)
     esp_text_init(&rest, VAULT_SECRET_MAX);
     own_fields(c, &own);
     size_t left = vault_fields_set(esp_text_bytes(&own), c->property, esp_str(""), &rest);
-    if (esp_text_failed(&own) || esp_text_failed(&rest))
+    int exists = vault_fields_has(esp_text_bytes(&own), c->property, &before);
+    if (exists < 0 || esp_text_failed(&own) || esp_text_failed(&rest))
         status = vault_no_memory(c->call);
     else if (left == 0)
         status = delete_all(c);
-    else if (!vault_fields_has(esp_text_bytes(&own), c->property, &before))
+    else if (!exists)
         status = ESP_OK; /* it is not there */
     else
         status = write_fields(c, esp_text_bytes(&rest));

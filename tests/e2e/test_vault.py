@@ -2,14 +2,15 @@
 
 import base64
 import http.server
-import json
+import re
 import threading
-import time
 
 import pytest
+import yaml
 
 import harness
-from harness import GROUP, external_secret, stays, wait_for
+from aws import allow
+from harness import GROUP, ROOT, external_secret, wait_for
 
 
 @pytest.fixture
@@ -68,16 +69,22 @@ def ready(space, name="vault"):
 
 # ---- the walk through
 
-def test_a_value_changes_and_the_secret_follows(esod, cluster, space, vault):
-    vault.put(f"{space.name}/db", user="bob", password="one")
+@pytest.mark.sanitized
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_a_value_changes_and_the_secret_follows(make_operator, cluster, space, vault, isolation):
+    esod = make_operator(plugins=["vault"], isolation=isolation).start()
+    vault.put(f"{space.name}/db", user="bob", password="s3same-one")
     cluster.apply(account(space.name))
     cluster.apply(store("vault", space.name, {"server": vault.url, "path": "secret", "auth": {
         "kubernetes": {"mountPath": "kubernetes", "role": "esod", "serviceAccountRef": {"name": "app"}}}}))
     wanted(space, "db", "vault", {"password": ref(f"{space.name}/db", "password")})
-    space.synced("db", {"password": "one"})
+    space.synced("db", {"password": "s3same-one"})
     assert ready(space)["status"]["capabilities"] == "ReadWrite"
-    vault.put(f"{space.name}/db", user="bob", password="two")
-    space.synced("db", {"password": "two"}, timeout=5)
+    vault.put(f"{space.name}/db", user="bob", password="s3same-two")
+    space.synced("db", {"password": "s3same-two"}, timeout=5)
+    assert 'externalsecret_provider_api_calls_count{provider="HashiCorp/Vault",call="Login",status="success"} 1' in esod.metrics()
+    esod.stop()
+    assert "s3same" not in esod.log and "hvs." not in esod.log
 
 
 # ---- logging in
@@ -117,6 +124,44 @@ def test_every_method_logs_in_and_its_token_is_revoked(make_operator, cluster, s
     assert len(vault.seen("auth/token/revoke-self")) == revoked
     esod.stop()
     assert len(vault.seen("auth/token/revoke-self")) == revoked + len(methods) - 1, "all but the static token"
+
+
+def test_identities_of_aws(make_operator, cluster, space, vault, aws, monkeypatch, tmp_path):
+    """Vault asks moto who has signed; so does esod for the credentials of roles."""
+    name = space.name
+    keys = aws.user(f"{name}-user", allow("sts:AssumeRole", "sts:GetCallerIdentity"))
+    roles = {k: aws.role(f"{name}-{k}", allow("sts:GetCallerIdentity"), external_id="x" if k == "assumed" else None)
+             for k in ("assumed", "account", "pod")}
+    vault.call("PUT", "sys/auth/aws", {"type": "aws"})
+    vault.call("PUT", "auth/aws/config/client", {"sts_endpoint": aws.url, "iam_server_id_header_value": "vault.example"})
+    vault.call("PUT", "auth/aws/role/esod", {
+        "auth_type": "iam", "resolve_aws_unique_ids": False, "token_policies": ["esod"],
+        "bound_iam_principal_arn": [f"arn:aws:iam::123456789012:user/{name}-user", *roles.values()]})
+    vault.put(f"{name}/a", k="v")
+    sa = account(name)
+    sa["metadata"]["annotations"] = {"eks.amazonaws.com/role-arn": roles["account"]}
+    cluster.apply(sa, account(name, "plain"), secret(name, "aws", id=keys.id, key=keys.secret, wrong="wrong"))
+    (tmp_path / "token").write_text("of-the-pod")
+    for variable, value in {"AWS_STS_ENDPOINT": aws.url, "AWS_ROLE_ARN": roles["pod"],
+                            "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}.items():
+        monkeypatch.setenv(variable, value)
+    refs = {"accessKeyIDSecretRef": {"name": "aws", "key": "id"}, "secretAccessKeySecretRef": {"name": "aws", "key": "key"}}
+    wrong = {**refs, "secretAccessKeySecretRef": {"name": "aws", "key": "wrong"}}
+    stores = {"keys": {"secretRef": refs}, "assumed": {"secretRef": refs, "role": roles["assumed"], "externalID": "x"},
+              "account": {"jwt": {"serviceAccountRef": {"name": "app"}}}, "pod": {},
+              "wrong": {"secretRef": wrong}, "external": {"secretRef": refs, "role": roles["assumed"], "externalID": "guessed"},
+              "plain": {"jwt": {"serviceAccountRef": {"name": "plain"}}}, "region": {"region": "evil.example/"}}
+    for k, block in stores.items():
+        cluster.apply(store(k, name, {"server": vault.url, "path": "secret", "auth": {"iam": {
+            "vaultRole": "esod", "vaultAwsIamServerID": "vault.example", **block}}}))
+    make_operator(plugins=[{"name": "vault", "ambient": "all"}]).start()
+    for k in list(stores)[:4]:
+        wanted(space, k, k, {"k": ref(f"{name}/a", "k")}, refreshInterval="1h")
+        space.synced(k, {"k": "v"})
+    assert 'cannot log in to Vault with iam at the mount "aws": status 4' in store_failed(space, "wrong")
+    assert "AWS refuses AssumeRole: status 403: AccessDenied" in store_failed(space, "external")
+    assert "an IAM role must be associated with service account plain" in store_failed(space, "plain")
+    assert 'auth.iam.region: "evil.example/" is no region' in store_failed(space, "region")
 
 
 def test_wrong_credentials_are_named(esod, cluster, space, vault):
@@ -312,6 +357,72 @@ def test_a_large_secret(esod, space, vault):
     space.synced("large", {"k": value})
 
 
+# ---- writing
+
+def push(space, name, store_name, data, **spec):
+    return space.cluster.apply({
+        "apiVersion": GROUP + "/v1alpha1", "kind": "PushSecret", "metadata": {"name": name, "namespace": space.name},
+        "spec": {"refreshInterval": "1s", "secretStoreRefs": [{"name": store_name}], "selector": {"secret": {"name": "source"}},
+                 "data": [{"match": m} for m in data], **spec}})
+
+
+def match(remote_key, prop=None, secret_key=None):
+    return {**({"secretKey": secret_key} if secret_key else {}),
+            "remoteRef": {"remoteKey": remote_key, **({"property": prop} if prop else {})}}
+
+
+def pushed(space, name):
+    return wait_for(lambda: space.cluster.ready("PushSecret", name, space.name))
+
+
+def push_failed(space, name):
+    return wait_for(lambda: space.cluster.failed("PushSecret", name, space.name, reason="Errored"))
+
+
+def test_pushes_and_deletions(esod, cluster, space, vault):
+    top = space.name
+    with_token(vault, space, "cas", checkAndSet={"required": True})
+    with_token(vault, space, "v1", path="kv1", version="v1")
+    vault.call("PUT", "sys/mounts/strict", {"type": "kv", "options": {"version": "2"}})
+    wait_for(lambda: vault.call("PUT", "strict/config", {"cas_required": True}, want=(200, 204, 400)) is None)
+    with_token(vault, space, "strict", path="strict")
+    cluster.apply(secret(top, "source", user="bob", password="<one>", document='{"a": {"b": 1}}'))
+    push(space, "all", "cas", [match(f"{top}/one", "login.user", "user"), match(f"{top}/one", "pass", "password"),
+                               match(f"{top}/whole"), match(f"secret/{top}/document", secret_key="document")],
+         deletionPolicy="Delete")
+    pushed(space, "all")
+    assert vault.get(f"{top}/one") == {"login.user": "bob", "pass": "<one>"}
+    assert vault.get(f"{top}/whole") == {"user": "bob", "password": "<one>", "document": '{"a": {"b": 1}}'}
+    assert vault.get(f"{top}/document") == {"a": {"b": 1}}
+    found = vault.call("GET", f"secret/metadata/{top}/one")["data"]
+    assert found["custom_metadata"] == {"managed-by": "external-secrets"} and found["current_version"] == 2
+
+    cluster.apply(secret(top, "source", user="bob", password="two", document='{"a":{"b":1}}'))
+    wait_for(lambda: vault.get(f"{top}/one") == {"login.user": "bob", "pass": "two"})
+    wait_for(lambda: vault.get(f"{top}/whole")["password"] == "two")
+    assert vault.call("GET", f"secret/metadata/{top}/document")["data"]["current_version"] == 1, "equal JSON is not written"
+
+    push(space, "old", "v1", [match(f"{top}/one", "p", "user")], deletionPolicy="Delete")
+    pushed(space, "old")
+    assert vault.call("GET", f"kv1/{top}/one")["data"] == {"p": "bob", "custom_metadata": {"managed-by": "external-secrets"}}
+
+    vault.put(f"{top}/theirs", k="v")
+    push(space, "theirs", "cas", [match(f"{top}/theirs", "k", "user")], deletionPolicy="Delete")
+    assert "secret not managed by external-secrets" in push_failed(space, "theirs")
+    push(space, "text", "cas", [match(f"{top}/text", secret_key="user")])
+    assert "invalid JSON format" in push_failed(space, "text")
+    push(space, "strict", "strict", [match(f"{top}/a", "p", "user")])
+    assert "the engine demands check-and-set: set checkAndSet.required" in push_failed(space, "strict")
+
+    for name in ("all", "old", "theirs"):
+        cluster.delete("PushSecret", name, top)
+    wait_for(lambda: not [cluster.get("PushSecret", n, top) for n in ("all", "old", "theirs") if cluster.get("PushSecret", n, top)])
+    assert vault.get(f"{top}/one") is None and vault.get(f"{top}/whole") is None
+    vault.call("GET", f"secret/metadata/{top}/one", want=(404,))
+    vault.call("GET", f"kv1/{top}/one", want=(404,))
+    assert vault.get(f"{top}/theirs") == {"k": "v"}
+
+
 # ---- faults
 
 def test_a_sealed_vault(esod, cluster, space, vault):
@@ -458,3 +569,37 @@ def test_openbao(esod, cluster, space, vault):
     assert 'expected kv engine version 1 at "secret" found another' in store_failed(space, "version")
     assert 'expected mount type "kv" at "cubbyhole" found another' in store_failed(space, "type")
     assert 'looking up the mount "kv": status 403' in store_failed(space, "default")
+
+
+# ---- the manifests of the documentation
+
+def test_the_manifests_of_the_readme(esod, cluster, space, vault):
+    vault.put("team/db", user="bob", password="s3same")
+    vault.put("team/app", level="info")
+    role, secret_id = vault.role(space.name)
+    cert, key = (p.read_text() for p in vault.client_cert)
+    cluster.apply(account(space.name),
+                  secret(space.name, "vault-login", **{"token": "root", "role-id": role, "secret-id": secret_id, "password": "hunter2 "}),
+                  secret(space.name, "client", **{"tls.crt": cert, "tls.key": key}),
+                  {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "vault-ca", "namespace": space.name},
+                   "data": {"ca.crt": vault.server_cert[0].read_text()}})
+    readme = (ROOT / "plugins/vault/README.md").read_text()
+    text = "---\n".join(re.findall(r"^```yaml\n(.*?)^```", readme, re.M | re.S))
+    cluster.apply(secret(space.name, "vault-pushed", user="amy", password="pushed"))
+    stores = []
+    for obj in yaml.safe_load_all(text):
+        if not obj or obj.get("kind") not in ("SecretStore", "ExternalSecret", "PushSecret"):
+            continue
+        obj["metadata"]["namespace"] = space.name
+        if obj["kind"] == "SecretStore":
+            stores.append(obj["metadata"]["name"])
+            for block in obj["spec"]["provider"].values():
+                block["server"] = vault.mutual if "caProvider" in block else vault.url
+        cluster.apply(obj)
+    assert len(stores) == 7
+    for name in stores:
+        ready(space, name)
+    space.synced("db", {"user": "bob", "password": "s3same", "level": "info"})
+    wait_for(lambda: cluster.ready("PushSecret", "pushed", space.name))
+    assert vault.get("team/pushed") == {"user": "amy"}
+    assert vault.get("team/whole") == {"user": "amy", "password": "pushed"}

@@ -92,6 +92,11 @@ class Vault:
     def put(self, key, **fields):
         self.call("PUT", f"secret/data/{key}", {"data": fields})
 
+    def get(self, key):
+        """The fields of a secret; None when there is none, or it is deleted."""
+        answer = self.call("GET", f"secret/data/{key}", want=(200, 404))
+        return (answer.get("data") or {}).get("data")
+
     def role(self, name, **options):
         """(role id, secret id) of a new AppRole."""
         self.call("PUT", f"auth/approle/role/{name}", {"token_policies": ["esod"], **options})

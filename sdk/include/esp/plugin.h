@@ -445,6 +445,10 @@ enum {
  * consumer's namespace through kube_read or sa_token: the core sees that. An older
  * core ignores it and may share such answers: set needs_minor. Since 1.1. */
 #define ESP_CAP_PER_NAMESPACE (UINT64_C(1) << 6)
+/** Beside ESP_CAP_WHOLE_VALUES: a property that the value does not have is a mistake
+ * (ESP_E_CONFIG, "key PROPERTY does not exist in secret KEY"), not a missing secret:
+ * deletionPolicy does not see it. An older core takes it for a missing secret. Since 1.1. */
+#define ESP_CAP_STRICT_PROPERTIES (UINT64_C(1) << 7)
 /** @} */
 
 /** How well a component is looked after: esp_component.maintenance. The core warns

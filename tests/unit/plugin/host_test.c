@@ -127,6 +127,28 @@ static void assert_no_read(const struct es_authority *who, const char *ns, const
     assert_string_equal(asked, ""); /* the cluster was not asked */
 }
 
+/* Reads, and quotes what it was given. */
+static esp_status read_and_tell(struct esp_call *call, const struct esp_request *request)
+{
+    (void)request;
+    esp_bytes out = {0};
+    assert_int_equal(probe_host->kube_read(call, question.what, bytes(""), bytes("creds"), bytes(""), &out),
+                     ESP_OK);
+    return probe_fail(call, ESP_E_CONFIG, 0, "it holds hunter2");
+}
+
+static void test_texts_may_quote_a_service_account_and_no_secret(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+    question.what = ESP_KUBE_SERVICE_ACCOUNT;
+    int rc = probe_get(registry, &own, read_and_tell, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "it holds hunter2");
+    question.what = ESP_KUBE_SECRET;
+    rc = probe_get(registry, &own, read_and_tell, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "it holds ***");
+}
+
 static void test_a_store_reads_its_own_namespace(void **state)
 {
     (void)state;
@@ -161,6 +183,56 @@ static void test_names_outside_of_the_spec_are_denied(void **state)
     assert_no_read(&own, "", "tokenSecretRef", ES_E_DENIED,
                    "the spec of SecretStore store does not name the Secret \"tokenSecretRef\"");
     assert_no_read(&own, "", "creds\n", ES_E_CONFIG, "an object's name holds a control character");
+}
+
+static esp_status push_reads(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out = {0};
+    (void)instance;
+    (void)request;
+    return probe_host->kube_read(call, ESP_KUBE_CONFIGMAP, bytes(question.ns), bytes(question.name),
+                                 bytes("policy"), &out);
+}
+
+/* Pushes for `who`, and reads in the push what `question` says. */
+static int push_for(const struct es_authority *who, struct es_error *err)
+{
+    json_t *request = json_pack("{s:s, s:{s:{s:s}}}", "remoteKey", "r", "metadata", "spec", "name", "rules");
+    struct es_instance *i = NULL;
+    struct es_values values = {0};
+
+    probe_ops.push = push_reads;
+    asked[0] = '\0';
+    int rc = es_instance_open(&i, registry, es_registry_provider(registry, "probe"), who, NULL, err);
+    assert_int_equal(rc, 0);
+    rc = es_instance_push(i, who, request, &values, err);
+    es_instance_close(i);
+    json_decref(request);
+    return rc;
+}
+
+static void test_a_push_reads_what_its_metadata_names(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    question.ns = "";
+    question.name = "rules";
+    assert_int_equal(push_for(&own, &err), 0);
+    assert_string_equal(asked, "1 team/rules[policy]");
+    assert_int_equal(push_for(&cluster, &err), 0);
+    assert_string_equal(asked, "1 app/rules[policy]");
+    question.ns = "app"; /* beside the PushSecret, and nowhere that somebody says */
+    int rc = push_for(&cluster, &err);
+    assert_error(rc, &err, ES_E_DENIED,
+                 "the spec of ClusterSecretStore store does not name the ConfigMap \"rules\"");
+    question.ns = "";
+    question.name = "other";
+    rc = push_for(&own, &err);
+    assert_error(rc, &err, ES_E_DENIED,
+                 "the spec of SecretStore store does not name the ConfigMap \"other\"");
+    assert_no_read(&own, "", "rules", ES_E_DENIED,
+                   "the spec of SecretStore store does not name the Secret \"rules\"");
 }
 
 static void test_referent_without_consumer(void **state)
@@ -618,8 +690,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_store_reads_its_own_namespace),
+        TEST(test_texts_may_quote_a_service_account_and_no_secret),
         TEST(test_a_cluster_store_reads_what_it_names),
         TEST(test_names_outside_of_the_spec_are_denied),
+        TEST(test_a_push_reads_what_its_metadata_names),
         TEST(test_referent_without_consumer),
         TEST(test_referent_store_is_opened_for_nobody),
         TEST(test_undecided_stores_tell_what_failed),

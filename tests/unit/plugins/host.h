@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+/* What was emitted; or, with a status below 0 as its channel, what fail_at said of the reference `key`. */
 struct output {
     int32_t channel;
     char *key, *value; /* NUL-terminated copies */
@@ -82,8 +83,9 @@ struct esp_call {
     struct world *world; /* borrowed; NULL: none */
 };
 
-/* Set while the host works on this thread, so that a test that makes allocations fail can spare it. */
-extern _Thread_local bool test_in_host;
+/* Set while the host works on this thread, so that a test that makes allocations fail can spare it. Volatile:
+ * compilers know that calloc looks at no variable. */
+extern _Thread_local volatile bool test_in_host;
 
 /* The table of the plugin in the file. Fails the test when it does not load. */
 const struct esp_plugin *test_load(const char *file);
