@@ -144,7 +144,8 @@ static void add_member(struct esp_text *out, esp_bytes name, esp_bytes value, bo
 {
     struct esp_text encoded;
 
-    esp_text_addc(out, out->len && out->ptr[out->len - 1] == '{' ? ' ' : ',');
+    if (out->len && out->ptr[out->len - 1] != '{')
+        esp_text_addc(out, ',');
     esp_json_quote(name, out);
     esp_text_addc(out, ':');
     if (!query) {

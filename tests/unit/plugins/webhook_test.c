@@ -130,7 +130,7 @@ static void test_data_of_templates(void **state)
 {
     static const struct exchange read[] = {
         {.method = "GET",
-         .body = "{\"remoteRef\":{ \"key\":\"a/b "
+         .body = "{\"remoteRef\":{\"key\":\"a/b "
                  "c\",\"property\":\"p\",\"version\":\"v1\",\"namespace\":\"a\",\"remoteKey\":\"\","
                  "\"secretKey\":\"\"}}",
          .status = 200}};
