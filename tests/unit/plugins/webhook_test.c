@@ -136,7 +136,7 @@ static void test_data_of_templates(void **state)
          .status = 200}};
     static const struct exchange push[] = {
         {.method = "POST",
-         .body = "{\"remoteRef\":{ "
+         .body = "{\"remoteRef\":{"
                  "\"key\":\"\",\"property\":\"\",\"version\":\"\",\"namespace\":\"a\",\"remoteKey\":\"r k\","
                  "\"secretKey\":\"s\",\"r k\":\"<v>\"}}",
          .status = 204}};
