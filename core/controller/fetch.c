@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/controller/fetch_ahead.h"
+#include "core/controller/key_renderer.h"
 #include "core/controller/read_terms.h"
 #include "core/controller/store_access.h"
 #include "core/controller/store_table.h"
@@ -182,39 +183,18 @@ static void report_missing(struct fetch *f, size_t index, const char *key)
     es_mem_free(message);
 }
 
-/* For rewrite.transform, whose templates are those of plugins. */
-static int render_key(void *ctx, const char *text, const json_t *data, struct es_buf *out,
-                      struct es_error *err)
-{
-    const struct es_services *services = ctx;
-    struct es_blob key = {0};
-    int rc = services->render(services->ctx, text, strlen(text), data, &key, err);
-
-    if (rc == 0)
-        es_buf_add(out, key.ptr ? (const char *)key.ptr : "", key.len);
-    es_blob_fini(&key);
-    return rc;
-}
-
-static int rewrite(const struct fetch *f, struct es_values *values, const json_t *rules, struct es_error *err)
-{
-    const struct es_services *services = es_registry_services(f->env->registry);
-    const struct es_renderer renderer = {.render = render_key, .ctx = (void *)(uintptr_t)services};
-
-    return es_values_rewrite(values, rules, services->render ? &renderer : NULL, err);
-}
-
 /* Rewrite, or else convert; then check, decode, look for null bytes. */
 static int shape_map(const struct fetch *f, struct es_values *values, const json_t *entry, const json_t *how,
                      struct es_error *err)
 {
     const json_t *rules = es_obj_at(entry, "rewrite");
+    struct es_renderer renderer;
     const char *conversion = es_obj_str(how, "conversionStrategy");
     const char *decoding = es_obj_str(how, "decodingStrategy");
     int rc;
 
     if (json_array_size(rules)) {
-        rc = rewrite(f, values, rules, err);
+        rc = es_values_rewrite(values, rules, es_key_renderer(f->env, &renderer), err);
         if (rc < 0)
             return es_error_wrap(err, "error applying rewrite to keys: ");
     } else {

@@ -435,6 +435,11 @@ static void test_keys_are_transformed_by_templates(void **state)
                  FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
                               "keys: failed rewrite operation[0]: transform failed with failed to execute "
                               "template for key \"port\": nothing to render");
+    world_external_secret("es", TRANSFORM("{{ .value"));
+    world_expect("es",
+                 FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
+                              "keys: failed rewrite operation[0]: transform failed with failed to parse "
+                              "template: template: template:1: unclosed action");
 }
 
 static void test_templates_without_actions(void **state)
