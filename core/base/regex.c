@@ -359,3 +359,33 @@ int es_regex_replace_all(const struct es_regex *re, const char *text, size_t len
     matcher_fini(&m);
     return rc;
 }
+
+static int visit_matches(struct matcher *m, es_regex_visit *visit, void *ctx, struct es_error *err)
+{
+    size_t at = 0, last_end = SIZE_MAX;
+
+    while (at <= m->subject.len) {
+        int rc = find_from(m, at, err);
+        if (rc <= 0)
+            return rc;
+        size_t from = m->spans[0], to = m->spans[1];
+        bool wanted = to != at || from != last_end;
+        at = to != at ? to : at + rune_width(&m->subject, at);
+        last_end = to;
+        if (wanted && !visit(ctx, to_original(&m->subject, from), to_original(&m->subject, to)))
+            break;
+    }
+    return 0;
+}
+
+int es_regex_each(const struct es_regex *re, const char *text, size_t len, es_regex_visit *visit, void *ctx,
+                  struct es_error *err)
+{
+    struct matcher m;
+    int rc = matcher_init(&m, re, text, len, err);
+
+    if (rc == 0)
+        rc = visit_matches(&m, visit, ctx, err);
+    matcher_fini(&m);
+    return rc;
+}

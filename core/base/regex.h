@@ -40,4 +40,11 @@ int es_regex_search(const struct es_regex *re, const char *text, size_t len, str
 int es_regex_replace_all(const struct es_regex *re, const char *text, size_t len, const char *replacement,
                          struct es_buf *out, struct es_error *err);
 
+/* Go's FindAllStringIndex: each match from left to right with its offsets, until
+ * `visit` says false. An empty match right behind another is passed over. 0 or an
+ * error. */
+typedef bool es_regex_visit(void *ctx, size_t from, size_t to);
+int es_regex_each(const struct es_regex *re, const char *text, size_t len, es_regex_visit *visit, void *ctx,
+                  struct es_error *err);
+
 #endif

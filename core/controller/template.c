@@ -1,4 +1,4 @@
-#include "core/controller/template.h"
+#include "core/controller/template_source.h"
 
 #include <string.h>
 
@@ -82,7 +82,8 @@ static int render_strings(struct es_env *env, const char *what, const json_t *so
 
     if (!source)
         return 0;
-    *ret = json_object();
+    if (!*ret)
+        *ret = json_object(); /* else templateFrom gave some, which these overwrite */
     if (!*ret)
         return es_error_nomem(err);
     json_object_foreach ((json_t *)(uintptr_t)source, key, text) {
@@ -130,13 +131,10 @@ int es_template_render(struct es_env *env, const json_t *es, const struct es_val
     if (!t)
         return 0;
     rc = es_target_check_template(es, err);
-    if (rc == 0 && json_array_size(from))
-        rc = es_error_set(
-            err, ES_E_UNSUPPORTED,
-            "error fetching templateFrom data: target.template.templateFrom needs the template language, "
-            "which this build of esod does not have");
     out.includes_values = es_streq(es_obj_str(t, "mergePolicy"), "Merge") ||
                           (!json_object_size(data) && !json_array_size(from));
+    if (rc == 0)
+        rc = es_template_add_from(env, es_obj_namespace(es), from, values, &out, err);
     if (rc == 0)
         rc = render_data(env, data, values, &out.data, err);
     if (rc == 0)

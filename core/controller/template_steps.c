@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/text.h"
-#include "core/controller/template.h"
+#include "core/controller/template_source.h"
 #include "core/kube/obj.h"
 #include "core/secret/manifest.h"
 
@@ -19,49 +19,14 @@ struct filling {
 
 /* ---- ConfigMaps and Secrets ---- */
 
-struct source {
-    const struct es_kind *kind;
-    const char *member;  /* of templateFrom */
-    const char *missing; /* "error in configmap %s: missing key %s" */
-    const char *failure;
-};
-
-static const struct source config_map = {&es_kind_config_map, "configMap", "error in configmap",
-                                         "failed to merge configmap template: "};
-static const struct source secret = {&es_kind_secret, "secret", "error in secret",
-                                     "failed to merge secret template: "};
-
-/* The text at a key, as a JSON string; NULL when there is none. */
-static int read_item(const struct source *from, const json_t *object, const char *key, json_t **ret,
-                     struct es_error *err)
-{
-    json_t *value = json_object_get(json_object_get(object, "data"), key);
-    struct es_blob blob = {0};
-
-    if (!json_is_string(value))
-        return es_error_set(err, ES_E_CONFIG, "%s %s: missing key %s", from->missing, es_obj_name(object),
-                            key);
-    if (from->kind == &es_kind_config_map) {
-        *ret = json_incref(value);
-        return 0;
-    }
-    int rc =
-        es_base64_decode(&blob, ES_BASE64_STD, json_string_value(value), json_string_length(value), NULL);
-    *ret = rc == 0 ? json_stringn(blob.ptr ? (const char *)blob.ptr : "", blob.len) : NULL;
-    es_blob_fini(&blob);
-    return *ret ? 0
-                : es_error_set(err, ES_E_CONFIG, "%s %s: key %s is no text", from->missing,
-                               es_obj_name(object), key);
-}
-
 /* Adds what an item gives to `pairs`, as steps for data. */
-static int collect_item(struct filling *f, const struct source *from, const json_t *object,
+static int collect_item(struct filling *f, const struct es_template_source *from, const json_t *object,
                         const json_t *item, const char *decoding, json_t *pairs)
 {
     const char *key = es_obj_str(item, "key"), *as = es_obj_str(item, "templateAs");
     struct es_blob out = {0};
     json_t *text = NULL;
-    int rc = read_item(from, object, key, &text, f->err);
+    int rc = es_template_read_item(from, object, key, &text, f->err);
 
     if (rc == 0)
         rc = es_template_text(f->env, key, text, f->values, &out, f->err);
@@ -82,7 +47,8 @@ static int collect_item(struct filling *f, const struct source *from, const json
     return rc;
 }
 
-static int collect(struct filling *f, const struct source *from, const json_t *entry, json_t *pairs)
+static int collect(struct filling *f, const struct es_template_source *from, const json_t *entry,
+                   json_t *pairs)
 {
     const json_t *ref = json_object_get(entry, from->member), *item;
     const char *decoding = es_obj_str(entry, "valuesDecodingStrategy");
@@ -125,10 +91,10 @@ static int put_pairs(struct filling *f, const char *target, const json_t *pairs)
 static int add_sources(struct filling *f, const json_t *entry, const char *target)
 {
     json_t *pairs = json_array();
-    int rc = pairs ? collect(f, &config_map, entry, pairs) : es_error_nomem(f->err);
+    int rc = pairs ? collect(f, &es_template_config_map, entry, pairs) : es_error_nomem(f->err);
 
     if (rc == 0)
-        rc = collect(f, &secret, entry, pairs);
+        rc = collect(f, &es_template_secret, entry, pairs);
     if (rc == 0)
         rc = put_pairs(f, target, pairs);
     json_decref(pairs);

@@ -86,8 +86,8 @@ int es_manifest_add_value(json_t *steps, const char *target, const char *key, co
     return add_step(steps, json_pack("{s:s,s:o,s:b}", "path", target, "value", value, "merge", 0), err);
 }
 
-static int add_pair(json_t *steps, const char *field, const char *key, const json_t *value,
-                    const char *decoding, struct es_error *err)
+static int take_pair(es_manifest_pair *take, void *ctx, const char *key, const json_t *value,
+                     const char *decoding, struct es_error *err)
 {
     struct es_blob blob = {0};
 
@@ -101,46 +101,57 @@ static int add_pair(json_t *steps, const char *field, const char *key, const jso
     if (rc < 0)
         es_error_wrap(err, "failed to decode rendered template value for key %s: ", key);
     else
-        rc = add_text(steps, field, key, &blob, err);
+        rc = take(ctx, key, &blob, err);
     es_blob_fini(&blob);
     return rc;
 }
 
-static int add_pairs(json_t *steps, const char *field, json_t *map, const char *decoding,
-                     struct es_error *err)
+int es_manifest_pairs(const char *what, const struct es_blob *text, const char *decoding,
+                      es_manifest_pair *take, void *ctx, struct es_error *err)
 {
     const char *key;
-    json_t *value;
-    int rc = 0;
+    json_t *map = NULL, *value;
+    int rc = read_yaml(&map, what, text, err);
 
+    if (rc < 0)
+        return es_error_wrap(err, "could not unmarshal template to 'map[string][]byte': ");
     if (!json_is_object(map) && !json_is_null(map))
-        return es_error_set(err, ES_E_CONFIG,
-                            "could not unmarshal template to 'map[string][]byte': it is no map");
+        rc = es_error_set(err, ES_E_CONFIG,
+                          "could not unmarshal template to 'map[string][]byte': it is no map");
     json_object_foreach (map, key, value) {
-        rc = add_pair(steps, field, key, value, decoding, err);
+        rc = take_pair(take, ctx, key, value, decoding, err);
         if (rc < 0)
             break;
     }
+    json_decref(map);
     return rc;
+}
+
+struct field_steps {
+    json_t *steps;
+    const char *field;
+};
+
+static int add_pair(void *ctx, const char *key, struct es_blob *value, struct es_error *err)
+{
+    const struct field_steps *to = ctx;
+    return add_text(to->steps, to->field, key, value, err);
 }
 
 int es_manifest_add_document(json_t *steps, const char *target, const char *what, const struct es_blob *text,
                              const char *decoding, struct es_error *err)
 {
-    const char *field = field_of(target);
-    bool pairs = field && !es_streq(field, "spec");
+    struct field_steps to = {steps, field_of(target)};
     json_t *value = NULL;
-    int rc = read_yaml(&value, what, text, err);
 
+    if (to.field && !es_streq(to.field, "spec"))
+        return es_manifest_pairs(what, text, decoding, add_pair, &to, err);
+    int rc = read_yaml(&value, what, text, err);
     if (rc < 0)
-        return es_error_wrap(err, pairs ? "could not unmarshal template to 'map[string][]byte': "
-                                        : "could not unmarshal template YAML: ");
-    if (pairs)
-        rc = add_pairs(steps, field, value, decoding, err);
-    else
-        rc = add_step(steps,
-                      json_pack("{s:s,s:O,s:b}", "path", field ? field : target, "value", value, "merge", 1),
-                      err);
+        return es_error_wrap(err, "could not unmarshal template YAML: ");
+    rc = add_step(
+        steps, json_pack("{s:s,s:O,s:b}", "path", to.field ? to.field : target, "value", value, "merge", 1),
+        err);
     json_decref(value);
     return rc;
 }

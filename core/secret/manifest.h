@@ -30,6 +30,12 @@ int es_manifest_add_value(json_t *steps, const char *target, const char *key, co
 int es_manifest_add_document(json_t *steps, const char *target, const char *what, const struct es_blob *text,
                              const char *decoding, struct es_error *err);
 
+/* A text that is YAML, a map of strings, pair by pair and decoded. `take` may empty the
+ * blob; what it returns below 0 ends it all. */
+typedef int es_manifest_pair(void *ctx, const char *key, struct es_blob *value, struct es_error *err);
+int es_manifest_pairs(const char *what, const struct es_blob *text, const char *decoding,
+                      es_manifest_pair *take, void *ctx, struct es_error *err);
+
 /* ---- the object ---- */
 
 struct es_manifest_change {

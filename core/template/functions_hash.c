@@ -1,4 +1,4 @@
-/* sprig's crypto functions that need no key of their own: digests, password hashes, chance, AES. */
+/* sprig's crypto functions that need no key of their own: digests, password hashes, AES. */
 #include <crypt.h>
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -11,7 +11,6 @@
 #include "core/base/error.h"
 #include "core/template/functions.h"
 
-#define RANDOM_MAX ((int64_t)1 << 20)
 #define BCRYPT_COST 10
 #define BCRYPT_PASSWORD_MAX 72
 #define BCRYPT_STEPS 1000000 /* 50 ms are worth so many steps of a template */
@@ -141,42 +140,6 @@ static void htpasswd(struct es_tcall *c)
         add_sha(&c->args[1], &out);
     else
         add_bcrypt(c, &c->args[1], &out);
-    es_tcall_return_buf(c, &out);
-}
-
-/* ---- chance ---- */
-
-static void rand_bytes(struct es_tcall *c)
-{
-    int64_t count = c->args[0].i;
-    struct es_buf out;
-
-    if (count < 0 || count > RANDOM_MAX) {
-        es_tcall_fail(c, count < 0 ? "runtime error: makeslice: len out of range"
-                                   : "no more than 1048576 bytes at once");
-        return;
-    }
-    unsigned char *random = es_tcall_alloc(c, (size_t)count + 1);
-    if (!random || !es_tcall_spend(c, (size_t)count) || !es_tcall_random(c, random, (size_t)count))
-        return;
-    es_tcall_buf(&out);
-    es_base64_encode(&out, random, (size_t)count);
-    es_tcall_return_buf(c, &out);
-}
-
-/* RFC 9562, section 5.4. */
-static void uuidv4(struct es_tcall *c)
-{
-    unsigned char id[16];
-    struct es_buf out;
-
-    if (!es_tcall_random(c, id, sizeof id))
-        return;
-    id[6] = (unsigned char)((id[6] & 0x0f) | 0x40);
-    id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
-    es_tcall_buf(&out);
-    for (size_t i = 0; i < sizeof id; i++)
-        es_buf_addf(&out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", id[i]);
     es_tcall_return_buf(c, &out);
 }
 
@@ -400,8 +363,6 @@ static const struct es_tfunction functions[] = {
     {"adler32sum", "s", adler32sum},
     {"bcrypt", "s", bcrypt},
     {"htpasswd", "sss", htpasswd},
-    {"randBytes", "i", rand_bytes},
-    {"uuidv4", "", uuidv4},
     {"encryptAES", "ss", encrypt_aes},
     {"decryptAES", "ss", decrypt_aes},
     {"derivePassword", "ussss", derive_password},

@@ -36,7 +36,7 @@ type kase struct {
 
 // Where Go quotes a value, the project's error does not: what comes before must agree.
 var quotesValue = regexp.MustCompile(`error calling call: non-function |:\d+:\d+: executing \"\w+\" at <.*>: exceeded maximum template depth |range can't iterate over |can't use .* to iterate over more|non-comparable type|` +
-	`error calling (atoi|toDecimal|must\w+|fromJson|semver\w*|urlParse|toDate|b32dec|durationRound|htpasswd|regex\w+|round|\w*f): `)
+	`error calling (atoi|toDecimal|must\w+|fromJson|semver\w*|urlParse|urlJoin|toDate|b32dec|durationRound|htpasswd|regex\w+|round|\w*f): `)
 
 func functions() template.FuncMap {
 	m := sprig.TxtFuncMap()

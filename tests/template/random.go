@@ -144,6 +144,8 @@ var calls = map[string][]string{
 	"math": {"int n", "int64 n", "float64 n", "atoi s", "toDecimal n", "add n n n", "add1 n", "sub n n", "mul n n n", "div n n", "mod n n", "max n n n", "min n n",
 		"biggest n", "until i", "untilStep i i i", "seq i", "seq i i", "seq i i i", "addf n n", "add1f n", "subf n n", "mulf n n", "divf n n", "maxf n n", "minf n n",
 		"ceil n", "floor n", "round n i"},
+	"regex": {"regexMatch r s", "mustRegexMatch r s", "regexFind r s", "mustRegexFind r s", "regexFindAll r s i", "regexReplaceAll r s s", "regexReplaceAllLiteral r s s",
+		"regexSplit r s i", "regexQuoteMeta s", "base p", "dir p", "ext p", "clean p", "isAbs p"},
 	"encode": {"b64enc s", "b64dec s", "b32enc s", "b32dec s", "sha1sum s", "sha256sum s", "sha512sum s", "adler32sum s", "fromJson j", "mustFromJson j",
 		"toJson a", "toPrettyJson a", "toRawJson a", "toJson (fromJson j)", "toPrettyJson (fromJson j)", "b64dec (b64enc s)", "b32dec (b32enc s)", "toYaml a",
 		"toYaml (fromJson j)", "toJson l", "toPrettyJson m", "toYaml m", "toYaml s"},
@@ -185,6 +187,10 @@ func literalOf(r *rand.Rand, kind string) string {
 		return pick(r, `(dict)`, `(dict "a" 1 "b" 2)`, `(dict "a" (dict "b" (dict "c" "deep")))`, ".map", `(dict "x" "y" "a" 7)`, `(dict 1 2 "k")`)
 	case "b":
 		return pick(r, "true", "false")
+	case "r":
+		return pick(r, "`a`", "`[a-z]+`", "`(.)(.)`", "`\\s+`", "`x*`", "``", "`^`", "`$`", "`\\b`", "`[A-Z]`", "`(?i)FOO`", "`a|b|`", "`[^a]`", "`,`", "`é`", "`\\W`", "`(a+)b?`", "`[`")
+	case "p":
+		return pick(r, `"a/b/c.txt"`, `"/"`, `""`, `"../x/./y//z/.."`, `"a/../../b"`, `"/a/b/"`, `"x.y.z"`, `".hidden"`, `"a//b"`, `"/../a"`, `"dir.d/f"`)
 	case "j":
 		return pick(r, "`{\"a\":[1,2.5,null,true,\"x<y\"],\"b\":{}}`", "`[1e30,12345678901,0.1]`", "`\"s\"`", "`nul`", "`{bad`", "`1`", "`[1,2`", "``", "`{\"z\":1,\"a\":{\"k\":\"\\u00e9\"}}`")
 	}

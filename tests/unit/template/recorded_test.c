@@ -154,6 +154,18 @@ static void test_encoding(void **state)
     play("encode", 500);
 }
 
+static void test_regular_expressions_and_paths(void **state)
+{
+    (void)state;
+    play("regex", 400);
+}
+
+static void test_urls_versions_and_chance(void **state)
+{
+    (void)state;
+    play("misc", 20);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -172,9 +184,14 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_language), cmocka_unit_test(test_printf),
-        cmocka_unit_test(test_strings),  cmocka_unit_test(test_lists_and_dicts),
-        cmocka_unit_test(test_math),     cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_language),
+        cmocka_unit_test(test_printf),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_lists_and_dicts),
+        cmocka_unit_test(test_math),
+        cmocka_unit_test(test_encoding),
+        cmocka_unit_test(test_regular_expressions_and_paths),
+        cmocka_unit_test(test_urls_versions_and_chance),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
