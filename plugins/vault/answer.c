@@ -61,6 +61,7 @@ static const struct {
     {"invalid role ID", "the role ID is wrong"},
     {"invalid secret id", "the secret ID is wrong"},
     {"invalid username or password", "the user name or the password is wrong"},
+    {"invalid credentials", "the user name or the password is wrong"},
     {"ldap operation failed", "the user name or the password is wrong, or the directory does not answer"},
     {"service account name not authorized", "the role is not for this service account"},
     {"namespace not authorized", "the role is not for this namespace"},

@@ -5,7 +5,10 @@
  *     kv        read, list, write: the operations on secrets, on top of
  *     session   requests with a good token    login    how one is got
  *     request   one request to Vault          answer   what Vault has said
- *     path      keys as paths of the API      fields   secrets as JSON text */
+ *     path      keys as paths of the API      fields   secrets as JSON text
+ *
+ * What a login sends is in login.c, and in a file for each platform whose identities count:
+ * login_kubernetes, login_iam with aws_keys, login_gcp. */
 #include "fields.h"
 #include "kv.h"
 #include "login.h"

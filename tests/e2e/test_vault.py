@@ -109,6 +109,7 @@ def test_every_method_logs_in_and_its_token_is_revoked(make_operator, cluster, s
         "kubernetes": {"kubernetes": {"mountPath": "kubernetes", "role": "esod", "serviceAccountRef": {"name": "app"}}},
         "kubernetes-secret": {"kubernetes": {"mountPath": "kubernetes", "role": "esod", "secretRef": login}},
         "userpass": {"userPass": {"path": "userpass", "username": "bob", "secretRef": {**login, "key": "password"}}},
+        "ldap": {"ldap": {"path": "ldap", "username": "bob", "secretRef": {**login, "key": "password"}}},
         "jwt": {"jwt": {"path": "jwt", "role": "esod", "secretRef": {**login, "key": "jwt"}}},
         "jwt-account": {"jwt": {"path": "jwt", "role": "esod", "kubernetesServiceAccountToken": {
             "serviceAccountRef": {"name": "app"}}}},
@@ -182,6 +183,9 @@ def test_wrong_credentials_are_named(esod, cluster, space, vault):
         "userpass": ({"userPass": {"path": "userpass", "username": "bob", "secretRef": {**login, "key": "password"}}},
                      'unable to create client: cannot log in to Vault with userPass at the mount "userpass": status 400: '
                      "the user name or the password is wrong"),
+        "ldap": ({"ldap": {"path": "ldap", "username": "bob", "secretRef": {**login, "key": "password"}}},
+                 'unable to create client: cannot log in to Vault with ldap at the mount "ldap": status 400: '
+                 "the user name or the password is wrong"),
         "kubernetes": ({"kubernetes": {"mountPath": "kubernetes", "role": "esod", "serviceAccountRef": {"name": "stranger"}}},
                        'unable to create client: cannot log in to Vault with kubernetes at the mount "kubernetes": status 403: '
                        "the role is not for this service account"),
@@ -221,7 +225,7 @@ def test_a_revoked_token_is_replaced_once_then_the_store_says_why(esod, cluster,
 
 def test_a_token_is_renewed_before_its_end(esod, cluster, space, vault):
     vault.put(f"{space.name}/a", k="1")
-    with_role(vault, space, token_ttl="4s", token_max_ttl="1h")
+    with_role(vault, space, token_ttl="3s", token_max_ttl="1h")
     wanted(space, "app", "vault", {"k": ref(f"{space.name}/a", "k")})
     space.synced("app", {"k": "1"})
     logins, renewals = len(vault.seen("auth/approle/login")), len(vault.seen("auth/token/renew-self"))
@@ -231,14 +235,14 @@ def test_a_token_is_renewed_before_its_end(esod, cluster, space, vault):
 
 
 def test_many_secrets_are_one_login_and_one_read_for_each_key(esod, cluster, space, vault):
-    """60 ExternalSecrets with five properties each, of 6 keys."""
+    """50 ExternalSecrets with five properties each, of 6 keys."""
     for n in range(6):
         vault.put(f"{space.name}/k{n}", **{f"p{i}": f"{n}-{i}" for i in range(5)})
     logins = len(vault.seen("auth/approle/login"))
     cluster.create_many(external_secret(space.name, f"app-{n}", "vault", {
-        f"p{i}": ref(f"{space.name}/k{n % 6}", f"p{i}") for i in range(5)}, kind="SecretStore") for n in range(60))
+        f"p{i}": ref(f"{space.name}/k{n % 6}", f"p{i}") for i in range(5)}, kind="SecretStore") for n in range(50))
     with_role(vault, space)
-    for n in range(60):
+    for n in range(50):
         space.synced(f"app-{n}", {f"p{i}": f"{n % 6}-{i}" for i in range(5)})
     assert len(vault.seen("auth/approle/login")) == logins + 1
     assert len(vault.seen(f"secret/data/{space.name}/.*")) == 6 + 6, "each key written once and read once"
@@ -379,6 +383,7 @@ def push_failed(space, name):
     return wait_for(lambda: space.cluster.failed("PushSecret", name, space.name, reason="Errored"))
 
 
+@pytest.mark.sanitized
 def test_pushes_and_deletions(esod, cluster, space, vault):
     top = space.name
     with_token(vault, space, "cas", checkAndSet={"required": True})

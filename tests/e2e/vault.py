@@ -1,9 +1,13 @@
 """A real Vault in development mode, with the login methods that the tests use."""
 
+import functools
 import http.client
+import io
 import json
 import re
+import socketserver
 import subprocess
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +35,59 @@ def certificate(folder, name, subject, *extensions, issuer=None):
     return cert, key
 
 
+def ber(tag, *contents):
+    """One element of BER."""
+    body = b"".join(contents)
+    size = bytes([len(body)]) if len(body) < 128 else b"\x82" + len(body).to_bytes(2, "big")
+    return bytes([tag]) + size + body
+
+
+class Directory:
+    """As much of an LDAP server (RFC 4511) as it takes to bind and to find oneself: one user, who is right or wrong."""
+
+    def __init__(self, dn, password):
+        self.dn, self.password = dn.encode(), password.encode()
+        directory = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                while True:
+                    message = directory.read(self.rfile)
+                    (_, number), (tag, request), *_ = directory.parts(message[1]) if message else ((0, 0), (0x42, b""))
+                    if tag == 0x42:  # unbind, or the end
+                        return
+                    for answer in directory.answers(tag, directory.parts(request)):
+                        self.wfile.write(ber(0x30, ber(2, number), answer))
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"ldap://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def answers(self, tag, fields):
+        done = lambda kind, code: ber(kind, ber(0x0a, bytes([code])), ber(4), ber(4))
+        if tag == 0x60:  # bind: version, name, password
+            return [done(0x61, 0 if (fields[1][1], fields[2][1]) == (self.dn, self.password) else 49)]
+        uid = ber(0x30, ber(4, b"uid"), ber(0x31, ber(4, self.dn[4:].split(b",")[0])))
+        return [ber(0x64, ber(4, self.dn), ber(0x30, uid)), done(0x65, 0)]  # whatever is searched for, it is the user
+
+    @staticmethod
+    def read(stream):
+        """(tag, content) of the next element; None at the end."""
+        head = stream.read(2)
+        if len(head) < 2:
+            return None
+        size = head[1] if head[1] < 128 else int.from_bytes(stream.read(head[1] - 128), "big")
+        return head[0], stream.read(size)
+
+    def parts(self, data):
+        return list(iter(functools.partial(self.read, io.BytesIO(data)), None))
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Vault:
     """The server: talks to it as root, and counts what its audit log has seen."""
 
@@ -51,6 +108,7 @@ class Vault:
         plane.start_vault(f"-config={config}")
         self.url = f"http://127.0.0.1:{plane.conf['vault']}"
         self.tls, self.mutual, self.misnamed = (f"https://127.0.0.1:{ports[k]}" for k in ("tls", "mutual", "misnamed"))
+        self.directory = Directory("uid=bob,dc=example", "hunter2 ")
         self._set_up()
 
     @staticmethod
@@ -62,7 +120,7 @@ class Vault:
         self.call("PUT", "sys/audit/file", {"type": "file", "options": {"file_path": str(self.audit)}})
         self.call("PUT", "sys/policies/acl/esod", {"policy": POLICY})
         self.call("PUT", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
-        for method in ("approle", "userpass", "jwt", "kubernetes", "cert"):
+        for method in ("approle", "userpass", "ldap", "jwt", "kubernetes", "cert"):
             self.call("PUT", f"sys/auth/{method}", {"type": method})
         self.call("PUT", "auth/kubernetes/config", {
             "kubernetes_host": self.plane.server, "kubernetes_ca_cert": self.plane.ca,
@@ -73,6 +131,8 @@ class Vault:
             "jwt_validation_pubkeys": [(self.plane.state / "pki" / "sa.pub").read_text()]})
         self.call("PUT", "auth/jwt/role/esod", {
             "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": ["esod"]})
+        self.call("PUT", "auth/ldap/config", {"url": self.directory.url, "userdn": "dc=example", "userattr": "uid"})
+        self.call("PUT", "auth/ldap/users/bob", {"policies": "esod"})
         self.call("PUT", "auth/userpass/users/bob", {"password": "hunter2 ", "token_policies": ["esod"]})
         self.call("PUT", "auth/cert/certs/esod", {
             "certificate": self.client_cert[0].read_text(), "token_policies": ["esod"]})
@@ -135,3 +195,4 @@ def vault(control_plane, tmp_path_factory):
     made = Vault(control_plane, tmp_path_factory.mktemp("vault"))
     yield made
     control_plane.stop_vault()
+    made.directory.close()
