@@ -58,6 +58,19 @@ static bool member(esp_bytes body, const char *name, const char *other, const ch
            esp_json_get(body, esp_str(other), ESP_JSON_PATH, out) == 1;
 }
 
+/* "120": seconds. A date in its place is rare, and the core's own pause does as well. */
+static uint64_t retry_after_ms(const struct esp_http_response *response)
+{
+    esp_bytes text = header(response, "retry-after");
+    uint64_t seconds = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9' || seconds > UINT32_MAX)
+            return 0;
+        seconds = seconds * 10 + (uint64_t)(text.ptr[i] - '0');
+    }
+    return seconds * 1000;
+}
+
 static void read_error(const struct esp_http_response *response, struct aws_answer *ret)
 {
     struct esp_text text;
@@ -75,6 +88,8 @@ static void read_error(const struct esp_http_response *response, struct aws_answ
 void aws_answer_read(const struct esp_http_response *response, struct aws_answer *ret)
 {
     *ret = (struct aws_answer){.status = response->status, .body = response->body};
-    if (response->status != 200)
-        read_error(response, ret);
+    if (response->status == 200)
+        return;
+    ret->retry_after_ms = retry_after_ms(response);
+    read_error(response, ret);
 }

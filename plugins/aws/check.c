@@ -36,30 +36,6 @@ static esp_status check_secret_ref(struct esp_call *call, const json_t *refs, co
     return ESP_OK;
 }
 
-static bool is_open(const json_t *ref)
-{
-    return aws_text(ref, "name").len && aws_text(ref, "namespace").len == 0;
-}
-
-/* The core keeps one opened store for all namespaces, unless a reference leaves open where it is: tags that
- * name a namespace would be those of whoever came first, and everybody had his rights. */
-static esp_status check_tags(struct esp_call *call, const json_t *spec, const json_t *store)
-{
-    const json_t *auth = json_object_get(spec, "auth"), *refs = json_object_get(auth, "secretRef");
-    esp_bytes policy = aws_text(spec, "sessionTagsPolicy");
-    bool injects = esp_equal_str(policy, "Simple") || esp_equal_str(policy, "Custom");
-    if (!injects || !esp_equal_str(aws_text(store, "kind"), "ClusterSecretStore") ||
-        is_open(json_object_get(json_object_get(auth, "jwt"), "serviceAccountRef")) ||
-        is_open(json_object_get(refs, "accessKeyIDSecretRef")) ||
-        is_open(json_object_get(refs, "secretAccessKeySecretRef")))
-        return ESP_OK;
-    return esp_failf(
-        aws_host, call, ESP_E_CONFIG,
-        "sessionTagsPolicy: %.*s of a ClusterSecretStore needs an auth without a namespace, so that each "
-        "namespace has a session of its own; or use a SecretStore in each",
-        ESP_ARG(policy));
-}
-
 esp_status aws_session_check(struct esp_call *call, const json_t *spec, const json_t *document)
 {
     const json_t *store = json_object_get(document, "store");
@@ -72,5 +48,5 @@ esp_status aws_session_check(struct esp_call *call, const json_t *spec, const js
     esp_status status = secret_ref ? check_secret_ref(call, secret_ref, store) : ESP_OK;
     if (status == ESP_OK)
         status = check_ref(call, account, store, "Auth.JWT.ServiceAccountRef");
-    return status == ESP_OK ? check_tags(call, spec, store) : status;
+    return status;
 }

@@ -93,6 +93,7 @@ static esp_status give_up(struct aws_run *run, const struct aws_post *post, cons
                   run, ESP_E_RETRY,
                   "%s: status %d without an error code of AWS, asked %s; is the endpoint one of AWS's?",
                   esp_text_str(&subject), answer->status, times);
+    run->retry_after_ms = answer->retry_after_ms;
     esp_text_free(&subject);
     return status;
 }
@@ -107,7 +108,7 @@ esp_status aws_exchange(struct aws_run *run, const struct aws_retry *retry, cons
             return ESP_OK;
         if (sent != ESP_OK && sent != ESP_E_RETRY)
             return sent;
-        esp_status wait = aws_retry_wait(retry, run->call, attempt);
+        esp_status wait = aws_retry_wait(retry, run->call, attempt, answer->retry_after_ms);
         if (wait == ESP_OK)
             continue;
         if (sent != ESP_OK || wait != ESP_E_RETRY)

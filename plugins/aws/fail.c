@@ -109,6 +109,7 @@ esp_status aws_because_refused(struct aws_run *run, const char *operation, esp_b
         esp_text_addf(&text, ": %s", m->hint);
     else
         add_lacking(answer, &text);
+    run->retry_after_ms = answer->retry_after_ms;
     esp_status status = aws_because(run, status_of(m, answer), "%s", esp_text_str(&text));
     esp_text_free(&text);
     return status;

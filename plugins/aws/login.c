@@ -1,10 +1,15 @@
 #include "login.h"
 
+#include <esp/json.h>
+
 #include "chain.h"
 #include "session.h"
+#include "text.h"
 
 #define MAX_AUDIENCES 16
-#define MAX_SECRET ((size_t)16 << 10)
+#define MAX_ANNOTATION ((size_t)256 << 10) /* what Kubernetes takes for all of them */
+#define ROLE_PATH "metadata.annotations.eks\\.amazonaws\\.com/role-arn"
+#define AUDIENCE_PATH "metadata.annotations.eks\\.amazonaws\\.com/audience"
 
 /* ---- auth.secretRef ---- */
 
@@ -33,10 +38,12 @@ static esp_status read_fixed(struct aws_login *login, struct esp_call *call, con
         status = read_key(call, refs, "sessionTokenSecretRef", &token);
     if (status != ESP_OK)
         return status;
-    if (!aws_creds_set(&login->fixed, id, secret, token))
-        return esp_failf(aws_host, call, ESP_E_CONFIG,
-                         "auth.secretRef: the access key ID or the secret access key is empty");
-    return ESP_OK;
+    if (aws_creds_set(&login->fixed, id, secret, token))
+        return ESP_OK;
+    if (aws_trim(id).len && aws_trim(secret).len)
+        return aws_no_memory(call);
+    return esp_failf(aws_host, call, ESP_E_CONFIG,
+                     "auth.secretRef: the access key ID or the secret access key is empty");
 }
 
 /* ---- auth.jwt.serviceAccountRef ---- */
@@ -56,28 +63,28 @@ static esp_bytes account_namespace(const json_t *ref, const json_t *document)
     return ns.len ? ns : aws_text(document, "namespace");
 }
 
-static bool keep_annotation(const json_t *account, const char *name, const char *otherwise, esp_bytes *ret)
+/* Looked up in the text: a tree would be made for two short strings. */
+static bool keep_annotation(esp_bytes account, const char *path, const char *otherwise, esp_bytes *ret)
 {
-    const json_t *annotations = json_object_get(json_object_get(account, "metadata"), "annotations");
-    esp_bytes value = aws_text(annotations, name);
-    *ret = esp_dup(value.len ? value : esp_str(otherwise));
-    return ret->ptr != NULL;
+    struct esp_text value;
+    esp_text_init(&value, MAX_ANNOTATION);
+    int found = esp_json_get(account, esp_str(path), ESP_JSON_PATH, &value);
+    *ret = esp_dup(found == 1 && value.len ? esp_text_bytes(&value) : esp_str(otherwise));
+    esp_text_free(&value);
+    return found >= 0 && ret->ptr;
 }
 
 /* The account is read when the store is opened, so that another role on it opens the store again. */
 static esp_status read_account(struct aws_login *login, struct esp_call *call, const json_t *ref,
                                const json_t *document)
 {
-    esp_bytes text, name = aws_text(ref, "name"), ns = account_namespace(ref, document);
+    esp_bytes account, name = aws_text(ref, "name"), ns = account_namespace(ref, document);
     esp_status status = aws_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, aws_text(ref, "namespace"), name,
-                                            esp_str(""), &text);
+                                            esp_str(""), &account);
     if (status != ESP_OK)
         return status;
-    json_t *account = json_loadb((const char *)text.ptr, text.len, 0, NULL);
-    bool kept = account && keep_annotation(account, "eks.amazonaws.com/role-arn", "", &login->role) &&
-                keep_annotation(account, "eks.amazonaws.com/audience", "sts.amazonaws.com", &login->audience);
-    json_decref(account);
-    if (!kept)
+    if (!keep_annotation(account, ROLE_PATH, "", &login->role) ||
+        !keep_annotation(account, AUDIENCE_PATH, "sts.amazonaws.com", &login->audience))
         return aws_no_memory(call);
     if (login->role.len == 0)
         return esp_failf(
@@ -130,6 +137,15 @@ static json_t *injected_tags(const json_t *spec, const json_t *document, bool cu
     return tags;
 }
 
+/* The schema has the core open a ClusterSecretStore with such a policy for each namespace by itself
+ * (x-esp-per-namespace). While it is only looked at, there is no namespace to log in for. */
+static bool is_nobodys(const json_t *spec, const json_t *document)
+{
+    esp_bytes policy = aws_text(spec, "sessionTagsPolicy");
+    return (esp_equal_str(policy, "Simple") || esp_equal_str(policy, "Custom")) &&
+           aws_text(document, "namespace").len == 0;
+}
+
 /* The policies replace the list: whoever relies on the injected ones must not be fooled by a list that names
  * them. */
 static bool take_tags(struct aws_login *login, const json_t *spec, const json_t *document)
@@ -152,6 +168,8 @@ esp_status aws_login_init(struct aws_login *login, struct esp_call *call, const 
     login->spec = json_deep_copy(spec);
     if (!login->spec || !take_tags(login, spec, document))
         return aws_no_memory(call);
+    if (is_nobodys(spec, document))
+        return ESP_E_UNDECIDED;
     if (account_ref(spec))
         return read_account(login, call, account_ref(spec), document);
     if (secret_ref(spec))

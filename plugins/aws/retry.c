@@ -2,8 +2,9 @@
 
 #include <string.h>
 
+#include <esp/duration.h>
+
 #include "session.h"
-#include "text.h"
 
 #define ATTEMPTS 3
 #define MAX_INTERVAL_MS ((int64_t)3600000) /* retryInterval */
@@ -19,7 +20,7 @@ esp_status aws_retry_read(struct esp_call *call, const json_t *settings, struct 
         json_int_t n = json_integer_value(most);
         ret->attempts = n < 1 ? 1 : n > 100 ? 100 : (unsigned)n;
     }
-    if (interval.len && (!aws_duration(interval, &ret->interval_ms) || ret->interval_ms > MAX_INTERVAL_MS))
+    if (interval.len && (!esp_duration_ms(interval, &ret->interval_ms) || ret->interval_ms > MAX_INTERVAL_MS))
         return esp_failf(aws_host, call, ESP_E_CONFIG,
                          "retrySettings.retryInterval: \"%.*s\" is no duration of at most an hour; "
                          "write it as 500ms, 10s or 1m30s",
@@ -70,11 +71,14 @@ static int64_t by_chance(struct esp_call *call, unsigned attempt)
     return (int64_t)((double)most * chance / UINT32_MAX);
 }
 
-esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, unsigned attempt)
+esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, unsigned attempt,
+                          uint64_t at_least_ms)
 {
     if (attempt >= retry->attempts)
         return ESP_E_RETRY;
     int64_t ms = retry->interval_ms < 0 ? by_chance(call, attempt) : retry->interval_ms;
+    if (at_least_ms > (uint64_t)ms)
+        ms = at_least_ms > MAX_INTERVAL_MS ? MAX_INTERVAL_MS : (int64_t)at_least_ms;
     if (aws_host->remaining_ms(call) - ms < LEAST_TIME_MS)
         return ESP_E_RETRY;
     return ms > 0 ? aws_host->wait(call, (uint32_t)ms) : ESP_OK;

@@ -20,8 +20,10 @@ esp_status aws_retry_read(struct esp_call *call, const json_t *settings, struct 
 /* Whether that answer may be another one in a moment: throttled, overloaded, timed out. */
 bool aws_retry_passes(int32_t status, const char *code);
 
-/* Waits after the failed attempt number `attempt`, counted from 1. ESP_OK: try again. ESP_E_RETRY: that was
- * enough, or the call's time would not do for more. ESP_E_CANCELLED: the end came first. */
-esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, unsigned attempt);
+/* Waits after the failed attempt number `attempt`, counted from 1, for `at_least_ms` in any case. ESP_OK: try
+ * again. ESP_E_RETRY: that was enough, or the call's time would not do for more. ESP_E_CANCELLED: the end
+ * came first. */
+esp_status aws_retry_wait(const struct aws_retry *retry, struct esp_call *call, unsigned attempt,
+                          uint64_t at_least_ms);
 
 #endif

@@ -10,6 +10,7 @@
 void aws_run_init(struct aws_run *run, struct esp_call *call)
 {
     run->call = call;
+    run->retry_after_ms = 0;
     esp_text_init(&run->why, MAX_SENTENCE);
 }
 
@@ -28,7 +29,7 @@ esp_status aws_because(struct aws_run *run, esp_status status, const char *forma
 esp_status aws_run_end(struct aws_run *run, esp_status status)
 {
     if (status != ESP_OK && run->why.len)
-        (void)aws_host->fail(run->call, status, 0, esp_text_bytes(&run->why));
+        (void)aws_host->fail(run->call, status, run->retry_after_ms, esp_text_bytes(&run->why));
     esp_text_free(&run->why);
     return status;
 }

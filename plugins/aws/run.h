@@ -11,6 +11,7 @@
 struct aws_run {
     struct esp_call *call;
     struct esp_text why; /* a sentence for people; empty: a service has recorded one, or nothing is wrong */
+    uint64_t retry_after_ms; /* what the backend asked for; 0: nothing */
 };
 
 void aws_run_init(struct aws_run *run, struct esp_call *call);

@@ -115,39 +115,47 @@ void aws_session_close(struct aws_session *session)
 
 /* ---- credentials ---- */
 
+/* Who asks for credentials, and for what run. */
+struct login {
+    const struct aws_session *session;
+    struct aws_run *run;
+};
+
 static esp_status log_in(void *ctx, struct esp_call *call, struct esp_text *token, int64_t *expires_unix_ms,
                          struct esp_text *why)
 {
-    const struct aws_session *session = ctx;
+    const struct login *login = ctx;
+    const struct aws_session *session = login->session;
     const struct aws_sts sts = {session->sts_url, session->region, session->retry};
     struct aws_creds creds;
-    struct aws_run run;
+    (void)call; /* the run's own */
     aws_creds_init(&creds);
-    aws_run_init(&run, call);
-    esp_status status = aws_login_run(&session->login, &run, &sts, &creds);
+    esp_status status = aws_login_run(&session->login, login->run, &sts, &creds);
     if (status == ESP_OK) {
         aws_creds_pack(&creds, token);
         *expires_unix_ms = creds.expires_unix_ms;
     } else {
-        esp_text_add(why, esp_text_bytes(&run.why));
+        esp_text_add(why, esp_text_bytes(&login->run->why));
     }
-    esp_text_free(&run.why);
     aws_creds_free(&creds);
     return status;
 }
 
-static esp_status get_creds(struct aws_session *session, struct esp_call *call, struct esp_text *packed)
+static esp_status get_creds(struct aws_session *session, struct aws_run *run, struct esp_text *packed)
 {
+    struct login login = {session, run};
     esp_text_init(packed, MAX_PACKED);
-    return esp_token_get(session->token, aws_host, call, log_in, session, packed);
+    return esp_token_get(session->token, aws_host, run->call, log_in, &login, packed);
 }
 
 esp_status aws_session_ready(struct aws_session *session, struct esp_call *call)
 {
     struct esp_text packed;
-    esp_status status = get_creds(session, call, &packed);
+    struct aws_run run;
+    aws_run_init(&run, call);
+    esp_status status = get_creds(session, &run, &packed);
     esp_text_free(&packed);
-    return status;
+    return aws_run_end(&run, status);
 }
 
 /* ---- asking ---- */
@@ -195,7 +203,7 @@ static esp_status ask_again(struct aws_session *session, struct aws_run *run, co
                             struct aws_answer *answer)
 {
     struct esp_text packed;
-    esp_status status = get_creds(session, run->call, &packed);
+    esp_status status = get_creds(session, run, &packed);
     if (status == ESP_OK)
         status = ask_with(session, run, ask, esp_text_bytes(&packed), answer);
     esp_text_free(&packed);
@@ -208,7 +216,7 @@ static esp_status ask_once(struct aws_session *session, struct aws_run *run, con
                            struct aws_answer *answer, bool *refused)
 {
     struct esp_text packed;
-    esp_status status = get_creds(session, run->call, &packed);
+    esp_status status = get_creds(session, run, &packed);
     if (status == ESP_OK)
         status = ask_with(session, run, ask, esp_text_bytes(&packed), answer);
     *refused = status == ESP_OK && aws_refuses_creds(answer);

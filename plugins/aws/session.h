@@ -64,7 +64,8 @@ struct aws_answer {
     char code[128];    /* of an error: "ResourceNotFoundException"; "" when it is 200 */
     char message[512]; /* of an error, cut where it is longer: for deciding, never for showing, since it may
                           quote what was sent */
-    esp_bytes body;    /* JSON of a 200; lives as long as the call, which wipes it */
+    uint64_t retry_after_ms; /* of an error that says when to come back; else 0 */
+    esp_bytes body;          /* JSON of a 200; lives as long as the call, which wipes it */
 };
 
 /* ESP_OK: AWS answered with 200, or with an error of the service that the caller has to judge. Everything

@@ -1,12 +1,7 @@
 #include "text.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define MAX_MS ((double)INT64_MAX / 4)
 
 static bool is_space(uint8_t c)
 {
@@ -57,46 +52,5 @@ bool aws_time(esp_bytes text, int64_t *ret_unix_ms)
     if (!rest || strcmp(rest, "Z") != 0)
         return false;
     *ret_unix_ms = (int64_t)timegm(&utc) * 1000;
-    return true;
-}
-
-static const struct unit {
-    const char *name;
-    double ms;
-} units[] = {{"ms", 1}, {"us", 1e-3}, {"µs", 1e-3}, {"ns", 1e-6}, {"h", 36e5}, {"m", 6e4}, {"s", 1e3}};
-
-static const struct unit *unit_of(const char *text)
-{
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strncmp(text, units[i].name, strlen(units[i].name)) == 0)
-            return &units[i];
-    return NULL;
-}
-
-bool aws_duration(esp_bytes text, int64_t *ret_ms)
-{
-    char buffer[64];
-    double sum = 0;
-    if (!copy(text, buffer, sizeof buffer))
-        return false;
-    for (char *at = buffer; *at;) {
-        size_t digits = strspn(at, "0123456789.");
-        const struct unit *unit = unit_of(at + digits);
-        char *end = at;
-        double number = digits ? strtod(at, &end) : 0;
-        if (end != at + digits || !unit || digits == 0)
-            break;
-        sum += number * unit->ms;
-        at = end + strlen(unit->name);
-        if (*at)
-            continue;
-        if (sum > MAX_MS)
-            return false;
-        *ret_ms = (int64_t)ceil(sum);
-        return true;
-    }
-    if (strcmp(buffer, "0") != 0)
-        return false;
-    *ret_ms = 0;
     return true;
 }

@@ -17,7 +17,4 @@ esp_bytes aws_cut(esp_bytes *text, char end);
  * else. All times of AWS are in UTC. */
 bool aws_time(esp_bytes text, int64_t *ret_unix_ms);
 
-/* A duration as Go has it, "1m30s", "500ms", in milliseconds; false: something else, or below zero. */
-bool aws_duration(esp_bytes text, int64_t *ret_ms);
-
 #endif

@@ -16,7 +16,7 @@ import pytest
 
 import aws as servers
 from aws import REGION, Keys, allow, keys_secret, store
-from harness import ROOT, wait_for
+from harness import ROOT, Space, wait_for
 
 READ = "secretsmanager:GetSecretValue"
 ACCOUNT = f"arn:aws:iam::{servers.ACCOUNT}"
@@ -135,6 +135,34 @@ def test_roles_in_a_row_with_external_id_and_tags(aws, aws_operator, cluster, sp
         tagged[sent.get("esoStoreName")] = sent
     assert tagged["simple"] == {"esoNamespace": space.name, "esoStoreName": "simple", "esoStoreKind": "SecretStore"}
     assert tagged["custom"] == {"esoNamespace": space.name, "esoStoreName": "custom", "esoStoreKind": "SecretStore", "cost": "42"}
+
+
+def test_a_cluster_store_tags_each_namespace_by_itself(aws, aws_operator, cluster, space, reader, unique):
+    """What one namespace's session may read is no other's, although the store and the key are the same."""
+    role = aws.role(unique, allow(READ))
+    cluster.apply(keys_secret(space, aws.user(unique, allow("sts:AssumeRole"))))
+    made = store(space, unique, role=role, sessionTagsPolicy="Simple")
+    made["kind"] = "ClusterSecretStore"
+    del made["metadata"]["namespace"]
+    for ref in made["spec"]["provider"]["aws"]["auth"]["secretRef"].values():
+        ref["namespace"] = space.name
+    space._stores.append(unique)
+    other = Space(cluster, f"{space.name}-b")
+    try:
+        aws_operator()
+        cluster.apply(made)
+        wait_for(lambda: cluster.ready("ClusterSecretStore", unique))
+        assert aws.requests() == []  # nobody uses it yet
+        for s in (space, other):
+            wants(s, "es", unique, kind="ClusterSecretStore")
+        for s in (space, other):
+            gets(s, "es")
+        tags = [{r.form[f"Tags.member.{i}.Key"]: r.form[f"Tags.member.{i}.Value"] for i in (1, 2, 3)} for r in aws.requests("sts.AssumeRole")]
+        assert sorted(t.pop("esoNamespace") for t in tags) == [space.name, other.name]
+        assert all(t == {"esoStoreName": unique, "esoStoreKind": "ClusterSecretStore"} for t in tags)
+        assert len({r.key_id for r in aws.requests("GetSecretValue")}) == 2
+    finally:
+        other.remove()
 
 
 def claims(token):

@@ -86,6 +86,26 @@ static void test_policies_of_tags_replace_the_list(void **state)
     tags_are("\"transitiveTagKeys\":[\"x\"]", ""); /* of no tags: AWS would refuse it */
 }
 
+/* A ClusterSecretStore is looked at before anybody uses it: then there is no namespace to put into a tag. */
+static void test_tags_of_nobodys_namespace(void **state)
+{
+    (void)state;
+    struct esp_call call = {0};
+    void *session = NULL;
+    static const char *const documents[] = {
+        "{\"spec\":{\"region\":\"eu-central-1\",\"role\":\"arn\",\"sessionTagsPolicy\":\"Simple\"},"
+        "\"store\":{\"kind\":\"ClusterSecretStore\",\"namespace\":\"\",\"name\":\"s\"},\"namespace\":\"\"}",
+        "{\"spec\":{\"region\":\"eu-central-1\",\"role\":\"arn\",\"sessionTagsPolicy\":\"None\"},"
+        "\"store\":{\"kind\":\"ClusterSecretStore\",\"namespace\":\"\",\"name\":\"s\"},\"namespace\":\"\"}"};
+    story_world = (struct world){.now_ms = NOW};
+    call.world = &story_world;
+    assert_int_equal(test_run(&call, story_open, &session, documents[0], NULL, 0), ESP_E_UNDECIDED);
+    assert_null(session);
+    assert_int_equal(test_run(&call, story_open, &session, documents[1], NULL, 0), ESP_OK);
+    aws_session_close(session);
+    test_reset(&call);
+}
+
 static void test_a_role_that_is_refused(void **state)
 {
     (void)state;
@@ -186,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roles_are_assumed_in_order),
         cmocka_unit_test(test_policies_of_tags_replace_the_list),
+        cmocka_unit_test(test_tags_of_nobodys_namespace),
         cmocka_unit_test(test_a_role_that_is_refused),
         cmocka_unit_test(test_a_service_account_is_a_role),
         cmocka_unit_test(test_a_service_account_without_a_role),

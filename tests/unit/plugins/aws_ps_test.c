@@ -45,24 +45,24 @@ static void test_versions_and_tags(void **state)
     expect_outputs(&s, "1 ={\"a\":\"1\",\"b\":\"2\"}");
 }
 
-static void test_a_batch_knows_versions_apart(void **state)
+static void test_versions_are_read_by_themselves(void **state)
 {
     (void)state;
     expect_outputs(
         &(struct scene){
             .more = STORE,
             .op = service_ops->get_batch,
-            .document = "{\"refs\":[" GET("a") "," REF("a", "2", "None") "," REF("b", "label",
-                                                                                 "None") "," GET("c") "]}",
+            .document =
+                "{\"refs\":[" GET("a") "," REF("a", "2", "None") "," GET("b") "," GET("c") "," GET("a") "]}",
             ANSWERS(ASKED(SSM "GetParameters",
-                          "{\"Names\":[\"/app/a\",\"/app/a:2\",\"/app/b:label\",\"/app/"
-                          "c\"],\"WithDecryption\":true}",
-                          "{\"Parameters\":[{\"Name\":\"/app/a\",\"Selector\":\":2\",\"Value\":\"two\"},"
-                          "{\"Name\":\"/app/b\",\"Selector\":\"label\",\"Value\":\"l\"},"
+                          "{\"Names\":[\"/app/a\",\"/app/b\",\"/app/c\"],\"WithDecryption\":true}",
+                          "{\"Parameters\":[{\"Name\":\"/app/b\",\"Value\":\"B\"},"
                           "{\"Name\":\"/app/a\",\"Value\":\"new\"}],\"InvalidParameters\":[\"/app/c\"]}"),
                     /* that it is invalid does not mean that it is not there */
-                    REFUSED(SSM "GetParameter", "ParameterNotFound", ""))},
-        "1 1=two\n1 2=l\n1 0=new\n-1 3=Secret does not exist");
+                    REFUSED(SSM "GetParameter", "ParameterNotFound", ""),
+                    ASKED(SSM "GetParameter", "{\"Name\":\"/app/a:2\",\"WithDecryption\":true}",
+                          "{\"Parameter\":{\"Value\":\"two\"}}"))},
+        "1 2=B\n1 0=new\n1 4=new\n-1 3=Secret does not exist\n1 1=two");
 }
 
 static void test_ten_at_a_time(void **state)
@@ -316,7 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions_and_tags),
-        cmocka_unit_test(test_a_batch_knows_versions_apart),
+        cmocka_unit_test(test_versions_are_read_by_themselves),
         cmocka_unit_test(test_ten_at_a_time),
         cmocka_unit_test(test_a_walk_begins_where_matches_can_be),
         cmocka_unit_test(test_what_has_gone_meanwhile_is_not_found),

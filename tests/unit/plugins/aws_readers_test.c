@@ -1,4 +1,4 @@
-/* What the AWS plugin reads: XML of STS, errors of all services, times, durations, profiles. */
+/* What the AWS plugin reads: XML of STS, errors of all services, times, profiles. */
 #include "host.h"
 
 #include <setjmp.h>
@@ -136,37 +136,6 @@ static void test_times(void **state)
     assert_false(aws_time(esp_str(""), &ms));
 }
 
-static void duration_is(const char *text, int64_t want)
-{
-    int64_t ms = -7;
-    bool ok = aws_duration(esp_str(text), &ms);
-    if (ok != (want >= 0) || (ok && ms != want))
-        fail_msg("%s: %d, %lld", text, ok, (long long)ms);
-}
-
-static void test_durations(void **state)
-{
-    (void)state;
-    duration_is("10s", 10000);
-    duration_is("1m30s", 90000);
-    duration_is("1h", 3600000);
-    duration_is("500ms", 500);
-    duration_is("1.5s", 1500);
-    duration_is(".5s", 500);
-    duration_is("10us", 1);
-    duration_is("10µs", 1);
-    duration_is("0", 0);
-    duration_is("0s", 0);
-    duration_is("", -1);
-    duration_is("10", -1);
-    duration_is("s", -1);
-    duration_is("-1s", -1);
-    duration_is("1d", -1);
-    duration_is("1s1", -1);
-    duration_is("1.2.3s", -1);
-    duration_is("99999999999999999999h", -1);
-}
-
 /* ---- profiles ---- */
 
 static void setting_is(const struct aws_profiles *files, const char *profile, const char *setting,
@@ -240,7 +209,6 @@ int main(void)
         cmocka_unit_test(test_what_is_no_error_of_aws),
         cmocka_unit_test(test_a_long_message_is_cut),
         cmocka_unit_test(test_times),
-        cmocka_unit_test(test_durations),
         cmocka_unit_test(test_profiles),
         cmocka_unit_test(test_keys_travel_in_one_text),
     };

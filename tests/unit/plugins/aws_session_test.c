@@ -165,6 +165,52 @@ static void test_the_store_says_how_often(void **state)
         "1m30s");
 }
 
+#define LATER(seconds)                                                                                       \
+    {                                                                                                        \
+        .status = 429, .answer_headers = "retry-after: " seconds, .answer = "{\"__type\":\"Throttling\"}"    \
+    }
+
+static uint64_t told_to_wait(const struct story *s)
+{
+    struct esp_call call = {0};
+    assert_int_equal(story_tell(&call, s), ESP_E_RETRY);
+    uint64_t ms = call.retry_after_ms;
+    test_reset(&call);
+    return ms;
+}
+
+static void test_aws_says_when(void **state)
+{
+    (void)state;
+    expect_ok(&(struct story){
+        .document = RETRY("{\"retryInterval\":\"1s\"}"), .objects = story_keys, SCRIPT(LATER("7"), DONE)});
+    assert_int_equal(story_world.waited_ms, 7000);
+    expect_ok(&(struct story){
+        .document = RETRY("{\"retryInterval\":\"9s\"}"), .objects = story_keys, SCRIPT(LATER("7"), DONE)});
+    assert_int_equal(story_world.waited_ms, 9000);
+    /* Beyond the time there is: the core is told. */
+    assert_int_equal(told_to_wait(&(struct story){
+                         .document = OPEN(SECRET_REF), .objects = story_keys, SCRIPT(LATER("120"))}),
+                     120000);
+    assert_int_equal(story_world.waited_ms, 0);
+    /* Also when it is the login that has to wait. */
+    assert_int_equal(told_to_wait(&(struct story){.document = OPEN(SECRET_REF ",\"role\":\"arn\""),
+                                                  .objects = story_keys,
+                                                  SCRIPT(LATER("60"))}),
+                     60000);
+    assert_int_equal(
+        told_to_wait(&(struct story){.document = OPEN(SECRET_REF),
+                                     .objects = story_keys,
+                                     SCRIPT({.status = 400,
+                                             .answer_headers = "retry-after: 5",
+                                             .answer = "{\"__type\":\"InvalidRequestException\"}"})}),
+        5000);
+    expect_ok(&(struct story){.document = RETRY("{\"retryInterval\":\"1s\"}"),
+                              .objects = story_keys,
+                              SCRIPT(LATER("Sun, 01 Mar 2026 05:00:00 GMT"), DONE)});
+    assert_int_equal(story_world.waited_ms, 1000);
+}
+
 static void test_no_more_is_asked_after_the_end(void **state)
 {
     (void)state;
@@ -326,26 +372,6 @@ static void test_check(void **state)
                ESP_OK, NULL);
 }
 
-#define CLUSTER_STORE(more)                                                                                  \
-    "{\"spec\":{\"region\":\"eu-central-1\"" more                                                            \
-    "},\"store\":{\"kind\":\"ClusterSecretStore\",\"namespace\":\"\","                                       \
-    "\"name\":\"s\"}}"
-
-static void test_tags_of_a_namespace_need_a_session_of_its_own(void **state)
-{
-    (void)state;
-    static const char why[] =
-        "sessionTagsPolicy: Custom of a ClusterSecretStore needs an auth without a namespace, so that "
-        "each namespace has a session of its own; or use a SecretStore in each";
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Custom\""), ESP_E_CONFIG, why);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Custom\"" JWT(",\"namespace\":\"x\"")), ESP_E_CONFIG,
-               why);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Simple\"" JWT()), ESP_OK, NULL);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"Simple\"" SECRET_REF), ESP_OK, NULL);
-    check_says(CLUSTER_STORE(",\"sessionTagsPolicy\":\"None\""), ESP_OK, NULL);
-    check_says(OPEN(",\"sessionTagsPolicy\":\"Simple\""), ESP_OK, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_trouble_that_passes_is_tried_again),
         cmocka_unit_test(test_trouble_that_stays_comes_back_later),
         cmocka_unit_test(test_the_store_says_how_often),
+        cmocka_unit_test(test_aws_says_when),
         cmocka_unit_test(test_no_more_is_asked_after_the_end),
         cmocka_unit_test(test_credentials_that_expired_are_fetched_once_more),
         cmocka_unit_test(test_credentials_are_kept_until_they_end),
@@ -362,7 +389,6 @@ int main(void)
         cmocka_unit_test(test_who_lacks_which_right),
         cmocka_unit_test(test_an_answer_that_is_none),
         cmocka_unit_test(test_check),
-        cmocka_unit_test(test_tags_of_a_namespace_need_a_session_of_its_own),
     };
     return cmocka_run_group_tests(tests, story_enter, NULL);
 }
