@@ -273,7 +273,7 @@ static const char *const type_names[128] = {
     ['s'] = "string",         ['i'] = "int",           ['I'] = "int64",
     ['u'] = "uint32",         ['f'] = "float64",       ['b'] = "bool",
     ['a'] = "interface {}",   ['v'] = "reflect.Value", ['m'] = "map[string]interface {}",
-    ['l'] = "[]interface {}", ['S'] = "[]string",      ['c'] = "sprig.certificate",
+    ['l'] = "[]interface {}", ['S'] = "[]string",      ['t'] = "time.Time",
 };
 
 static const char *type_name(char type)
@@ -326,8 +326,8 @@ static bool is_of(const struct es_tvalue *v, char type)
         return v->type == ES_T_LIST_ANY;
     case 'S':
         return v->type == ES_T_LIST_STRING;
-    case 'c':
-        return v->type == ES_T_OBJECT && strcmp(v->object->class->type, type_name('c')) == 0;
+    case 't':
+        return v->type == ES_T_OBJECT && strcmp(v->object->class->type, type_name('t')) == 0;
     default:
         return true;
     }
