@@ -179,7 +179,10 @@ static void idle(const struct es_store *st, bool there, uint64_t cap, const char
 static void check_capabilities(struct es_store *st)
 {
     static const uint64_t known = ESP_CAP_CONCURRENT | ESP_CAP_READ | ESP_CAP_WRITE | ESP_CAP_LIST |
-                                  ESP_CAP_WHOLE_VALUES | ESP_CAP_FIELDS | ESP_CAP_PER_NAMESPACE;
+#if ESP_ABI_MINOR >= 1
+                                  ESP_CAP_FIELDS | ESP_CAP_PER_NAMESPACE | ESP_CAP_STRICT_PROPERTIES |
+#endif
+                                  ESP_CAP_WHOLE_VALUES;
     const struct esp_store_ops *ops = st->ops;
     const struct es_provider *p = st->provider;
 

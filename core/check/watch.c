@@ -282,16 +282,32 @@ static esp_status watch_sa_token(struct esp_call *call, esp_bytes ns, esp_bytes 
     return status;
 }
 
-/* AWS_REGION is no secret, AWS_SECRET_ACCESS_KEY is. */
-static bool sounds_secret(esp_bytes name)
+static bool has_word(esp_bytes name, const char *word)
 {
-    static const char *const words[] = {"SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "PRIVATE"};
+    size_t len = strlen(word);
 
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        for (size_t at = 0; at + strlen(words[i]) <= name.len; at++)
-            if (strncasecmp((const char *)name.ptr + at, words[i], strlen(words[i])) == 0)
-                return true;
+    for (size_t at = 0; at + len <= name.len; at++)
+        if (strncasecmp((const char *)name.ptr + at, word, len) == 0)
+            return true;
     return false;
+}
+
+static bool has_one_of(esp_bytes name, const char *const *words)
+{
+    for (; *words; words++)
+        if (has_word(name, *words))
+            return true;
+    return false;
+}
+
+/* AWS_REGION is no secret, AWS_SECRET_ACCESS_KEY is. AWS_SECRETSMANAGER_ENDPOINT is none, and what is in the
+ * file that AWS_WEB_IDENTITY_TOKEN_FILE names is one. */
+static bool sounds_secret(int32_t what, esp_bytes name)
+{
+    static const char *const secrets[] = {"SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "PRIVATE", NULL};
+    static const char *const places[] = {"_ENDPOINT", "_URL", "_URI", "_FILE", NULL};
+
+    return has_one_of(name, secrets) && (what == ESP_AMBIENT_FILE || !has_one_of(name, places));
 }
 
 static esp_status watch_ambient(struct esp_call *call, int32_t what, esp_bytes name, esp_bytes *out)
@@ -304,7 +320,7 @@ static esp_status watch_ambient(struct esp_call *call, int32_t what, esp_bytes n
         return ESP_E_INTERNAL;
     esp_status status = note(t, es_host_table.ambient(call, what, name, &got));
     bool listed = status == ESP_OK || status == ESP_E_NOT_FOUND || status == ESP_E_CONFIG;
-    if (!is_live && listed && sounds_secret(name)) {
+    if (!is_live && listed && sounds_secret(what, name)) {
         call->service.code = 0;
         got = (esp_bytes){(const uint8_t *)es_plant(ES_PLANT_AMBIENT), strlen(es_plant(ES_PLANT_AMBIENT))};
         status = ESP_OK;

@@ -7,6 +7,8 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/controller/fetch_ahead.h"
+#include "core/controller/key_renderer.h"
 #include "core/controller/read_terms.h"
 #include "core/controller/store_access.h"
 #include "core/controller/store_table.h"
@@ -121,6 +123,7 @@ static int open_store(struct fetch *f, const struct store_ref *ref, struct es_op
     }
     o->authority.reading = &f->reading;
     f->open[f->open_count++] = o;
+    es_fetch_ahead(f->env, f->es, o);
     *ret = o;
     return 0;
 }
@@ -181,15 +184,17 @@ static void report_missing(struct fetch *f, size_t index, const char *key)
 }
 
 /* Rewrite, or else convert; then check, decode, look for null bytes. */
-static int shape_map(struct es_values *values, const json_t *entry, const json_t *how, struct es_error *err)
+static int shape_map(const struct fetch *f, struct es_values *values, const json_t *entry, const json_t *how,
+                     struct es_error *err)
 {
-    const json_t *rewrite = es_obj_at(entry, "rewrite");
+    const json_t *rules = es_obj_at(entry, "rewrite");
+    struct es_renderer renderer;
     const char *conversion = es_obj_str(how, "conversionStrategy");
     const char *decoding = es_obj_str(how, "decodingStrategy");
     int rc;
 
-    if (json_array_size(rewrite)) {
-        rc = es_values_rewrite(values, rewrite, NULL, err);
+    if (json_array_size(rules)) {
+        rc = es_values_rewrite(values, rules, es_key_renderer(f->env, &renderer), err);
         if (rc < 0)
             return es_error_wrap(err, "error applying rewrite to keys: ");
     } else {
@@ -217,7 +222,7 @@ static int fetch_find(struct fetch *f, const json_t *entry, const json_t *find, 
     rc = es_instance_find(store->instance, &store->authority, find, ret, err);
     if (rc < 0)
         return es_error_wrap(err, "error getting all secrets: ");
-    return shape_map(ret, entry, find, err);
+    return shape_map(f, ret, entry, find, err);
 }
 
 static int fetch_extract(struct fetch *f, const json_t *entry, const json_t *ref, struct es_values *ret,
@@ -227,7 +232,7 @@ static int fetch_extract(struct fetch *f, const json_t *entry, const json_t *ref
     int rc = store_for(f, entry, &store, err);
     if (rc == 0)
         rc = es_instance_get_map(store->instance, &store->authority, ref, ret, err);
-    return rc < 0 ? rc : shape_map(ret, entry, ref, err);
+    return rc < 0 ? rc : shape_map(f, ret, entry, ref, err);
 }
 
 static int fetch_generator(const json_t *ref, struct es_error *err)

@@ -5,6 +5,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/controller/key_renderer.h"
 #include "core/controller/push_claims.h"
 #include "core/controller/pushsecret_own.h"
 #include "core/kube/obj.h"
@@ -31,30 +32,6 @@ static bool is_over(struct es_push_pass *p)
 {
     return (p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED)) ||
            es_cluster_may_write(p->env->cluster, NULL) < 0;
-}
-
-/* ---- templates of rewrites ---- */
-
-static int render(void *ctx, const char *text, const json_t *data, struct es_buf *out, struct es_error *err)
-{
-    const struct es_services *services = ctx;
-    struct es_blob blob = {0};
-    int rc = services->render(services->ctx, text, strlen(text), data, &blob, err);
-
-    if (rc == 0)
-        es_buf_add(out, blob.ptr, blob.len);
-    es_blob_fini(&blob);
-    return rc;
-}
-
-static const struct es_renderer *renderer_of(struct es_push_pass *p, struct es_renderer *out)
-{
-    const struct es_services *services = es_registry_services(p->env->registry);
-
-    if (!services->render)
-        return NULL;
-    *out = (struct es_renderer){.render = render, .ctx = (void *)(uintptr_t)services};
-    return out;
 }
 
 /* ---- one secret ---- */
@@ -172,7 +149,7 @@ static int make_plan(struct delivery *d, struct es_push_plan *ret)
 
     if (rc == 0)
         rc = es_push_plan_make(ret, es_obj_at(d->p->ps, "spec"), applies, &d->source->values,
-                               renderer_of(d->p, &renderer), d->err);
+                               es_key_renderer(d->p->env, &renderer), d->err);
     es_mem_free(applies);
     return rc;
 }

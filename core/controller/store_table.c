@@ -12,6 +12,7 @@
 #include "core/controller/sources.h"
 #include "core/controller/store_ca.h"
 #include "core/kube/obj.h"
+#include "core/plugin/per_namespace.h"
 
 /* A store with the count of its users; the table is one of them. */
 struct loaded {
@@ -58,7 +59,7 @@ void es_store_table_free(struct es_store_table *t)
 }
 
 /* A selector that names a thing without saying where: the consumer's namespace
- * decides, so consumers of different namespaces must not share an instance. */
+ * decides. */
 static bool has_open_reference(const json_t *block, int depth)
 {
     const char *name;
@@ -95,7 +96,17 @@ static void read_provider(struct es_store *s)
     s->block = json_object_iter_value(only);
 }
 
-static struct loaded *load(const struct es_kind *kind, char *take_key, json_t *take_object)
+/* Whether consumers of different namespaces must not share an instance. */
+static bool is_referent(const struct es_env *env, const struct es_store *s)
+{
+    if (s->kind->namespaced)
+        return false;
+    const struct es_provider *p = env->registry ? es_registry_provider(env->registry, s->provider) : NULL;
+    return has_open_reference(s->block, 0) || (p && es_per_namespace(p->schema, s->block));
+}
+
+static struct loaded *load(const struct es_env *env, const struct es_kind *kind, char *take_key,
+                           json_t *take_object)
 {
     struct loaded *l = calloc(1, sizeof *l);
     char *rv = es_mem_strdup(es_obj_str(take_object, "metadata", "resourceVersion"));
@@ -121,7 +132,7 @@ static struct loaded *load(const struct es_kind *kind, char *take_key, json_t *t
     s->ready = es_streq(es_obj_str(es_obj_condition(take_object, "Ready"), "status"), "True");
     s->judged = es_obj_condition(take_object, "Ready") != NULL;
     read_provider(s);
-    s->referent = !kind->namespaced && has_open_reference(s->block, 0);
+    s->referent = is_referent(env, s);
     return l;
 }
 
@@ -185,7 +196,7 @@ int es_store_get(struct es_env *env, const struct es_kind *kind, const char *ns,
         es_mem_free(key);
         return rc;
     }
-    l = load(kind, key, object);
+    l = load(env, kind, key, object);
     if (!l)
         return es_error_nomem(err);
     publish(env->store_table, l);

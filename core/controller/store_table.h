@@ -21,7 +21,7 @@ struct es_store {
     const json_t *block;  /* its value, or NULL */
     bool ready;           /* Ready is True */
     bool judged;          /* there is a Ready condition */
-    bool referent;        /* reads credentials from the consumer's namespace */
+    bool referent;        /* a ClusterSecretStore that is opened for each consumer's namespace by itself */
 };
 
 struct es_store_table *es_store_table_new(void);

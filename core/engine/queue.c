@@ -13,7 +13,8 @@
 #define NOT_ASKED INT64_MIN
 #define CALM_WORKERS 2
 #define WATCH_MAX_MS 1000 /* a clock that jumps, as those of tests do, is noticed after so long */
-#define FAILURES_MAX 30   /* more than it takes to reach the longest backoff */
+#define SPREAD_MAX_MS 30000
+#define FAILURES_MAX 30 /* more than it takes to reach the longest backoff */
 
 /* Every object of the cluster has one of these, most of the time asleep: small. */
 struct item {
@@ -432,20 +433,45 @@ void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, e
     pthread_mutex_unlock(&q->lock);
 }
 
+static int64_t up_to_locked(struct es_queue *q, int64_t most_ms)
+{
+    return (int64_t)(q->clock->random(q->clock->ctx) % (uint64_t)(most_ms + 1));
+}
+
+/* What has failed together must not come back together, or a backend that was too busy is
+ * so again. Here jitter only shortens: seven minutes is a promise. */
+static int64_t backoff_locked(struct es_queue *q, int failures)
+{
+    int64_t delay = q->backoff_base_ms;
+
+    for (int n = 0; n < failures && delay < q->backoff_max_ms; n++)
+        delay *= 2;
+    if (delay > q->backoff_max_ms)
+        delay = q->backoff_max_ms;
+    return delay - up_to_locked(q, delay / 2);
+}
+
+/* A backend tells all of them the same number: what is put on top of it is never
+ * so little that they meet again, nor so much that it is not worth the wait. */
+static int64_t spread_locked(struct es_queue *q, int64_t at_least_ms)
+{
+    int64_t spread = at_least_ms / 4;
+
+    if (at_least_ms <= 0)
+        return 0;
+    if (spread > SPREAD_MAX_MS)
+        spread = SPREAD_MAX_MS;
+    return at_least_ms + up_to_locked(q, spread < q->backoff_base_ms ? q->backoff_base_ms : spread);
+}
+
 int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms, enum es_lane lane)
 {
     struct item *i = work->item;
 
     pthread_mutex_lock(&q->lock);
-    int64_t delay = q->backoff_base_ms;
-    for (int n = 0; n < i->failures && delay < q->backoff_max_ms; n++)
-        delay *= 2;
-    if (delay > q->backoff_max_ms)
-        delay = q->backoff_max_ms;
-    /* Jitter only shortens: seven minutes is a promise. */
-    delay -= (int64_t)(q->clock->random(q->clock->ctx) % (uint64_t)(delay / 10 + 1));
-    if (delay < at_least_ms)
-        delay = at_least_ms;
+    int64_t delay = backoff_locked(q, i->failures), asked = spread_locked(q, at_least_ms);
+    if (delay < asked)
+        delay = asked;
     if (i->failures < FAILURES_MAX)
         i->failures++;
     q->retried++;

@@ -53,8 +53,8 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret);
  * backoff. */
 void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, enum es_lane lane);
 
-/* Ends the work in failure: exponential backoff with jitter (a tenth), or at least
- * `at_least_ms`. Returns the delay. */
+/* Ends the work in failure: exponential backoff, shortened by up to a half by chance; or
+ * `at_least_ms` and up to a quarter of it (1 to 30 s) more, if that is longer. Returns the delay. */
 int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms, enum es_lane lane);
 
 /* Wakes every taker with false; later adds are forgotten. */

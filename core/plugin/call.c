@@ -200,6 +200,14 @@ esp_status es_call_fail(struct esp_call *c, esp_status status, uint64_t retry_af
     return status == ESP_OK ? ESP_E_INTERNAL : status;
 }
 
+/* As meaning_of has it for an operation that is about one secret. */
+static int fault_code(const struct esp_call *c, esp_status status)
+{
+    if (!is_failure(status) || status == ESP_E_UNDECIDED)
+        return ES_E_INTERNAL;
+    return status == ESP_E_NOT_FOUND && c->service.code == ESP_E_NOT_FOUND ? ES_E_CONFIG : status;
+}
+
 void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_bytes why)
 {
     char text[ES_CALL_MAX_TEXT + 1];
@@ -216,7 +224,7 @@ void es_call_fail_at(struct esp_call *c, size_t index, esp_status status, esp_by
         es_call_breach(c, "reported more failures than fit in memory");
         return;
     }
-    *f = (struct es_fault){.index = index, .code = is_failure(status) ? status : ES_E_INTERNAL, .why = copy};
+    *f = (struct es_fault){.index = index, .code = fault_code(c, status), .why = copy};
     f->next = c->faults;
     c->faults = f;
 }
@@ -281,7 +289,7 @@ esp_status es_call_breach(struct esp_call *c, const char *fmt, ...)
 }
 
 /* For a plugin that fails and does not say why. */
-static int default_sentence(const struct esp_call *c, esp_status status, struct es_error *err)
+static int default_sentence(const struct esp_call *c, const char *op, esp_status status, struct es_error *err)
 {
     switch (status) {
     case ESP_E_NOT_FOUND:
@@ -289,16 +297,20 @@ static int default_sentence(const struct esp_call *c, esp_status status, struct 
     case ESP_E_UNDECIDED:
         return es_error_set(err, status, "%s", "");
     case ESP_E_CANCELLED:
-        return es_error_set(err, status, "%s of the %s provider was stopped: %s", es_op_name(c->op),
-                            es_call_provider(c),
+        return es_error_set(err, status, "%s of the %s provider was stopped: %s", op, es_call_provider(c),
                             es_call_remaining_ms(c) > 0 ? "cancelled" : "the time for it is over");
     case ESP_E_UNSUPPORTED:
-        return es_error_set(err, status, "%s is not supported by the %s provider", es_op_name(c->op),
-                            es_call_provider(c));
+        return es_error_set(err, status, "%s is not supported by the %s provider", op, es_call_provider(c));
     default:
-        return es_error_set(err, status, "%s of the %s provider failed without a reason (%s)",
-                            es_op_name(c->op), es_call_provider(c), es_code_name(status));
+        return es_error_set(err, status, "%s of the %s provider failed without a reason (%s)", op,
+                            es_call_provider(c), es_code_name(status));
     }
+}
+
+int es_call_fault_error(const struct esp_call *c, const struct es_fault *f, struct es_error *err)
+{
+    return *f->why ? es_error_set(err, f->code, "%s", f->why)
+                   : default_sentence(c, es_op_name(ES_OP_GET), f->code, err);
 }
 
 static int settle_success(const struct esp_call *c, struct es_error *err)
@@ -349,8 +361,9 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
     }
     if (c->broken)
         return es_error_set(err, code, "%s", c->breach.text);
-    /* A referent credential without a consumer is no trouble worth a sentence. */
-    if (c->service.code && code != ES_E_UNDECIDED) {
+    /* A referent credential without a consumer is no trouble worth a sentence; a store that
+     * cannot be asked whether it works is. */
+    if (c->service.code && (code != ES_E_UNDECIDED || c->service.code != ESP_E_UNDECIDED)) {
         es_error_set(err, code, "%s", c->service.text);
         if (err) {
             err->http_status = c->service.http_status;
@@ -358,5 +371,5 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
         }
         return code;
     }
-    return default_sentence(c, code, err);
+    return default_sentence(c, es_op_name(c->op), code, err);
 }

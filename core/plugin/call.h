@@ -67,6 +67,7 @@ struct esp_call {
     struct es_fault *faults;
 
     struct es_arena arena;
+    const json_t *metadata; /* of a push, borrowed; or NULL: its author, too, may name objects to read */
     const esp_pair *values; /* of the request */
     size_t value_count;
     struct es_trusted *trusted;
@@ -90,6 +91,9 @@ void es_call_end(struct esp_call *c);
 /* Turns what the operation returned, and what was recorded meanwhile, into an
  * error of the core. 0 only when the plugin kept every rule. */
 int es_call_settle(const struct esp_call *c, esp_status status, struct es_error *err);
+
+/* What went wrong with a reference of get_batch, in the words of a `get` of it. Returns the code. */
+int es_call_fault_error(const struct esp_call *c, const struct es_fault *f, struct es_error *err);
 
 /* <= 0: the deadline passed or the caller was cancelled. */
 int64_t es_call_remaining_ms(const struct esp_call *c);

@@ -355,8 +355,7 @@ static void write_yaml(struct es_buf *out, const struct es_crds *crds)
     json_t *document;
     size_t i;
 
-    json_array_foreach(crds->documents, i, document)
-    {
+    json_array_foreach (crds->documents, i, document) {
         es_buf_adds(out, "---\n");
         es_yaml_write(out, document, false);
     }

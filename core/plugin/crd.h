@@ -53,7 +53,8 @@ const json_t *es_crds_schema(const struct es_crds *crds, const char *api_version
  *   - no references, no properties beside additionalProperties, no keyword
  *     that an API server does not know or refuses;
  *   - patterns compile, defaults fit.
- * $schema, $id and $comment at the top are for editors and are left out.
+ * $schema, $id and $comment at the top are for editors and are left out, and so is
+ * x-esp-per-namespace (per_namespace.h), which is for the core.
  * ES_E_CONFIG: 'schema of provider "fake": properties.data.items: type is
  * missing'. CEL rules are not evaluated here.
  * Source: kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/

@@ -8,6 +8,7 @@
 #include "core/base/regex.h"
 #include "core/base/text.h"
 #include "core/plugin/crd_own.h"
+#include "core/plugin/per_namespace.h"
 
 #define SCHEMA_MAX ((size_t)512 * 1024)
 #define PATH_SHOWN 300
@@ -403,6 +404,11 @@ static int check_root(struct check *c, json_t *schema)
 
     for (size_t i = 0; i < sizeof for_editors / sizeof *for_editors; i++)
         json_object_del(schema, for_editors[i]);
+    /* This one is for the core. */
+    const json_t *apart = json_object_get(schema, ES_PER_NAMESPACE);
+    if (apart && !es_per_namespace_is_sound(apart))
+        return refuse(c, ES_PER_NAMESPACE, " must be an object of arrays of strings");
+    json_object_del(schema, ES_PER_NAMESPACE);
     if (!es_streq(json_string_value(json_object_get(schema, "type")), "object"))
         return refuse(c, "type must be object", "");
     return check_node(c, schema, NULL, 0);

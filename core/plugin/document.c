@@ -122,14 +122,34 @@ void es_doc_empty(struct es_buf *doc, const char *store, const struct es_authori
     add_tail(doc, store, who);
 }
 
-void es_doc_get(struct es_buf *doc, const json_t *ref, bool with_property, const char *store,
-                const struct es_authority *who)
+static void add_ref(struct es_buf *doc, const json_t *ref, bool with_property)
 {
-    begin(doc);
     add_string(doc, ref, "key", "");
     add_string(doc, with_property ? ref : NULL, "property", "");
     add_string(doc, ref, "version", "");
     add_string(doc, ref, "metadataPolicy", "None");
+}
+
+void es_doc_get(struct es_buf *doc, const json_t *ref, bool with_property, const char *store,
+                const struct es_authority *who)
+{
+    begin(doc);
+    add_ref(doc, ref, with_property);
+    add_tail(doc, store, who);
+}
+
+void es_doc_refs(struct es_buf *doc, const json_t *const *refs, size_t count, bool with_property,
+                 const char *store, const struct es_authority *who)
+{
+    begin(doc);
+    es_buf_adds(doc, "\"refs\":[");
+    for (size_t i = 0; i < count; i++) {
+        es_buf_adds(doc, i ? ",{" : "{");
+        add_ref(doc, refs[i], with_property);
+        doc->len -= !es_buf_failed(doc); /* its last comma */
+        es_buf_addc(doc, '}');
+    }
+    es_buf_adds(doc, "],");
     add_tail(doc, store, who);
 }
 

@@ -24,6 +24,9 @@ void es_doc_get(struct es_buf *doc, const json_t *ref, bool with_property, const
                 const struct es_authority *who);
 void es_doc_batch(struct es_buf *doc, const char *const *keys, size_t count, const char *store,
                   const struct es_authority *who);
+/* The same for any references; with their properties only where `with_property`. */
+void es_doc_refs(struct es_buf *doc, const json_t *const *refs, size_t count, bool with_property,
+                 const char *store, const struct es_authority *who);
 void es_doc_list(struct es_buf *doc, const json_t *find, const char *prefix, const char *store,
                  const struct es_authority *who);
 void es_doc_push(struct es_buf *doc, const json_t *request, const char *store,

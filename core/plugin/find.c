@@ -82,27 +82,37 @@ static int take_batch(struct search *s, struct esp_call *c, const char *const *n
     return 0;
 }
 
+static int get_each(struct search *s, const char *const *names, size_t count, struct es_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = get_single(s, names[i], err);
+    return rc;
+}
+
 static int get_some(struct search *s, const char *const *names, size_t count, struct es_error *err)
 {
     bool answered[BATCH] = {false};
     struct esp_call call;
 
+    if (!es_instance_has_batch(s->instance))
+        return get_each(s, names, count, err);
     int rc = es_instance_get_batch(s->instance, &call, s->who, names, count, err);
+    bool refused = rc == ES_E_DENIED || rc == ES_E_UNSUPPORTED;
     if (rc == 0)
         rc = take_batch(s, &call, names, count, answered, err);
     es_call_end(&call);
-    return rc;
+    if (!refused)
+        return rc;
+    es_instance_no_batch(s->instance);
+    return get_each(s, names, count, err);
 }
 
 static int get_named(struct search *s, const char *const *names, size_t count, struct es_error *err)
 {
     int rc = 0;
 
-    if (!es_instance_has_batch(s->instance)) {
-        for (size_t i = 0; i < count && rc == 0; i++)
-            rc = get_single(s, names[i], err);
-        return rc;
-    }
     for (size_t i = 0; i < count && rc == 0; i += BATCH)
         rc = get_some(s, names + i, count - i < BATCH ? count - i : BATCH, err);
     return rc;

@@ -58,16 +58,22 @@ esp_status es_host_may_talk(struct esp_call *c, const char *service)
     return ESP_OK;
 }
 
-esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+static esp_status hand_out_plain(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
 {
     uint8_t *copy = es_arena_dup(&c->arena, data, len);
     if (!copy)
         return es_call_service_error(c, ES_E_TOO_LARGE, "%s of the %s provider took in more than %zu MiB",
                                      es_op_name(c->op), es_call_provider(c), ES_CALL_MAX_TAKEN >> 20);
     *out = (esp_bytes){copy, len};
-    if (es_call_trust(c, *out) < 0)
-        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
     return ESP_OK;
+}
+
+esp_status es_host_hand_out(struct esp_call *c, const void *data, size_t len, esp_bytes *out)
+{
+    esp_status status = hand_out_plain(c, data, len, out);
+    if (status == ESP_OK && es_call_trust(c, *out) < 0)
+        return es_call_service_error(c, ES_E_NOMEM, "out of memory");
+    return status;
 }
 
 esp_status es_host_hand_out_blob(struct esp_call *c, int rc, struct es_blob *take_blob,
@@ -167,6 +173,12 @@ static int namespace_for(struct esp_call *c, const char *ns, const char **ret, s
     return es_authority_namespace(c->who, ns, ret, err);
 }
 
+/* What the metadata of a push names lies beside the PushSecret, whose author could push it as well. */
+static bool push_names(const struct esp_call *c, const char *ns, const char *name)
+{
+    return !*ns && c->metadata && es_authority_names(c->metadata, name);
+}
+
 static const struct {
     const char *kind;
     enum es_kube_read read;
@@ -214,6 +226,20 @@ static esp_status trust_values(struct esp_call *c, esp_bytes object)
     return rc < 0 ? es_call_service_error(c, ES_E_NOMEM, "out of memory") : ESP_OK;
 }
 
+/* A service account holds no secret, and its words, "namespace" among them, are needed to say what is wrong
+ * with it. */
+static esp_status give(struct esp_call *c, enum es_kube_read read, int rc, struct es_blob *take_blob,
+                       const struct es_error *err, esp_bytes *out)
+{
+    if (rc == 0 && read == ES_READ_SERVICE_ACCOUNT) {
+        esp_status status = hand_out_plain(c, take_blob->ptr, take_blob->len, out);
+        es_blob_fini(take_blob);
+        return status;
+    }
+    esp_status status = es_host_hand_out_blob(c, rc, take_blob, err, out);
+    return status == ESP_OK && read == ES_READ_SECRET_OBJECT ? trust_values(c, *out) : status;
+}
+
 static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns, esp_bytes name,
                                  esp_bytes key, esp_bytes *out)
 {
@@ -232,7 +258,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
     const char *key_text = es_host_text(c, key, MAX_NAME, "an object's key");
     if (!ns_text || !name_text || !key_text)
         return c->service.code;
-    if (!es_authority_names(c->who->spec, name_text))
+    if (!es_authority_names(c->who->spec, name_text) && !push_names(c, ns_text, name_text))
         return deny_name(c, readable[what].kind, name_text);
     int rc = namespace_for(c, ns_text, &from, &err);
     if (rc < 0)
@@ -242,8 +268,7 @@ static esp_status host_kube_read(struct esp_call *c, int32_t what, esp_bytes ns,
                                      readable[what].kind, name_text);
     rc = services->kube_read(services->ctx, c->who, readable[what].read, from, name_text, key_text, &blob,
                              &err);
-    status = es_host_hand_out_blob(c, rc, &blob, &err, out);
-    return status == ESP_OK && readable[what].read == ES_READ_SECRET_OBJECT ? trust_values(c, *out) : status;
+    return give(c, readable[what].read, rc, &blob, &err, out);
 }
 
 static const char *const *audience_texts(struct esp_call *c, const esp_bytes *audiences, size_t count)
@@ -322,7 +347,12 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
                               &err);
     json_decref(object);
-    return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    if (rc < 0 || c->trusted || c->value_count)
+        return es_host_hand_out_blob(c, rc, &blob, &err, out);
+    /* Made of what people wrote: an error may name the path that a template of a JSONPath gave. */
+    esp_status status = hand_out_plain(c, blob.ptr, blob.len, out);
+    es_blob_fini(&blob);
+    return status;
 }
 
 const struct esp_host es_host_table = {

@@ -29,6 +29,8 @@ struct es_instance {
     char *reads_prefix; /* of the keys of what is read through it; begins as its store's */
     bool personal;      /* atomic: the consumer decides about the answers, they are his namespace's alone */
 
+    bool no_batch; /* atomic: the backend refuses get_batch */
+
     /* The identity again, for what is left to say when nobody asks any more. */
     char *store_kind, *store_namespace, *store_name, *consumer_namespace;
 
@@ -56,12 +58,23 @@ static bool has_fields(const struct es_instance *i)
     return has_cap(i, ESP_CAP_FIELDS);
 }
 
+static bool is_strict(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_STRICT_PROPERTIES);
+}
+
 static bool is_per_namespace(const struct es_instance *i)
 {
     return has_cap(i, ESP_CAP_PER_NAMESPACE);
 }
 #else
 static bool has_fields(const struct es_instance *i)
+{
+    (void)i;
+    return false;
+}
+
+static bool is_strict(const struct es_instance *i)
 {
     (void)i;
     return false;
@@ -416,22 +429,31 @@ static int ask_plugin(void *ctx, struct es_values *ret, struct es_error *err)
     return rc;
 }
 
+/* Whether the consumer decides shows while somebody reads. From then on each namespace has
+ * keys of its own, and that one read is not shared. */
+static char *read_key(struct es_instance *i, const struct es_authority *who, enum es_op op, const char *what,
+                      const bool **ret_unfit)
+{
+    bool personal = __atomic_load_n(&i->personal, __ATOMIC_ACQUIRE);
+
+    *ret_unfit = personal ? NULL : &i->personal;
+    return es_strf("%s%s|%s|%s", i->reads_prefix, es_op_name(op), personal ? who->consumer_namespace : "",
+                   what);
+}
+
 int es_instance_share(struct es_instance *i, const struct es_authority *who, enum es_op op, const char *what,
                       int (*read)(void *ctx, struct es_values *ret, struct es_error *err), void *ctx,
                       struct es_values *ret, struct es_error *err)
 {
-    /* Whether the consumer decides shows while somebody reads. From then on each
-     * namespace has keys of its own, and that one read is not shared. */
-    bool personal = __atomic_load_n(&i->personal, __ATOMIC_ACQUIRE);
-    char *key =
-        es_strf("%s%s|%s|%s", i->reads_prefix, es_op_name(op), personal ? who->consumer_namespace : "", what);
+    const bool *unfit;
+    char *key = read_key(i, who, op, what, &unfit);
     const struct es_read_call call = {.key = key,
                                       .provider = i->provider->name,
                                       .operation = es_op_name(op),
                                       .deadline_ms = who->deadline_ms ? who->deadline_ms
                                                                       : es_mono_ms() + ES_CALL_DEFAULT_MS,
                                       .cancelled = who->cancelled,
-                                      .unfit = personal ? NULL : &i->personal,
+                                      .unfit = unfit,
                                       .read = read,
                                       .ctx = ctx};
 
@@ -472,6 +494,21 @@ static int get_value(struct es_instance *i, const struct es_authority *who, cons
     return rc;
 }
 
+static int look_up(const struct es_instance *i, const struct es_blob *whole, const json_t *ref,
+                   struct es_blob *ret, struct es_error *err)
+{
+    const json_t *property = json_object_get(ref, "property");
+    size_t len = json_string_length(property);
+
+    if (has_fields(i))
+        return es_whole_field(whole, json_string_value(property), len, ret, err);
+    int rc = es_whole_property(whole, json_string_value(property), len, ret, err);
+    if (rc != ES_E_NOT_FOUND || !is_strict(i))
+        return rc;
+    return es_error_set(err, ES_E_CONFIG, "key %s does not exist in secret %s", json_string_value(property),
+                        json_string_value(json_object_get(ref, "key")));
+}
+
 int es_instance_get(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                     struct es_blob *ret, struct es_error *err)
 {
@@ -483,8 +520,7 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
         return get_value(i, who, ref, ret, err);
     int rc = get_value(i, who, ref, &whole, err);
     if (rc == 0)
-        rc = has_fields(i) ? es_whole_field(&whole, json_string_value(property), len, ret, err)
-                           : es_whole_property(&whole, json_string_value(property), len, ret, err);
+        rc = look_up(i, &whole, ref, ret, err);
     es_blob_fini(&whole);
     return rc;
 }
@@ -538,9 +574,45 @@ int es_instance_get_batch(struct es_instance *i, struct esp_call *c, const struc
     return rc;
 }
 
+int es_instance_get_refs(struct es_instance *i, struct esp_call *c, const struct es_authority *who,
+                         const json_t *const *refs, size_t count, struct es_error *err)
+{
+    struct es_buf doc;
+
+    call_begin(c, i, ES_OP_GET_BATCH, who);
+    c->ref_count = count;
+    es_doc_refs(&doc, refs, count, !has_cap(i, ESP_CAP_WHOLE_VALUES), i->store, who);
+    int rc = run(i, c, ops_of(i->provider)->get_batch, &doc, NULL, 0, err);
+    es_buf_fini(&doc);
+    return rc;
+}
+
 bool es_instance_has_batch(const struct es_instance *i)
 {
-    return ops_of(i->provider)->get_batch != NULL;
+    return ops_of(i->provider)->get_batch && !__atomic_load_n(&i->no_batch, __ATOMIC_RELAXED);
+}
+
+void es_instance_no_batch(struct es_instance *i)
+{
+    __atomic_store_n(&i->no_batch, true, __ATOMIC_RELAXED);
+}
+
+bool es_instance_is_whole(const struct es_instance *i)
+{
+    return has_cap(i, ESP_CAP_WHOLE_VALUES);
+}
+
+char *es_instance_get_key(struct es_instance *i, const struct es_authority *who, const json_t *ref,
+                          const bool **ret_unfit)
+{
+    static const struct es_authority anybody;
+    struct ask a = {i, who, ref, ES_OP_GET};
+    struct es_buf doc;
+
+    ask_document(&doc, &a, &anybody);
+    char *key = es_buf_failed(&doc) ? NULL : read_key(i, who, ES_OP_GET, es_buf_str(&doc), ret_unfit);
+    es_buf_fini(&doc);
+    return key;
 }
 
 /* ---- push, remove, exists ---- */
@@ -577,6 +649,7 @@ int es_instance_push(struct es_instance *i, const struct es_authority *who, cons
     int rc;
 
     call_begin(&call, i, ES_OP_PUSH, who);
+    call.metadata = json_object_get(request, "metadata");
     es_doc_push(&doc, request, i->store, who);
     const esp_pair *pairs = value_pairs(&call, values);
     if (!pairs)

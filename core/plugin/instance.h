@@ -57,6 +57,19 @@ int es_instance_get(struct es_instance *i, const struct es_authority *who, const
 int es_instance_get_map(struct es_instance *i, const struct es_authority *who, const json_t *ref,
                         struct es_values *ret, struct es_error *err);
 
+/* What will be asked for with es_instance_get, or with es_instance_get_map. */
+struct es_wanted {
+    const json_t *ref;
+    bool map;
+    bool others; /* somebody else wants it as well */
+};
+
+/* Reads these in as few calls as the provider can, ahead of the get or get_map of each, which then finds the
+ * answer or the failure with who->reading. Does nothing where that is not shared, or the provider
+ * has no get_batch: each is read when it is asked for. */
+void es_instance_read_ahead(struct es_instance *i, const struct es_authority *who,
+                            const struct es_wanted *wanted, size_t count);
+
 /* `find` is the find object (name.regexp, tags, path): list, the regexp, and
  * what is needed to get the values (get_batch where there is one). A secret that
  * vanishes between list and get is left out. Names are the plugin's: no key

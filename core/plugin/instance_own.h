@@ -11,7 +11,21 @@ int es_instance_list(struct es_instance *i, struct esp_call *c, const struct es_
                      const json_t *find, const char *prefix, struct es_error *err);
 int es_instance_get_batch(struct es_instance *i, struct esp_call *c, const struct es_authority *who,
                           const char *const *keys, size_t count, struct es_error *err);
+/* The same for remoteRefs, with their properties where the plugin wants them. */
+int es_instance_get_refs(struct es_instance *i, struct esp_call *c, const struct es_authority *who,
+                         const json_t *const *refs, size_t count, struct es_error *err);
+
+/* Has it get_batch, and the rights to use it? */
 bool es_instance_has_batch(const struct es_instance *i);
+void es_instance_no_batch(struct es_instance *i); /* it has not: from now on each is read by itself */
+
+/* ESP_CAP_WHOLE_VALUES */
+bool es_instance_is_whole(const struct es_instance *i);
+
+/* The key of a `get` of this reference among shared reads; NULL without memory, or when the
+ * reference is none. es_mem_free it. `ret_unfit` as in es_read_call, for what is read under it. */
+char *es_instance_get_key(struct es_instance *i, const struct es_authority *who, const json_t *ref,
+                          const bool **ret_unfit);
 
 /* The answer of `read`, or of somebody else's read of the same: `what` says, beside
  * instance and operation, all that decides about it. Only where

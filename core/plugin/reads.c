@@ -1,53 +1,18 @@
 #include "core/plugin/reads.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/base/locked.h"
-#include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/plugin/reads_own.h"
 
 #define MAX_BYTES ((size_t)8 << 20)
 #define LEAST_KEPT_MS 1000 /* a pass may have been taken from the queue and not have read yet */
 #define MOST_KEPT_MS 60000 /* however long the queue is */
 #define LOOK_MS 100        /* how soon one who waits notices that he is cancelled */
-
-enum state {
-    READING,
-    ANSWERED, /* with values, or that there is no secret */
-    FAILED,
-    LEFT, /* the reader gave up, the answer is his alone, or there was no memory for it */
-};
-
-/* One read of a provider. An attached one is found by its key; a detached one
- * serves those who hold it, and ends with the last. Constant once it is answered. */
-struct es_read {
-    char *key;
-    enum state state;
-    bool attached, keep;
-    size_t users; /* who waits for it, reads it, or holds it */
-    int64_t start_ms;
-    unsigned char *packed; /* ANSWERED with values: see pack */
-    size_t size;
-    struct es_error why;
-    struct es_read *prev, *next; /* among the attached, newest first */
-};
-
-struct es_reads {
-    const struct es_clock *clock;
-    int64_t window_ms;
-    size_t max_bytes;
-    struct es_metric *shared;
-
-    pthread_mutex_t lock; /* guards all below, and all reads */
-    pthread_cond_t ended;
-    struct es_map by_key;
-    struct es_read *newest, *oldest; /* attached */
-    size_t bytes;                    /* of the attached */
-};
 
 /* ---- answers as one piece of memory ---- */
 
@@ -116,7 +81,8 @@ static struct es_read *read_new(const char *key, int64_t now_ms)
 
     if (!e)
         return NULL;
-    *e = (struct es_read){.key = es_mem_strdup(key), .state = READING, .start_ms = now_ms, .users = 1};
+    *e =
+        (struct es_read){.key = es_mem_strdup(key), .state = ES_READ_READING, .start_ms = now_ms, .users = 1};
     if (e->key)
         return e;
     free(e);
@@ -168,17 +134,15 @@ static void leave_locked(struct es_reads *r, struct es_read *e)
 
 /* ---- reading ---- */
 
-/* The read to use, with one user more; *mine: it is the caller's to make. NULL
- * without memory. */
-static struct es_read *claim_locked(struct es_reads *r, const struct es_reading *g, const char *key,
-                                    bool *mine)
+struct es_read *es_reads_claim_locked(struct es_reads *r, const char *key, int64_t since_ms, bool others,
+                                      bool *mine)
 {
     struct es_read *e = es_map_get(&r->by_key, key);
 
     *mine = false;
-    if (e && e->start_ms >= g->since_ms) {
+    if (e && e->start_ms >= since_ms) {
         e->users++;
-        e->keep = e->keep || g->others;
+        e->keep = e->keep || others;
         return e;
     }
     struct es_read *fresh = read_new(key, r->clock->mono_ms(r->clock->ctx));
@@ -190,36 +154,39 @@ static struct es_read *claim_locked(struct es_reads *r, const struct es_reading 
         read_free(fresh);
         return NULL;
     }
-    fresh->keep = g->others;
+    fresh->keep = others;
     *mine = true;
     return fresh;
 }
 
+bool es_read_is_over(int64_t deadline_ms, const bool *cancelled)
+{
+    return es_mono_ms() >= deadline_ms || (cancelled && __atomic_load_n(cancelled, __ATOMIC_RELAXED));
+}
+
 static bool is_over(const struct es_read_call *call)
 {
-    return es_mono_ms() >= call->deadline_ms ||
-           (call->cancelled && __atomic_load_n(call->cancelled, __ATOMIC_RELAXED));
+    return es_read_is_over(call->deadline_ms, call->cancelled);
 }
 
 /* Until the read has ended; false: the caller's time is over. */
 static bool wait_locked(struct es_reads *r, const struct es_read *e, const struct es_read_call *call)
 {
-    while (e->state == READING && !is_over(call)) {
+    while (e->state == ES_READ_READING && !is_over(call)) {
         int64_t until_ms = es_mono_ms() + LOOK_MS;
         const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
                                        .tv_nsec = (long)(until_ms % 1000) * 1000000};
         pthread_cond_timedwait(&r->ended, &r->lock, &until);
     }
-    return e->state != READING;
+    return e->state != ES_READ_READING;
 }
 
-/* How a read ended that returned `rc`. Who was cancelled or came too late says
- * nothing about what others would have got. */
-static enum state state_after(int rc, const struct es_read_call *call)
+/* How a read ended that returned `rc`. */
+static enum es_read_state state_after(int rc, bool alone)
 {
-    if (rc == 0 || rc == ES_E_NOT_FOUND)
-        return ANSWERED;
-    return rc == ES_E_CANCELLED || rc == ES_E_NOMEM || is_over(call) ? LEFT : FAILED;
+    if (alone || rc == ES_E_CANCELLED || rc == ES_E_NOMEM)
+        return ES_READ_LEFT;
+    return rc == 0 || rc == ES_E_NOT_FOUND ? ES_READ_ANSWERED : ES_READ_FAILED;
 }
 
 static void make_room_locked(struct es_reads *r)
@@ -232,10 +199,10 @@ static void make_room_locked(struct es_reads *r)
 }
 
 /* Publishes how the read ended and wakes those who wait for it. */
-static void settle_locked(struct es_reads *r, struct es_read *e, enum state state)
+static void settle_locked(struct es_reads *r, struct es_read *e, enum es_read_state state)
 {
     e->state = state;
-    if (e->attached && state != ANSWERED) {
+    if (e->attached && state != ES_READ_ANSWERED) {
         detach_locked(r, e);
     } else if (e->attached) {
         r->bytes += cost_of(e);
@@ -244,30 +211,48 @@ static void settle_locked(struct es_reads *r, struct es_read *e, enum state stat
     pthread_cond_broadcast(&r->ended);
 }
 
+void es_reads_publish(struct es_reads *r, struct es_read *e, int rc, const struct es_values *values,
+                      const struct es_error *why, bool alone)
+{
+    enum es_read_state state = state_after(rc, alone);
+    size_t size = rc == 0 && state == ES_READ_ANSWERED ? packed_size(values) : 0;
+    unsigned char *packed = size ? es_locked_alloc(size) : NULL;
+
+    if (packed)
+        pack(packed, values);
+    else if (size)
+        state = ES_READ_LEFT;
+    pthread_mutex_lock(&r->lock);
+    e->packed = packed;
+    e->size = size;
+    if (rc < 0) {
+        e->why = *why;
+        e->why.code = rc;
+    }
+    settle_locked(r, e, state);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void es_reads_abandon(struct es_reads *r, struct es_read *e)
+{
+    pthread_mutex_lock(&r->lock);
+    settle_locked(r, e, ES_READ_LEFT);
+    leave_locked(r, e);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static int make(struct es_reads *r, struct es_read *e, const struct es_read_call *call, struct es_values *ret,
                 struct es_error *err)
 {
     struct es_error why = ES_ERROR_INIT;
     int rc = call->read(call->ctx, ret, &why);
     bool unfit = call->unfit && __atomic_load_n(call->unfit, __ATOMIC_ACQUIRE);
-    enum state state = unfit ? LEFT : state_after(rc, call);
-    size_t size = rc == 0 && !unfit ? packed_size(ret) : 0;
-    unsigned char *packed = size ? es_locked_alloc(size) : NULL;
 
-    if (packed)
-        pack(packed, ret);
-    else if (size)
-        state = LEFT;
-    if (rc < 0)
-        why.code = rc;
-    if (rc < 0 && err)
+    if (rc < 0 && err) {
         *err = why;
-    pthread_mutex_lock(&r->lock);
-    e->packed = packed;
-    e->size = size;
-    e->why = why;
-    settle_locked(r, e, state);
-    pthread_mutex_unlock(&r->lock);
+        err->code = rc;
+    }
+    es_reads_publish(r, e, rc, ret, &why, unfit || (rc < 0 && rc != ES_E_NOT_FOUND && is_over(call)));
     return rc;
 }
 
@@ -280,29 +265,46 @@ static int take(const struct es_read *e, struct es_values *ret, struct es_error 
     return e->why.code;
 }
 
-/* The caller is done with it, unless his pass wants the answer again. */
-static void part(struct es_reading *g, struct es_read *e, bool answered)
+void es_reads_leave(struct es_reads *r, struct es_read *e)
 {
-    struct es_read **held = NULL;
-
-    if (g->again && answered)
-        held = realloc(g->held, (g->held_count + 1) * sizeof(struct es_read *));
-    if (held) {
-        g->held = held;
-        g->held[g->held_count++] = e;
-        return;
-    }
-    pthread_mutex_lock(&g->reads->lock);
-    leave_locked(g->reads, e);
-    pthread_mutex_unlock(&g->reads->lock);
+    pthread_mutex_lock(&r->lock);
+    leave_locked(r, e);
+    pthread_mutex_unlock(&r->lock);
 }
 
-static bool is_held(const struct es_reading *g, const struct es_read *e)
+bool es_reading_hold(struct es_reading *g, struct es_read *e, const char *how)
+{
+    struct es_held *held = realloc(g->held, (g->held_count + 1) * sizeof *held);
+
+    if (!held)
+        return false;
+    g->held = held;
+    g->held[g->held_count++] = (struct es_held){e, how};
+    return true;
+}
+
+/* The caller is done with it, unless his pass wants the answer again. */
+static void part(struct es_reading *g, struct es_read *e, bool keep)
+{
+    if (!keep || !es_reading_hold(g, e, "pass"))
+        es_reads_leave(g->reads, e);
+}
+
+/* What the pass holds of this key, unless it is of no use. */
+static struct es_held *find_held_locked(const struct es_reading *g, const char *key)
 {
     for (size_t i = 0; i < g->held_count; i++)
-        if (g->held[i] == e)
-            return true;
-    return false;
+        if (g->held[i].read->state != ES_READ_LEFT && es_streq(g->held[i].read->key, key))
+            return &g->held[i];
+    return NULL;
+}
+
+static bool is_held(const struct es_reading *g, const char *key)
+{
+    pthread_mutex_lock(&g->reads->lock);
+    bool yes = find_held_locked(g, key) != NULL;
+    pthread_mutex_unlock(&g->reads->lock);
+    return yes;
 }
 
 static void count_shared(const struct es_reads *r, const struct es_read_call *call, const char *how)
@@ -310,16 +312,37 @@ static void count_shared(const struct es_reads *r, const struct es_read_call *ca
     es_metric_add(r->shared, (const char *const[]){call->provider, call->operation, how}, 1);
 }
 
+/* The read that serves, with one user more; `ret_how` it came. */
+static struct es_read *find_locked(struct es_reading *g, const struct es_read_call *call, bool *ret_mine,
+                                   bool *ret_held, const char **ret_how)
+{
+    struct es_held *held = find_held_locked(g, call->key);
+    struct es_read *e;
+
+    *ret_held = held != NULL;
+    *ret_mine = false;
+    if (held) {
+        e = held->read;
+        e->users++;
+        *ret_how = held->how;
+        held->how = "pass";
+    } else {
+        e = es_reads_claim_locked(g->reads, call->key, g->since_ms, g->others, ret_mine);
+        *ret_how = e && e->state == ES_READ_READING ? "in_flight" : "window";
+    }
+    return e;
+}
+
 /* One round: a read of somebody's, or one's own. 1: that somebody gave up. */
 static int read_once(struct es_reading *g, const struct es_read_call *call, struct es_values *ret,
                      struct es_error *err)
 {
     struct es_reads *r = g->reads;
-    bool mine, ended = true;
+    bool mine, held, ended = true;
+    const char *how;
 
     pthread_mutex_lock(&r->lock);
-    struct es_read *e = claim_locked(r, g, call->key, &mine);
-    const char *how = e && e->state == READING ? "in_flight" : e && is_held(g, e) ? "pass" : "window";
+    struct es_read *e = find_locked(g, call, &mine, &held, &how);
     if (e && !mine)
         ended = wait_locked(r, e, call);
     pthread_mutex_unlock(&r->lock);
@@ -333,11 +356,11 @@ static int read_once(struct es_reading *g, const struct es_read_call *call, stru
         rc = es_error_set(err, ES_E_CANCELLED,
                           "%s of the %s provider waited too long for the same read by somebody else",
                           call->operation, call->provider);
-    else if (e->state != LEFT)
+    else if (e->state != ES_READ_LEFT)
         rc = take(e, ret, err);
-    if (!mine && ended && rc != 1)
+    if (!mine && ended && rc != 1 && how)
         count_shared(r, call, how);
-    part(g, e, ended && e->state == ANSWERED);
+    part(g, e, g->again && !held && ended && e->state == ES_READ_ANSWERED);
     return rc;
 }
 
@@ -346,6 +369,8 @@ int es_reads_run(struct es_reading *g, const struct es_read_call *call, struct e
 {
     int rc;
 
+    if (!g->again && !g->others && !is_held(g, call->key))
+        return call->read(call->ctx, ret, err);
     do
         rc = read_once(g, call, ret, err);
     while (rc == 1);
@@ -354,7 +379,7 @@ int es_reads_run(struct es_reading *g, const struct es_read_call *call, struct e
 
 bool es_reading_shares(const struct es_reading *g)
 {
-    return g && g->reads && (g->again || g->others);
+    return g && g->reads && (g->again || g->others || g->held_count);
 }
 
 void es_reading_end(struct es_reading *g)
@@ -363,7 +388,7 @@ void es_reading_end(struct es_reading *g)
         return;
     pthread_mutex_lock(&g->reads->lock);
     for (size_t i = 0; i < g->held_count; i++)
-        leave_locked(g->reads, g->held[i]);
+        leave_locked(g->reads, g->held[i].read);
     pthread_mutex_unlock(&g->reads->lock);
     free(g->held);
     g->held = NULL;
@@ -402,7 +427,7 @@ void es_reads_sweep(struct es_reads *r, int64_t oldest_due_ms)
     int64_t now_ms = r->clock->mono_ms(r->clock->ctx);
     for (struct es_read *e = r->newest, *next; e; e = next) {
         next = e->next;
-        if (e->state == ANSWERED && !is_of_use(r, e, now_ms, oldest_due_ms))
+        if (e->state == ES_READ_ANSWERED && !is_of_use(r, e, now_ms, oldest_due_ms))
             detach_locked(r, e);
     }
     pthread_mutex_unlock(&r->lock);

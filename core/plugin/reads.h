@@ -25,7 +25,7 @@
 #include "core/base/values.h"
 
 struct es_reads;
-struct es_read;
+struct es_held;
 
 struct es_reads_opts {
     const struct es_clock *clock; /* NULL: the system's */
@@ -53,11 +53,11 @@ struct es_reading {
     struct es_reads *reads;
     int64_t since_ms; /* answers of reads that started then (monotonic) or later will do */
 
-    /* Who else wants what is read next? Without either nothing is shared. */
+    /* Who else wants what is read next? Without either, nothing is shared but what was read ahead. */
     bool again;  /* this pass: the answer is held until its end */
     bool others; /* other passes: it is kept for a while */
 
-    struct es_read **held; /* private */
+    struct es_held *held; /* private */
     size_t held_count;
 };
 void es_reading_end(struct es_reading *g); /* lets go of what is held; NULL is fine */
@@ -78,5 +78,33 @@ struct es_read_call {
  * empty before, and stays so on failure. */
 int es_reads_run(struct es_reading *g, const struct es_read_call *call, struct es_values *ret,
                  struct es_error *err);
+
+/* One of several reads that are made at once. */
+struct es_read_item {
+    const char *key; /* as in es_read_call */
+    bool others;     /* as in es_reading */
+
+    /* What `read` finds: 0 with values, an error with `why`, or 1: nobody knows, it is to be read
+     * by itself. */
+    int rc;
+    struct es_values values;
+    struct es_error why;
+};
+
+/* Reads that the pass will want one after the other (es_reads_run with the same keys). */
+struct es_read_ahead {
+    struct es_read_item *items;
+    size_t count;
+    int64_t deadline_ms; /* as in es_read_call, as the next one */
+    const bool *cancelled;
+    const bool *unfit;
+    /* Of the items, those that nobody else has or is just reading: two at least. */
+    void (*read)(void *ctx, struct es_read_item **items, size_t count);
+    void *ctx;
+};
+
+/* Makes them, in one go. The answers, and the failures, are held until the end of the pass; to
+ * everybody else each is a read like any other. Needs g->reads. */
+void es_reads_ahead(struct es_reading *g, const struct es_read_ahead *ahead);
 
 #endif

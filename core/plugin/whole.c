@@ -37,14 +37,14 @@ int es_whole_property(const struct es_blob *value, const char *property, size_t 
 }
 
 /* The text of the last member of that name; false if there is none. */
-static bool find_member(const struct es_blob *value, esp_bytes name, esp_bytes *ret)
+static bool find_member(esp_bytes value, esp_bytes name, esp_bytes *ret)
 {
     struct esp_json_iter members;
     struct esp_text plain;
     esp_bytes key, member;
     bool found = false;
 
-    if (!esp_json_members(&members, bytes_of(value)))
+    if (!esp_json_members(&members, value))
         return false;
     esp_text_init(&plain, MAX_RESULT);
     while (esp_json_next(&members, &key, &member)) {
@@ -59,6 +59,19 @@ static bool find_member(const struct es_blob *value, esp_bytes name, esp_bytes *
     return found;
 }
 
+/* "labels.app.kubernetes.io/name": the member labels, and in it one whose name has dots. */
+static bool find_below(esp_bytes value, esp_bytes name, esp_bytes *ret)
+{
+    const uint8_t *dot = name.len ? memchr(name.ptr, '.', name.len) : NULL;
+    esp_bytes member;
+
+    if (!dot)
+        return false;
+    size_t head = (size_t)(dot - name.ptr);
+    return find_member(value, esp_span(name.ptr, head), &member) &&
+           find_member(member, esp_span(dot + 1, name.len - head - 1), ret);
+}
+
 static int take_plain(esp_bytes member, struct es_blob *ret_blob, struct es_error *err)
 {
     struct esp_text plain;
@@ -71,20 +84,6 @@ static int take_plain(esp_bytes member, struct es_blob *ret_blob, struct es_erro
     return rc;
 }
 
-int es_whole_field(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
-                   struct es_error *err)
-{
-    const esp_bytes name = esp_span(property, len);
-    esp_bytes member;
-
-    if (find_member(value, name, &member))
-        return take_plain(member, ret_blob, err);
-    int rc = look_up(value, name, ESP_JSON_PATH, ret_blob, err);
-    return rc ? (rc < 0 ? rc : 0)
-              : es_error_set(err, ES_E_CONFIG, "cannot find secret data for key: \"%.*s\"", (int)len,
-                             property);
-}
-
 static int not_an_object(esp_bytes text, struct es_error *err)
 {
     size_t at = 0;
@@ -93,6 +92,24 @@ static int not_an_object(esp_bytes text, struct es_error *err)
         return es_error_set(err, ES_E_CONFIG, "unable to unmarshal secret: not valid JSON at byte %zu of %zu",
                             at, text.len);
     return es_error_set(err, ES_E_CONFIG, "unable to unmarshal secret: the JSON value is not an object");
+}
+
+int es_whole_field(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
+                   struct es_error *err)
+{
+    const esp_bytes name = esp_span(property, len);
+    esp_bytes member;
+
+    if (find_member(bytes_of(value), name, &member))
+        return take_plain(member, ret_blob, err);
+    int rc = look_up(value, name, ESP_JSON_PATH, ret_blob, err);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    if (find_below(bytes_of(value), name, &member))
+        return take_plain(member, ret_blob, err);
+    if (!esp_json_check(bytes_of(value), NULL))
+        return not_an_object(bytes_of(value), err);
+    return es_error_set(err, ES_E_CONFIG, "cannot find secret data for key: \"%.*s\"", (int)len, property);
 }
 
 static int add_member(struct es_values *ret, esp_bytes key, esp_bytes value, struct esp_text *name,

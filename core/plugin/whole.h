@@ -19,8 +19,9 @@
 int es_whole_property(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
                       struct es_error *err);
 
-/* The same with ESP_CAP_FIELDS: the exact name of a member first, then a path. No such property is
- * ES_E_CONFIG "cannot find secret data for key: ...". */
+/* The same with ESP_CAP_FIELDS: the exact name of a member first, then a path, then a member, a dot and the
+ * exact name of a member in it (labels.app.kubernetes.io/name). No such property is ES_E_CONFIG "cannot find
+ * secret data for key: ...", a value that is no JSON "unable to unmarshal secret: ...". */
 int es_whole_field(const struct es_blob *value, const char *property, size_t len, struct es_blob *ret_blob,
                    struct es_error *err);
 

@@ -1,39 +1,47 @@
-/* core/template/pem.h: PEM blocks, certificates and keys for the functions on them. */
+/* core/template/pem.h: PEM blocks, keys and certificates, as functions of templates want them.
+ *
+ * Everything is on OpenSSL; nothing reads a file or asks for a passphrase. */
 #ifndef ES_TEMPLATE_PEM_H
 #define ES_TEMPLATE_PEM_H
 
+#include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
 #include "core/template/functions.h"
 
-struct es_pem_block {
-    char *name, *header; /* OpenSSL's */
-    unsigned char *data;
+struct es_tpem {
+    char *type, *header; /* "CERTIFICATE", "" */
+    unsigned char *der;
     long len;
 };
 
-/* The next block in `bio`; text before it is passed over. False: there is none. */
-bool es_pem_next(BIO *bio, struct es_pem_block *ret);
-void es_pem_block_fini(struct es_pem_block *b);
+/* A reader of the text from its first "-----BEGIN" on (es_tpem_reader) or from its start.
+ * NULL without memory: the call has failed then. BIO_free. */
+BIO *es_tpem_reader(struct es_tcall *c, const struct es_tvalue *text);
 
-/* A BIO to read the text from, and one to write to whose memory is wiped. */
-BIO *es_pem_reader(const struct es_tvalue *text);
-BIO *es_pem_writer(void);
+/* The next block, to be freed by es_tpem_free. False when there is none; *ret_rest, when
+ * not NULL, says then whether anything is left. */
+bool es_tpem_next(BIO *reader, struct es_tpem *ret, bool *ret_rest);
+void es_tpem_free(struct es_tpem *block); /* wipes */
 
-/* What was written is the call's result. Frees the BIO; NULL, or `ok` false, is a failure. */
-void es_pem_return(struct es_tcall *c, BIO *take_writer, bool ok);
-void es_pem_return_base64(struct es_tcall *c, BIO *take_writer, bool ok);
+/* Go's error for bytes that are no certificate, or NULL and a failed call. */
+X509 *es_tpem_certificate(struct es_tcall *c, const struct es_tpem *block);
 
-/* All blocks as certificates. NULL after a failure of the call. */
-STACK_OF(X509) * es_pem_certificates(struct es_tcall *c, BIO *bio);
-void es_pem_certificates_free(STACK_OF(X509) * certs);
+/* The private key of DER text: PKCS#8, PKCS#1 or SEC 1, whichever it is. NULL: none of them. */
+EVP_PKEY *es_tpem_key(const struct es_tpem *block);
 
-/* Leaf first, then who signed it, and so on, as far as key identifiers tell; a new stack
- * of the same certificates. NULL with *ret_why when they are no single chain. */
-STACK_OF(X509) * es_pem_chain(const STACK_OF(X509) * certs, const char **ret_why);
+/* Append to a writer (BIO_s_mem), false without memory. */
+bool es_tpem_write_certificate(BIO *out, X509 *certificate);
+bool es_tpem_write_pkcs8(BIO *out, EVP_PKEY *key);
 
-/* The first block as a private key: PKCS#1, PKCS#8 or SEC 1. NULL after a failure. */
-EVP_PKEY *es_pem_private_key(struct es_tcall *c, const struct es_tvalue *text, const char *no_block);
+/* A memory BIO whose buffer is wiped when it is freed; NULL: the call has failed. */
+BIO *es_tpem_writer(struct es_tcall *c);
+
+/* What was written is the result. Frees the writer. `ok` false: the call fails for want of memory. */
+void es_tpem_return(struct es_tcall *c, BIO *writer, bool ok);
+
+/* The same in base64. */
+void es_tpem_return_base64(struct es_tcall *c, BIO *writer, bool ok);
 
 #endif

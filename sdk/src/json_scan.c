@@ -151,7 +151,7 @@ enum esp_json_kind esp_json_kind(esp_bytes json)
     return esp_json_document(json).kind;
 }
 
-bool esp_json_members(struct esp_json_iter *it, esp_bytes json)
+static bool begin_walk(struct esp_json_iter *it, esp_bytes json, enum esp_json_kind kind)
 {
     if (!esp_json_check(json, NULL))
         return false;
@@ -159,7 +159,26 @@ bool esp_json_members(struct esp_json_iter *it, esp_bytes json)
     *it = (struct esp_json_iter){node.raw, 1};
     if (node.kind == ESP_JSON_NULL)
         it->at = it->text.len;
-    return node.kind == ESP_JSON_OBJECT || node.kind == ESP_JSON_NULL;
+    return node.kind == kind || node.kind == ESP_JSON_NULL;
+}
+
+bool esp_json_members(struct esp_json_iter *it, esp_bytes json)
+{
+    return begin_walk(it, json, ESP_JSON_OBJECT);
+}
+
+bool esp_json_elements(struct esp_json_iter *it, esp_bytes json)
+{
+    return begin_walk(it, json, ESP_JSON_ARRAY);
+}
+
+bool esp_json_element(struct esp_json_iter *it, esp_bytes *value)
+{
+    struct node v;
+    if (!esp_json_value(it->text, &it->at, &v))
+        return false;
+    *value = v.raw;
+    return true;
 }
 
 bool esp_json_next(struct esp_json_iter *it, esp_bytes *key, esp_bytes *value)

@@ -13,13 +13,16 @@ esp_status esp_push_value(const struct esp_host *host, struct esp_call *call,
 {
     struct esp_text key;
     esp_text_init(&key, NAME_MAX_BYTES);
-    esp_json_get(request->json, esp_str("secretKey"), ESP_JSON_PATH, &key);
+    /* A key that cannot be read must not be taken for none: that is the whole Secret. */
+    bool unknown = esp_json_get(request->json, esp_str("secretKey"), ESP_JSON_PATH, &key) < 0;
     esp_status status = ESP_OK;
     const esp_pair *pair = NULL;
     for (size_t i = 0; key.len && i < request->value_count; i++)
         if (esp_equal(request->values[i].name, esp_text_bytes(&key)))
             pair = &request->values[i];
-    if (key.len == 0)
+    if (unknown)
+        status = esp_failf(host, call, ESP_E_INTERNAL, "out of memory");
+    else if (key.len == 0)
         esp_json_values(request->values, request->value_count, false, out);
     else if (pair)
         esp_text_add(out, pair->value);

@@ -80,6 +80,19 @@ static int64_t margin(int64_t life)
     return life / 10 < MARGIN_MS ? life / 10 : MARGIN_MS;
 }
 
+/* What a login ends with is never about the remote secret: a missing credential must not read as "no such
+ * secret", which may delete what was made of one. */
+static esp_status verdict(esp_status status)
+{
+    return status == ESP_E_NOT_FOUND ? ESP_E_CONFIG : status;
+}
+
+/* Whether it says something about the login, not only about whoever tried it: his deadline, his memory. */
+static bool concerns_all(esp_status status)
+{
+    return status != ESP_E_CANCELLED && status != ESP_E_INTERNAL;
+}
+
 /* Takes what a login brought. */
 static void settle(struct esp_token *token, esp_status status, struct esp_text *value, int64_t now,
                    int64_t expires, const struct esp_text *why)
@@ -100,18 +113,15 @@ static void settle(struct esp_token *token, esp_status status, struct esp_text *
     pthread_cond_broadcast(&token->turned);
 }
 
-/* The lock is held on entry and on return, not in between. */
+/* Nobody else logs in meanwhile: `busy` is set. The lock is not held. */
 static esp_status log_in(struct esp_token *token, const struct esp_host *host, struct esp_call *call,
                          esp_token_login login, void *ctx)
 {
     struct esp_text value, why;
-    int64_t expires = 0;
-    token->busy = true;
-    pthread_mutex_unlock(&token->lock);
+    int64_t expires = 0, now = host->now_unix_ms(call);
     esp_text_init(&value, TOKEN_MAX);
     esp_text_init(&why, SENTENCE_MAX);
-    int64_t now = host->now_unix_ms(call);
-    esp_status status = login(ctx, call, &value, &expires, &why);
+    esp_status status = verdict(login(ctx, call, &value, &expires, &why));
     if (status == ESP_OK && esp_text_failed(&value)) {
         status = ESP_E_INTERNAL;
         esp_text_adds(&why, "the login brought a token of more than 64 KiB, or there is no memory for it");
@@ -121,41 +131,85 @@ static esp_status log_in(struct esp_token *token, const struct esp_host *host, s
     pthread_mutex_lock(&token->lock);
     settle(token, status, &value, now, expires, &why);
     status = token->failed_with;
+    pthread_mutex_unlock(&token->lock);
     esp_text_free(&value);
     esp_text_free(&why);
     return status;
 }
 
-/* Waits for the login that somebody else has begun. */
-static esp_status wait_for(struct esp_token *token, const struct esp_host *host, struct esp_call *call)
+/* Waits until the login that was the `seen`th has ended, or for a moment: whether the call has time is asked
+ * in between, without the lock. How it ended, with its sentence; ESP_OK: look again. */
+static esp_status wait_for(struct esp_token *token, uint64_t seen, struct esp_text *why)
 {
-    uint64_t seen = token->logins;
-    while (token->logins == seen) {
+    esp_status status = ESP_OK;
+    pthread_mutex_lock(&token->lock);
+    if (token->logins == seen)
         nap(token);
-        if (token->logins == seen && host->remaining_ms(call) <= 0)
-            return esp_failf(host, call, ESP_E_CANCELLED, "there was no time left to wait for a login");
+    if (token->logins != seen && concerns_all(token->failed_with)) {
+        status = token->failed_with;
+        esp_text_add(why, esp_text_bytes(&token->why));
     }
-    if (token->failed_with == ESP_OK)
-        return ESP_OK;
-    if (token->why.len)
-        return host->fail(call, token->failed_with, 0, esp_text_bytes(&token->why));
-    return esp_failf(host, call, token->failed_with, "the login that this call shared with others failed");
+    pthread_mutex_unlock(&token->lock);
+    return status;
+}
+
+static esp_status share(struct esp_token *token, const struct esp_host *host, struct esp_call *call,
+                        uint64_t seen)
+{
+    struct esp_text why;
+    if (host->remaining_ms(call) <= 0)
+        return esp_failf(host, call, ESP_E_CANCELLED, "there was no time left to wait for a login");
+    esp_text_init(&why, SENTENCE_MAX);
+    esp_status status = wait_for(token, seen, &why);
+    if (status != ESP_OK && why.len)
+        host->fail(call, status, 0, esp_text_bytes(&why));
+    else if (status != ESP_OK)
+        esp_failf(host, call, status, "the login that this call shared with others failed");
+    esp_text_free(&why);
+    return status;
+}
+
+enum turn { MINE, OTHERS, DONE };
+
+/* What a call has seen of the logins. */
+struct watch {
+    bool begun;
+    uint64_t first, last; /* how many had ended when it came, and when it looked last */
+};
+
+/* What is to be done: take the token (it is in `out`), log in, or wait for the one who does. What a login
+ * has brought since the call came is taken, however short its life. */
+static enum turn next_turn(struct esp_token *token, int64_t now, struct watch *w, struct esp_text *out)
+{
+    enum turn turn = OTHERS;
+    pthread_mutex_lock(&token->lock);
+    w->last = token->logins;
+    if (!w->begun)
+        w->first = token->logins;
+    w->begun = true;
+    if (is_usable(token, now) || (token->have && token->logins != w->first)) {
+        turn = DONE;
+        esp_text_add(out, esp_text_bytes(&token->value));
+    } else if (!token->busy) {
+        turn = MINE;
+        token->busy = true;
+    }
+    pthread_mutex_unlock(&token->lock);
+    return turn;
 }
 
 esp_status esp_token_get(struct esp_token *token, const struct esp_host *host, struct esp_call *call,
                          esp_token_login login, void *ctx, struct esp_text *out)
 {
+    struct watch watch = {0};
     esp_status status = ESP_OK;
-    pthread_mutex_lock(&token->lock);
-    bool fresh = is_usable(token, host->now_unix_ms(call));
-    while (status == ESP_OK && !fresh) {
-        status = token->busy ? wait_for(token, host, call) : log_in(token, host, call, login, ctx);
-        /* What a login has just brought is used, however short its life; somebody may have dropped it. */
-        fresh = token->have;
+    for (enum turn turn = MINE; status == ESP_OK && turn != DONE;) {
+        turn = next_turn(token, host->now_unix_ms(call), &watch, out);
+        if (turn == MINE)
+            status = log_in(token, host, call, login, ctx);
+        else if (turn == OTHERS)
+            status = share(token, host, call, watch.last);
     }
-    if (status == ESP_OK)
-        esp_text_add(out, esp_text_bytes(&token->value));
-    pthread_mutex_unlock(&token->lock);
     if (status == ESP_OK && esp_text_failed(out))
         return esp_failf(host, call, ESP_E_INTERNAL, "no memory for the token of the login");
     return status;

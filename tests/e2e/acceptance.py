@@ -47,6 +47,11 @@ def choose(folder, wanted, unwanted):
 SETTINGS = {"generic-targets": "unsafeAllowGenericTargets"}  # what a case may need, and the setting that gives it
 
 
+def plugins():
+    """The names of all plugins that are built: the cases choose among them by their stores."""
+    return sorted(p.stem for p in (harness.build_dir() / "lib/esod/plugins").glob("*.so"))
+
+
 def rounds(chosen):
     """(capability or None, the ids of the cases) for each run of the operator."""
     special = {i: need for i, needs in chosen.items() for need in needs if need in SETTINGS}
@@ -108,7 +113,7 @@ def main():
             results, reports = [], []
             for need, ids in rounds(chosen):
                 settings = {SETTINGS[need]: True} if need else {}
-                operator = harness.Operator(esod, plane.kubeconfig, tmp, loglevel="info", **settings)
+                operator = harness.Operator(esod, plane.kubeconfig, tmp, loglevel="info", plugins=plugins(), **settings)
                 operator.write_config()
                 reports.append(tmp / f"report-{len(reports)}.json")
                 results.append(run([

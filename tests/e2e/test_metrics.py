@@ -15,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import ROOT, external_secret, store, wait_for, with_server
+from harness import GROUP, ROOT, external_secret, store, wait_for, with_server
 from proxy import HttpProxy
 
 APP = {"app.kubernetes.io/name": "shop", "app.kubernetes.io/instance": "shop-1", "app.kubernetes.io/version": "1.2",
@@ -186,12 +186,12 @@ def test_what_esod_adds(operator, space):
     p = page(operator)
     assert [s.value for s in p.all("esod_build_info")] == [1]
     assert p.all("esod_plugin_info", plugin="fake")[0].value == 1
-    for kind in ("ExternalSecret", "SecretStore", "ClusterSecretStore", "Secret", "Namespace"):
+    for kind in ("ExternalSecret", "PushSecret", "SecretStore", "ClusterSecretStore", "Secret", "Namespace"):
         assert p.value("esod_watch_healthy", kind=kind) == 1, kind
     eventually(operator, lambda p: p.value("esod_cache_objects", kind="Secret") >= 1)
     assert p.value("esod_http_requests_total") > 0
     assert p.value("esod_http_connections_opened_total") > 0
-    assert p.value("esod_http_streams") == 5
+    assert p.value("esod_http_streams") == 6
 
 
 # ---- the page
@@ -375,7 +375,7 @@ def test_nobody_reads_while_the_api_server_does_not_say(make_operator, control_p
 
 # ---- what docs/operations.md and the reference's dashboards promise
 
-NAME = re.compile(r"\b(?:externalsecret|secretstore|clustersecretstore|controller_runtime|workqueue|rest_client|process|"
+NAME = re.compile(r"\b(?:externalsecret|pushsecret|secretstore|clustersecretstore|controller_runtime|workqueue|rest_client|process|"
                   r"esod)_[a-z_]+\b")
 
 # Of the reference's own dashboard (docs/snippets/dashboard.json there), what it draws for the controllers served here.
@@ -401,6 +401,10 @@ def seasoned(operator, cluster, space):
     space.external_secret("bad", data={"k": "missing"})
     space.synced("app", {"k": "1"})
     space.failed("bad")
+    cluster.apply({"apiVersion": GROUP + "/v1alpha1", "kind": "PushSecret", "metadata": {"name": "ps", "namespace": space.name},
+                   "spec": {"secretStoreRefs": [{"name": "mine"}], "selector": {"secret": {"name": "app"}},
+                            "data": [{"match": {"secretKey": "k", "remoteRef": {"remoteKey": "pushed"}}}]}})
+    wait_for(lambda: cluster.ready("PushSecret", "ps", space.name))
     return eventually(operator, lambda p: p if p.all("externalsecret_sync_calls_error", name="bad") else None)
 
 

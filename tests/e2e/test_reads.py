@@ -14,14 +14,16 @@ from test_no_leaks import found_in_memory
 from test_sync import seconds
 
 PLUGIN = build_dir() / "tests/plugins/check/reads_http.so"
+BATCHES = build_dir() / "tests/plugins/check/batches_http.so"
 KIND = {"kind": "SecretStore"}
 
 
 class Backend:
-    """Values by path, over HTTP; counts who asks. A value may be a function of the token."""
+    """Values by path, over HTTP, alone or several in one request; counts who asks. A value may be a function of the token."""
 
     def __init__(self):
         self.values, self.asked, self.pause, self.lock = {}, [], 0, threading.Lock()
+        self.refusal = None  # the status of an answer to several keys
         backend = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,6 +37,18 @@ class Backend:
                 time.sleep(backend.pause)
                 body = (value(token) if callable(value) else value or "").encode()
                 self.send_response(404 if value is None else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):
+                keys = self.rfile.read(int(self.headers["Content-Length"])).decode().split()
+                with backend.lock:
+                    backend.asked.append((self.path + " " + " ".join(keys), ""))
+                    refusal = backend.refusal
+                lines = [f"200 {backend.values[k]}" if k in backend.values else "404" for k in keys]
+                body = "".join(line + "\n" for line in lines).encode()
+                self.send_response(refusal or 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -64,7 +78,7 @@ class Backend:
 
 @pytest.fixture(scope="module", autouse=True)
 def known(also_known):
-    also_known(PLUGIN)
+    also_known(PLUGIN, BATCHES)
 
 
 @pytest.fixture
@@ -77,12 +91,12 @@ def backend():
 @pytest.fixture
 def make_reader(make_operator):
     def make(**config):
-        return make_operator(plugins=["fake", {"path": str(PLUGIN)}], **config)
+        return make_operator(plugins=["fake", {"path": str(PLUGIN)}, {"path": str(BATCHES)}], **config)
     return make
 
 
-def spec_of(backend):
-    return {"provider": {"reads_http": {"url": backend.url, "secret": "login"}}}
+def spec_of(backend, provider="reads_http"):
+    return {"provider": {provider: {"url": backend.url, "secret": "login"}}}
 
 
 def login(cluster, namespace, token):
@@ -90,11 +104,11 @@ def login(cluster, namespace, token):
                    "stringData": {"token": token}})
 
 
-def put_store(cluster, backend, namespace=None, name="s"):
+def put_store(cluster, backend, namespace=None, name="s", provider="reads_http"):
     """The API server may still work with the schema of before."""
     obj = {"apiVersion": "external-secrets.io/v1", "kind": "SecretStore" if namespace else "ClusterSecretStore",
-           "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, "spec": spec_of(backend)}
-    wait_for(lambda: cluster.apply(obj)["spec"]["provider"].get("reads_http"))
+           "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, "spec": spec_of(backend, provider)}
+    wait_for(lambda: cluster.apply(obj)["spec"]["provider"].get(provider))
     return obj["kind"]
 
 
@@ -199,6 +213,50 @@ def test_a_missing_secret_is_asked_for_once(validated, make_reader, space, backe
     assert counted(operator, "esod_provider_reads_shared_total", provider="reads_http", operation="get") >= 29
     assert counted(operator, "esod_provider_reads_total", provider="reads_http", result="not_found") >= 1
     assert counted(operator, "esod_provider_reads_total", provider="reads_http", result="success") == 0
+
+
+# ---- several keys in one request
+
+@pytest.fixture
+def batching(make_reader, cluster, space, backend):
+    """A validated store "s" whose provider takes several keys at once; /0 to /3 are there."""
+    backend.values.update({f"/{i}": f"value {i}" for i in range(4)})
+    login(cluster, space.name, "t")
+    put_store(cluster, backend, space.name, provider="batches_http")
+    operator = make_reader().start()
+    wait_for(lambda: cluster.ready("SecretStore", "s", space.name))
+    return operator
+
+
+def entries(*keys):
+    return {f"k{i}": key for i, key in enumerate(keys)}
+
+
+def test_keys_of_one_external_secret_are_one_request(batching, space, backend):
+    space.external_secret("app", "s", entries("/0", "/1", "/2", "/0"), kind="SecretStore")
+    space.synced("app", {"k0": "value 0", "k1": "value 1", "k2": "value 2", "k3": "value 0"})
+    assert [asked for asked, _ in backend.asked] == ["/batch /0 /1 /2"]
+    assert counted(batching, "esod_provider_reads_total", provider="batches_http", operation="get_batch") == 1
+    assert counted(batching, "esod_provider_reads_total", provider="batches_http", operation="get") == 0
+
+
+def test_a_missing_key_of_several_is_told_as_that_of_one(batching, space, backend):
+    space.external_secret("one", "s", {"k": "/none"}, kind="SecretStore")
+    space.external_secret("some", "s", {"a": "/0", "k": "/none", "z": "/nil"}, kind="SecretStore")
+    one, some = space.failed("one"), space.failed("some")
+    assert one == some.replace("spec.data[1]", "spec.data[0]") and "Secret does not exist" in one
+    assert "/batch /0 /none /nil" in [asked for asked, _ in backend.asked]
+    backend.values.update({"/none": "there", "/nil": "too"})
+    space.synced("some", {"a": "value 0", "k": "there", "z": "too"})
+
+
+def test_who_may_read_but_not_several_at_once(batching, space, backend):
+    backend.refusal = 403
+    space.external_secret("app", "s", entries("/0", "/1"), kind="SecretStore")
+    space.synced("app", {"k0": "value 0", "k1": "value 1"})
+    space.external_secret("more", "s", entries("/2", "/3"), kind="SecretStore")
+    space.synced("more", {"k0": "value 2", "k1": "value 3"})
+    assert [asked for asked, _ in backend.asked] == ["/batch /0 /1", "/0", "/1", "/2", "/3"]
 
 
 # ---- the interval

@@ -64,6 +64,9 @@
 #ifndef GET
 #define GET get_nothing
 #endif
+#ifndef GET_BATCH
+#define GET_BATCH NULL
+#endif
 #ifndef LIST
 #define LIST NULL
 #endif
@@ -127,6 +130,7 @@ static const struct esp_store_ops ops = {
     .check = CHECK,
     .open = OPEN,
     .get = GET,
+    .get_batch = GET_BATCH,
     .list = LIST,
     .close = CLOSE,
     .validate = VALIDATE,

@@ -293,11 +293,21 @@ contexts:
             f"--service-account-private-key-file={self.state}/pki/sa.key", "--concurrent-gc-syncs=20",
             "--kube-api-qps=500", "--kube-api-burst=1000"])
 
-    def _start_vault(self):
+    def start_vault(self, *args):
+        """Vault beside a control plane that has begun without it; `args` are more of its command line's."""
+        self.conf["tools"]["vault"] = tool("vault")
+        self._save()
+        self._start_vault(*args)
+        self._wait_vault()
+
+    def stop_vault(self):
+        self._end("vault", signal.SIGTERM)
+
+    def _start_vault(self, *args):
         address = f"127.0.0.1:{self.conf['vault']}"
         self._spawn("vault", [self.conf["tools"]["vault"], "server", "-dev", "-dev-root-token-id=root",
                               "-dev-no-store-token", f"-dev-listen-address={address}",
-                              f"-dev-cluster-json={self.state}/vault.json"])
+                              f"-dev-cluster-json={self.state}/vault.json", *args])
         (self.state / "vault.env").write_text(f"VAULT_ADDR=http://{address}\nVAULT_TOKEN=root\n")
 
     def _wait_vault(self):

@@ -116,6 +116,13 @@ bool esp_json_members(struct esp_json_iter *it, esp_bytes json);
 /** The next member, or false when there is none, and then key and value stay as they are. */
 bool esp_json_next(struct esp_json_iter *it, esp_bytes *key, esp_bytes *value);
 
+/** Begins a walk through the elements of an array. False unless the whole text is well-formed
+ * and an array, or null, which counts as an array without elements. */
+bool esp_json_elements(struct esp_json_iter *it, esp_bytes json);
+
+/** The next element as written, or false when there is none, and then value stays as it is. */
+bool esp_json_element(struct esp_json_iter *it, esp_bytes *value);
+
 /** Appends one value as a Kubernetes Secret holds a member of a JSON object: a
  * string without quotes and escapes, nothing for null, and the text as written
  * (2.50 stays 2.50) for everything else. Failure shows in `out`. */

@@ -391,7 +391,9 @@ struct esp_store_ops {
     esp_op validate;  /**< Does the store work? ESP_OK, ESP_E_UNDECIDED, or an error. */
     esp_op get;       /**< Reads one secret; ESP_E_NOT_FOUND when it is not there. */
     esp_op get_map;   /**< Reads one secret as names and values. */
-    esp_op get_batch; /**< Reads several secrets in one go; NULL: the core asks `get` for each. */
+    /** Reads several secrets in one go. NULL: the core asks `get` for each, as it does from then on
+     * when the whole ends with DENIED or UNSUPPORTED: a right that is missing may be this one's only. */
+    esp_op get_batch;
     esp_op list;      /**< Filters by tags and path; the core filters by name.regexp, `prefix` is a hint. */
     esp_op exists;    /**< Is there such a secret, with such a property? */
     esp_op push;      /**< Creates or updates; writes nothing when nothing differs. */
@@ -443,6 +445,10 @@ enum {
  * consumer's namespace through kube_read or sa_token: the core sees that. An older
  * core ignores it and may share such answers: set needs_minor. Since 1.1. */
 #define ESP_CAP_PER_NAMESPACE (UINT64_C(1) << 6)
+/** Beside ESP_CAP_WHOLE_VALUES: a property that the value does not have is a mistake
+ * (ESP_E_CONFIG, "key PROPERTY does not exist in secret KEY"), not a missing secret:
+ * deletionPolicy does not see it. An older core takes it for a missing secret. Since 1.1. */
+#define ESP_CAP_STRICT_PROPERTIES (UINT64_C(1) << 7)
 /** @} */
 
 /** How well a component is looked after: esp_component.maintenance. The core warns

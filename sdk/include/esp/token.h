@@ -39,7 +39,10 @@ void esp_token_free(struct esp_token *token);
 /** Appends the token to `out`, after a login if there is none that lasts. A token counts as ended
  * a tenth of its life before its end, a minute at most. Of those who come while a login runs
  * all wait for it, each as long as its call has time (ESP_E_CANCELLED), and share how it
- * ends: its token, or its status with its sentence. The failed login is then forgotten. */
+ * ends: its token, or its status with its sentence. Only where it ended because its own caller
+ * had no time or no memory left, the next one tries. A failed login is forgotten.
+ * A login that ends with ESP_E_NOT_FOUND, because a credential is missing, is an ESP_E_CONFIG:
+ * it says nothing about the remote secret. */
 esp_status esp_token_get(struct esp_token *token, const struct esp_host *host, struct esp_call *call,
                          esp_token_login login, void *ctx, struct esp_text *out);
 

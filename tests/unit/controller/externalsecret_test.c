@@ -404,6 +404,44 @@ static void test_maps_then_values(void **state)
     assert_string_equal(world_value("es", "app-one"), "(none)");
 }
 
+/* Puts the key behind the text; of an empty text there is nothing to make. */
+static int append_key(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
+                      struct es_error *err)
+{
+    char out[100];
+    (void)ctx;
+    if (len == 0)
+        return es_error_set(err, ES_E_CONFIG, "nothing to render");
+    snprintf(out, sizeof out, "%.*s%s", (int)len, text, es_obj_str(data, "value"));
+    return es_blob_set(ret, out, strlen(out));
+}
+
+#define TRANSFORM(template)                                                                                  \
+    "{'secretStoreRef':{'name':'store'},'dataFrom':[{'extract':{'key':'doc'},"                               \
+    "'rewrite':[{'transform':{'template':'" template "'}}]}]}"
+
+static void test_keys_are_transformed_by_templates(void **state)
+{
+    (void)state;
+    world_stop();
+    world_start(&(struct world_opts){.render = append_key});
+    vault_set("doc", "{\"user\":\"admin\",\"port\":5432}");
+    start_synced(TRANSFORM("db-"));
+    assert_string_equal(world_value("es", "db-user"), "admin");
+    assert_string_equal(world_value("es", "db-port"), "5432");
+    assert_string_equal(world_value("es", "user"), "(none)");
+    world_external_secret("es", TRANSFORM(""));
+    world_expect("es",
+                 FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
+                              "keys: failed rewrite operation[0]: transform failed with failed to execute "
+                              "template for key \"port\": nothing to render");
+    world_external_secret("es", TRANSFORM("{{ .value"));
+    world_expect("es",
+                 FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
+                              "keys: failed rewrite operation[0]: transform failed with failed to parse "
+                              "template: template: template:1: unclosed action");
+}
+
 static void test_templates_without_actions(void **state)
 {
     (void)state;
@@ -506,6 +544,7 @@ int main(void)
         IN_WORLD(test_merged_away),
         IN_WORLD(test_an_empty_map_is_retained),
         IN_WORLD(test_maps_then_values),
+        IN_WORLD(test_keys_are_transformed_by_templates),
         IN_WORLD(test_templates_without_actions),
         IN_WORLD(test_sentences_about_the_source),
         IN_WORLD(test_a_key_that_is_no_text),

@@ -288,6 +288,99 @@ static void test_one_at_a_time_writes_a_secret(void **state)
     assert_int_equal(is(&vault_crowd), 1);
 }
 
+/* ---- the API server has its moments ---- */
+
+static int faults_left; /* atomically */
+
+static int fail_next(bool fits)
+{
+    return fits && __atomic_sub_fetch(&faults_left, 1, __ATOMIC_SEQ_CST) >= 0 ? ES_E_RETRY : 0;
+}
+
+static int fail_status(const char *verb, const struct es_kind *kind, const char *name,
+                       const char *subresource)
+{
+    (void)name;
+    return fail_next(kind == PS && strcmp(verb, "patch") == 0 && strcmp(subresource, "status") == 0);
+}
+
+static int fail_finalizer(const char *verb, const struct es_kind *kind, const char *name,
+                          const char *subresource)
+{
+    (void)name;
+    return fail_next(kind == PS && strcmp(verb, "patch") == 0 && !*subresource);
+}
+
+static int fail_hold(const char *verb, const struct es_kind *kind, const char *name, const char *subresource)
+{
+    (void)name;
+    return fail_next(kind == STORE && strcmp(verb, "patch") == 0 && !*subresource);
+}
+
+static int fail_source(const char *verb, const struct es_kind *kind, const char *name,
+                       const char *subresource)
+{
+    (void)subresource;
+    return fail_next(kind == SECRET && strcmp(verb, "get") == 0 && strcmp(name, "src") == 0);
+}
+
+static int fail_conflict(const char *verb, const struct es_kind *kind, const char *name,
+                         const char *subresource)
+{
+    (void)name;
+    return fail_next(strcmp(verb, "patch") == 0 && !*subresource && (kind == PS || kind == STORE))
+               ? ES_E_CONFLICT
+               : 0;
+}
+
+/* Whatever fails for a while: in the end everything is pushed, and everything deleted. */
+static void test_the_api_server_fails_for_a_while(void **state)
+{
+    static world_fault_fn *const faults[] = {fail_status, fail_finalizer, fail_hold, fail_source,
+                                             fail_conflict};
+    (void)state;
+
+    world_store();
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        world_secret("src", "{'k':'v1'}");
+        __atomic_store_n(&faults_left, 2, __ATOMIC_SEQ_CST);
+        world_break(faults[i]);
+        world_push_secret("ps", SPEC(DELETE));
+        world_expect_push("ps", SYNCED);
+        assert_true(is(&faults_left) <= 0);
+        assert_string_equal(vault_pushed("r"), "v1");
+        world_settle();
+        assert_true(has_finalizer_of(PS, "ps", ES_PUSH_FINALIZER));
+        assert_true(has_finalizer_of(STORE, "store", ES_STORE_FINALIZER));
+        __atomic_store_n(&faults_left, faults[i] == fail_source ? 0 : 2, __ATOMIC_SEQ_CST);
+        world_delete(PS, "ns", "ps");
+        world_until(is_push_gone, NAME("ps"), "the end");
+        world_until(is_store_free, NULL, "the store's release");
+        assert_string_equal(vault_pushed("r"), "(none)");
+        world_break(NULL);
+    }
+}
+
+static void test_a_source_that_cannot_be_read(void **state)
+{
+    (void)state;
+    world_store();
+    world_secret("src", "{'k':'v1'}");
+    __atomic_store_n(&faults_left, 1000000, __ATOMIC_SEQ_CST);
+    world_break(fail_source);
+    world_push_secret("ps", SPEC(DELETE));
+    world_expect_push("ps", "False|Errored|could not get source secret: the API server has its moments");
+    world_break(NULL);
+    world_expect_push("ps", SYNCED);
+    __atomic_store_n(&faults_left, 1000000, __ATOMIC_SEQ_CST);
+    world_break(fail_source); /* that is not to be taken for its end */
+    world_env.enqueue(world_env.enqueue_ctx, ES_PUSH_SECRET, "ns", "ps");
+    world_settle();
+    assert_string_equal(world_ready(PS, "ns", "ps"), SYNCED);
+    assert_string_equal(vault_pushed("r"), "v1");
+    assert_int_equal(is(&vault_removals), 0);
+}
+
 static const char *barred_text; /* atomically */
 
 static const char *barred(void *ctx)
@@ -361,6 +454,8 @@ int main(void)
         IN_WORLD(test_a_failure_and_its_end),
         IN_WORLD(test_a_store_that_fails_keeps_none_from_theirs),
         IN_WORLD(test_one_at_a_time_writes_a_secret),
+        IN_WORLD(test_the_api_server_fails_for_a_while),
+        IN_WORLD(test_a_source_that_cannot_be_read),
         cmocka_unit_test_teardown(test_the_gate, world_teardown),
         IN_WORLD(test_what_is_in_step_is_taken_over_without_a_write),
         cmocka_unit_test_teardown(test_switched_off, world_teardown),

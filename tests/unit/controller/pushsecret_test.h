@@ -60,6 +60,12 @@ static inline bool is_store_gone(void *ctx)
     return !o;
 }
 
+static inline bool is_store_free(void *ctx)
+{
+    (void)ctx;
+    return !has_finalizer_of(STORE, "store", ES_STORE_FINALIZER);
+}
+
 #define NAME(text) ((void *)(uintptr_t)(text))
 
 #endif

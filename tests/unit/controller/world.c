@@ -77,6 +77,7 @@ void world_forget_calls(void)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         __atomic_store_n(all[i], 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&vault_reads, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&vault_batches, 0, __ATOMIC_SEQ_CST);
 }
 
 static int fault_of(const char *verb, const struct es_kind *kind, const char *name, const char *subresource)
@@ -182,7 +183,7 @@ int __wrap_es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, c
 
 static pthread_mutex_t vault_lock = PTHREAD_MUTEX_INITIALIZER; /* guards vault */
 static json_t *vault;
-int vault_reads, vault_delay_ms, vault_validation_ms;
+int vault_reads, vault_batches, vault_delay_ms, vault_validation_ms;
 esp_status vault_status, vault_validation, vault_opening;
 const char *vault_reason;
 
@@ -202,6 +203,16 @@ static esp_status say_no(struct esp_call *call, esp_status status)
     return reason ? probe_fail(call, status, 0, reason) : status;
 }
 
+/* A copy of the value, or NULL. */
+static char *known_value(const char *key)
+{
+    pthread_mutex_lock(&vault_lock);
+    const char *known = json_string_value(json_object_get(vault, key));
+    char *value = known ? es_mem_strdup(known) : NULL;
+    pthread_mutex_unlock(&vault_lock);
+    return value;
+}
+
 static esp_status vault_get(void *instance, struct esp_call *call, const struct esp_request *request)
 {
     (void)instance;
@@ -211,14 +222,41 @@ static esp_status vault_get(void *instance, struct esp_call *call, const struct 
     if (status != ESP_OK)
         return say_no(call, status);
     json_t *ref = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
-    pthread_mutex_lock(&vault_lock);
-    const char *known = json_string_value(json_object_get(vault, es_obj_str(ref, "key")));
-    char *value = known ? es_mem_strdup(known) : NULL;
-    pthread_mutex_unlock(&vault_lock);
+    char *value = known_value(es_obj_str(ref, "key"));
     status = value ? probe_host->emit(call, ESP_OUT_VALUE, bytes(""), bytes(value)) : ESP_E_NOT_FOUND;
     es_mem_free(value);
     json_decref(ref);
     return status;
+}
+
+static esp_status vault_get_batch(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    json_t *doc, *ref;
+    char index[24];
+    size_t i;
+    (void)instance;
+
+    __atomic_add_fetch(&vault_batches, 1, __ATOMIC_SEQ_CST);
+    esp_status status = __atomic_load_n(&vault_status, __ATOMIC_SEQ_CST);
+    if (status != ESP_OK)
+        return say_no(call, status);
+    doc = json_loadb((const char *)request->json.ptr, request->json.len, 0, NULL);
+    json_array_foreach (json_object_get(doc, "refs"), i, ref) {
+        char *value = known_value(es_obj_str(ref, "key"));
+        snprintf(index, sizeof index, "%zu", i);
+        if (value)
+            probe_host->emit(call, ESP_OUT_VALUE, bytes(index), bytes(value));
+        else
+            probe_host->fail_at(call, i, ESP_E_NOT_FOUND, bytes(""));
+        es_mem_free(value);
+    }
+    json_decref(doc);
+    return ESP_OK;
+}
+
+void vault_takes_batches(void)
+{
+    probe_ops.get_batch = vault_get_batch;
 }
 
 static esp_status vault_list(void *instance, struct esp_call *call, const struct esp_request *request)
@@ -387,7 +425,7 @@ static void vault_reset(void)
 {
     json_decref(vault);
     vault = json_object();
-    vault_reads = vault_delay_ms = vault_validation_ms = 0;
+    vault_reads = vault_batches = vault_delay_ms = vault_validation_ms = 0;
     vault_status = vault_validation = vault_opening = ESP_OK;
     vault_reason = NULL;
     json_decref(pushed);
@@ -429,6 +467,8 @@ static void begin(void)
                                              .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock};
     es_plugin_services_init(&services, &world_env);
+    if (options.render)
+        services.render = options.render;
     world_env.registry = probe_registry(&services);
     if (options.fake_plugin) {
         const struct es_plugin_entry entry = {.name = options.fake_plugin};

@@ -21,6 +21,8 @@ struct world_opts {
     bool no_push_secrets;
     const struct es_gate *gate; /* or NULL: all may be written */
     int64_t backoff_ms;         /* after each failure; 0: 20 to 80 ms */
+    int (*render)(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
+                  struct es_error *err); /* in place of the template language; NULL: none */
 };
 
 /* Starts with an empty cluster. A process dies with world_stop or world_restart. */
@@ -96,12 +98,13 @@ void world_break(world_fault_fn *fault); /* NULL: all is well again */
 /* ---- the store's contents; any thread ---- */
 
 void vault_set(const char *key, const char *value); /* NULL removes */
-extern int vault_reads;                             /* atomically */
+extern int vault_reads, vault_batches;              /* atomically */
 extern esp_status vault_status;                     /* of get; ESP_OK: answer */
 extern esp_status vault_validation;                 /* of validate */
 extern const char *vault_reason;                    /* text that goes with either; NULL: none */
 extern esp_status vault_opening;                    /* of open */
 extern int vault_delay_ms, vault_validation_ms;     /* how long get and validate take */
+void vault_takes_batches(void);                     /* until the end of the test: get_batch */
 
 /* ---- what was pushed into it: by remote key, or "remote key/property" ---- */
 

@@ -333,19 +333,19 @@ static void test_backoff_doubles_up_to_seven_minutes(void **state)
     assert_int_equal(s.retried, 113);
 }
 
-static void test_jitter_takes_up_to_a_tenth(void **state)
+static void test_jitter_takes_up_to_a_half(void **state)
 {
     (void)state;
 
     add("a", 0);
-    fake.random = 100; /* of 101 */
-    assert_int_equal(fail_once(0), 900);
+    fake.random = 500; /* of 501 */
+    assert_int_equal(fail_once(0), 500);
     fake.random = 57;
     assert_int_equal(fail_once(0), 2000 - 57);
     for (uint32_t r = 0; r < 20; r++) {
         fake.random = r * 214748364u + r;
         int64_t delay = fail_once(0);
-        assert_true(delay >= 3600 && delay <= 420000);
+        assert_true(delay >= 2000 && delay <= 420000);
     }
 }
 
@@ -357,6 +357,53 @@ static void test_retry_after_is_a_floor(void **state)
     assert_int_equal(fail_once(30000), 30000);
     assert_int_equal(fail_once(500), 2000);
     assert_int_equal(fail_once(600000), 600000); /* even above our own ceiling */
+}
+
+static void test_retry_after_is_spread(void **state)
+{
+    static const struct {
+        int64_t asked, most;
+    } cases[] = {{1000, 2000}, {20000, 25000}, {600000, 630000}};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake.random = (uint32_t)(cases[i].most - cases[i].asked);
+        add("a", 0);
+        struct es_work w = take("a");
+        assert_int_equal(es_queue_failed(q, &w, cases[i].asked, ES_LANE_URGENT), cases[i].most);
+        add("a", 0);
+        w = take("a");
+        fake.random++; /* and around: never sooner than asked */
+        assert_true(es_queue_failed(q, &w, cases[i].asked, ES_LANE_URGENT) >= cases[i].asked);
+        add("a", 0);
+        w = take("a");
+        es_queue_done(q, &w, -1, ES_LANE_URGENT);
+    }
+}
+
+/* A thousand that are told the same do not all come in the same tenth of the time. */
+static void test_a_thousand_do_not_come_back_at_once(void **state)
+{
+    enum { MANY = 1000, PARTS = 10 };
+    static const int64_t asked[] = {0, 8000}; /* nothing, and a Retry-After */
+    char key[16];
+    (void)state;
+
+    for (size_t a = 0; a < sizeof asked / sizeof *asked; a++) {
+        int in_part[PARTS] = {0};
+        const int64_t first = asked[a] ? asked[a] : 500, most = asked[a] ? 2000 : 500;
+        for (int i = 0; i < MANY; i++) {
+            fake.random = (uint32_t)i * 2654435761u;
+            snprintf(key, sizeof key, "%zu/%d", a, i);
+            add(key, 0);
+            struct es_work w = take(key);
+            int64_t delay = es_queue_failed(q, &w, asked[a], ES_LANE_URGENT);
+            assert_in_range(delay, first, first + most);
+            in_part[(delay - first) * PARTS / (most + 1)]++;
+        }
+        for (int p = 0; p < PARTS; p++)
+            assert_in_range(in_part[p], MANY / PARTS / 2, 2 * MANY / PARTS);
+    }
 }
 
 static void test_failures_are_remembered_through_an_early_try(void **state)
@@ -799,8 +846,10 @@ int main(void)
         WITH_QUEUE(test_what_was_asked_for_meanwhile_is_not_put_off),
         WITH_QUEUE(test_a_pass_may_ask_for_the_next),
         WITH_QUEUE(test_backoff_doubles_up_to_seven_minutes),
-        WITH_QUEUE(test_jitter_takes_up_to_a_tenth),
+        WITH_QUEUE(test_jitter_takes_up_to_a_half),
         WITH_QUEUE(test_retry_after_is_a_floor),
+        WITH_QUEUE(test_retry_after_is_spread),
+        WITH_QUEUE(test_a_thousand_do_not_come_back_at_once),
         WITH_QUEUE(test_failures_are_remembered_through_an_early_try),
         WITH_QUEUE(test_own_backoff_bounds),
         WITH_QUEUE(test_lanes_go_in_order),

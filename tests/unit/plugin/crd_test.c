@@ -71,12 +71,10 @@ static const char *text_at(json_t *node, const char *path)
 static void test_all_kinds_in_a_fixed_order(void **state)
 {
     (void)state;
-    static const char *const names[] = {"externalsecrets.external-secrets.io",
-                                        "secretstores.external-secrets.io",
-                                        "clustersecretstores.external-secrets.io",
-                                        "clusterexternalsecrets.external-secrets.io",
-                                        "pushsecrets.external-secrets.io",
-                                        "clusterpushsecrets.external-secrets.io"};
+    static const char *const names[] = {
+        "externalsecrets.external-secrets.io",     "secretstores.external-secrets.io",
+        "clustersecretstores.external-secrets.io", "clusterexternalsecrets.external-secrets.io",
+        "pushsecrets.external-secrets.io",         "clusterpushsecrets.external-secrets.io"};
     struct es_yaml y = read_again(two, 2);
 
     assert_int_equal(y.count, 6);
@@ -282,7 +280,8 @@ static void test_schemas_are_found_by_version_and_kind(void **state)
 static const char *const good_schemas[] = {
     "{\"type\":\"object\"}",
     "{\"$schema\":\"http://json-schema.org/draft-07/"
-    "schema#\",\"$id\":\"x\",\"$comment\":\"y\",\"type\":\"object\"}",
+    "schema#\",\"$id\":\"x\",\"$comment\":\"y\",\"x-esp-per-namespace\":{\"mode\":[\"own\"]},\"type\":"
+    "\"object\"}",
     OBJECT("\"a\":" TEXT ",\"default\":" TEXT ",\"pattern\":" TEXT),
     OBJECT("\"a\":{\"type\":\"object\",\"additionalProperties\":" TEXT "}"),
     OBJECT("\"a\":{\"type\":\"object\",\"additionalProperties\":true}"),
@@ -333,6 +332,12 @@ static const struct {
     {"[]", "line 1: must be an object"},
     {"{\"type\":\"object\",\"type\":\"object\"}", "line 1: duplicate object key near '\"type\"'"},
     {"{\"type\":\"string\"}", "type must be object"},
+    {"{\"type\":\"object\",\"x-esp-per-namespace\":[\"a\"]}",
+     "x-esp-per-namespace must be an object of arrays of strings"},
+    {"{\"type\":\"object\",\"x-esp-per-namespace\":{\"a\":\"b\"}}",
+     "x-esp-per-namespace must be an object of arrays of strings"},
+    {"{\"type\":\"object\",\"x-esp-per-namespace\":{\"a\":[1]}}",
+     "x-esp-per-namespace must be an object of arrays of strings"},
     {OBJECT("\"a\":{}"), "properties.a: type is missing"},
     {OBJECT("\"a\":true"), "properties.a: must be a schema"},
     {OBJECT("\"a\":{\"type\":\"text\"}"), "properties.a: there is no type text"},

@@ -127,6 +127,28 @@ static void assert_no_read(const struct es_authority *who, const char *ns, const
     assert_string_equal(asked, ""); /* the cluster was not asked */
 }
 
+/* Reads, and quotes what it was given. */
+static esp_status read_and_tell(struct esp_call *call, const struct esp_request *request)
+{
+    (void)request;
+    esp_bytes out = {0};
+    assert_int_equal(probe_host->kube_read(call, question.what, bytes(""), bytes("creds"), bytes(""), &out),
+                     ESP_OK);
+    return probe_fail(call, ESP_E_CONFIG, 0, "it holds hunter2");
+}
+
+static void test_texts_may_quote_a_service_account_and_no_secret(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+    question.what = ESP_KUBE_SERVICE_ACCOUNT;
+    int rc = probe_get(registry, &own, read_and_tell, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "it holds hunter2");
+    question.what = ESP_KUBE_SECRET;
+    rc = probe_get(registry, &own, read_and_tell, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "it holds ***");
+}
+
 static void test_a_store_reads_its_own_namespace(void **state)
 {
     (void)state;
@@ -163,6 +185,56 @@ static void test_names_outside_of_the_spec_are_denied(void **state)
     assert_no_read(&own, "", "creds\n", ES_E_CONFIG, "an object's name holds a control character");
 }
 
+static esp_status push_reads(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out = {0};
+    (void)instance;
+    (void)request;
+    return probe_host->kube_read(call, ESP_KUBE_CONFIGMAP, bytes(question.ns), bytes(question.name),
+                                 bytes("policy"), &out);
+}
+
+/* Pushes for `who`, and reads in the push what `question` says. */
+static int push_for(const struct es_authority *who, struct es_error *err)
+{
+    json_t *request = json_pack("{s:s, s:{s:{s:s}}}", "remoteKey", "r", "metadata", "spec", "name", "rules");
+    struct es_instance *i = NULL;
+    struct es_values values = {0};
+
+    probe_ops.push = push_reads;
+    asked[0] = '\0';
+    int rc = es_instance_open(&i, registry, es_registry_provider(registry, "probe"), who, NULL, err);
+    assert_int_equal(rc, 0);
+    rc = es_instance_push(i, who, request, &values, err);
+    es_instance_close(i);
+    json_decref(request);
+    return rc;
+}
+
+static void test_a_push_reads_what_its_metadata_names(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    question.ns = "";
+    question.name = "rules";
+    assert_int_equal(push_for(&own, &err), 0);
+    assert_string_equal(asked, "1 team/rules[policy]");
+    assert_int_equal(push_for(&cluster, &err), 0);
+    assert_string_equal(asked, "1 app/rules[policy]");
+    question.ns = "app"; /* beside the PushSecret, and nowhere that somebody says */
+    int rc = push_for(&cluster, &err);
+    assert_error(rc, &err, ES_E_DENIED,
+                 "the spec of ClusterSecretStore store does not name the ConfigMap \"rules\"");
+    question.ns = "";
+    question.name = "other";
+    rc = push_for(&own, &err);
+    assert_error(rc, &err, ES_E_DENIED,
+                 "the spec of SecretStore store does not name the ConfigMap \"other\"");
+    assert_no_read(&own, "", "rules", ES_E_DENIED,
+                   "the spec of SecretStore store does not name the Secret \"rules\"");
+}
+
 static void test_referent_without_consumer(void **state)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -193,6 +265,32 @@ static void test_referent_store_is_opened_for_nobody(void **state)
     int rc = es_instance_open(&i, registry, es_registry_provider(registry, "probe"), &referent, NULL, &err);
     assert_error(rc, &err, ES_E_UNDECIDED, "");
     assert_null(i);
+}
+
+static esp_status validate_reads(void *instance, struct esp_call *call, const struct esp_request *request)
+{
+    (void)instance;
+    return read_it(call, request) == ESP_OK ? ESP_OK : ESP_E_UNDECIDED;
+}
+
+/* A store that cannot be asked says why; one that nobody uses yet has nothing to say. */
+static void test_undecided_stores_tell_what_failed(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    probe_ops.validate = validate_reads;
+    struct es_instance *i = probe_open(registry, &own);
+    question.ns = question.key = "";
+    question.name = "unheard-of";
+    question.what = ESP_KUBE_SECRET;
+    int rc = es_instance_validate(i, &own, &err);
+    assert_error(rc, &err, ES_E_UNDECIDED,
+                 "the spec of SecretStore store does not name the Secret \"unheard-of\"");
+    question.name = "creds";
+    rc = es_instance_validate(i, &referent, &err);
+    assert_error(rc, &err, ES_E_UNDECIDED, "");
+    es_instance_close(i);
 }
 
 static void test_failures_of_the_cluster_are_told(void **state)
@@ -456,6 +554,41 @@ static esp_status use_small_services(struct esp_call *call, const struct esp_req
     return probe_host->emit(call, ESP_OUT_VALUE, bytes(""), bytes("fine"));
 }
 
+/* Renders what looks like a secret, and quotes it. */
+static esp_status quote_rendered(struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out = {0};
+    char why[200];
+    (void)request;
+
+    assert_int_equal(probe_host->render(call, bytes("path"), bytes("{\"a\":\"to.somewhere\"}"), &out),
+                     ESP_OK);
+    snprintf(why, sizeof why, "nothing at %.*s", (int)out.len, (const char *)out.ptr);
+    return probe_fail(call, ESP_E_CONFIG, 0, why);
+}
+
+static esp_status quote_rendered_after_a_read(struct esp_call *call, const struct esp_request *request)
+{
+    esp_bytes out = {0};
+
+    assert_int_equal(
+        probe_host->kube_read(call, ESP_KUBE_SECRET, bytes(""), bytes("creds"), bytes("token"), &out),
+        ESP_OK);
+    return quote_rendered(call, request);
+}
+
+/* What a template makes may hold a secret as soon as the call was given one, in whatever form. */
+static void test_rendered_texts_are_secret_with_their_data(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    int rc = probe_get(registry, &own, quote_rendered, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "nothing at path-to.somewhere");
+    rc = probe_get(registry, &own, quote_rendered_after_a_read, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "nothing at ***");
+}
+
 static void test_small_services(void **state)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -557,10 +690,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_store_reads_its_own_namespace),
+        TEST(test_texts_may_quote_a_service_account_and_no_secret),
         TEST(test_a_cluster_store_reads_what_it_names),
         TEST(test_names_outside_of_the_spec_are_denied),
+        TEST(test_a_push_reads_what_its_metadata_names),
         TEST(test_referent_without_consumer),
         TEST(test_referent_store_is_opened_for_nobody),
+        TEST(test_undecided_stores_tell_what_failed),
         TEST(test_failures_of_the_cluster_are_told),
         TEST(test_a_missing_credential_is_no_missing_secret),
         TEST(test_a_failed_service_is_no_failed_operation),
@@ -568,6 +704,7 @@ int main(void)
         TEST(test_ambient_needs_a_grant),
         TEST(test_ambient_answers_what_is_listed),
         TEST(test_small_services),
+        TEST(test_rendered_texts_are_secret_with_their_data),
         TEST(test_log_lines_of_a_call_are_limited),
         TEST(test_check_is_offline),
         TEST(test_a_core_without_cluster_or_network),

@@ -251,6 +251,25 @@ static void test_properties_of_whole_values(void **state)
     assert_whole(NULL, "", NULL);
 }
 
+static void test_strict_properties_are_there_or_a_mistake(void **state)
+{
+    json_t *ref = parse("{\"key\":\"k\",\"property\":\"a.c\"}");
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob found = {0};
+    struct es_values map = {0};
+    (void)state;
+
+    reopen_with(ESP_CAP_READ | ESP_CAP_WHOLE_VALUES | ESP_CAP_STRICT_PROPERTIES);
+    assert_whole("{\"a\":{\"b\":1.50}}", "a.b", "1.5");
+    stored = "{\"a\":{\"b\":1.50}}";
+    int rc = es_instance_get(store, &who, ref, &found, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "key a.c does not exist in secret k");
+    rc = es_instance_get_map(store, &who, ref, &map, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "key a.c does not exist in secret k");
+    assert_whole(NULL, "a.c", NULL); /* the secret itself: that is not there */
+    json_decref(ref);
+}
+
 /* The field `property` of an object, or, without `want`, what is said of a missing one. */
 static void assert_field(const char *json, const char *property, const char *want)
 {
@@ -289,6 +308,25 @@ static void test_properties_that_are_fields(void **state)
     assert_field("{\"a\":1}", "b", NULL);
     assert_field("[1]", "b", NULL);
     assert_field("{}", "a.b", NULL);
+    assert_field("{\"labels\":{\"app.io/name\":\"x\"}}", "labels.app.io/name", "x");
+    assert_field("{\"labels\":{\"app.io/name\":\"x\",\"app\":{\"io/name\":\"path\"}}}", "labels.app.io/name",
+                 "path");
+    assert_field("{\"labels\":\"text\"}", "labels.app.io/name", NULL);
+}
+
+static void test_a_field_of_what_is_no_json(void **state)
+{
+    json_t *ref = json_pack("{s:s,s:s}", "key", "k", "property", "user");
+    struct es_error err = ES_ERROR_INIT;
+    struct es_blob found = {0};
+    (void)state;
+
+    reopen_with(ESP_CAP_READ | ESP_CAP_WHOLE_VALUES | ESP_CAP_FIELDS);
+    probe_act = get_stored;
+    stored = "user=hunter2";
+    int rc = es_instance_get(store, &who, ref, &found, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "unable to unmarshal secret: not valid JSON at byte 0 of 12");
+    json_decref(ref);
 }
 
 static void test_maps_of_whole_values(void **state)
@@ -546,7 +584,9 @@ int main(void)
         TEST(test_check),
         TEST(test_validate),
         TEST(test_properties_of_whole_values),
+        TEST(test_strict_properties_are_there_or_a_mistake),
         TEST(test_properties_that_are_fields),
+        TEST(test_a_field_of_what_is_no_json),
         TEST(test_maps_of_whole_values),
         TEST(test_maps_of_the_plugin),
         TEST(test_push),

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-_Thread_local bool test_in_host;
+_Thread_local volatile bool test_in_host;
 
 static char *copy(esp_bytes bytes)
 {
@@ -42,9 +42,17 @@ static esp_status host_fail(struct esp_call *call, esp_status status, uint64_t r
     assert_true(why.len < sizeof call->why);
     call->failed_with = status;
     call->retry_after_ms = retry_after_ms;
-    memcpy(call->why, why.ptr, why.len);
+    if (why.len)
+        memcpy(call->why, why.ptr, why.len);
     call->why[why.len] = 0;
     return status;
+}
+
+static void host_fail_at(struct esp_call *call, size_t index, esp_status status, esp_bytes why)
+{
+    char key[24];
+    snprintf(key, sizeof key, "%zu", index);
+    host_emit(call, status, (esp_bytes){(const uint8_t *)key, strlen(key)}, why);
 }
 
 static const struct esp_host host = {
@@ -53,6 +61,7 @@ static const struct esp_host host = {
     .abi_minor = ESP_ABI_MINOR,
     .emit = host_emit,
     .fail = host_fail,
+    .fail_at = host_fail_at,
     .log = test_world_log,
     .remaining_ms = test_world_remaining_ms,
     .now_unix_ms = test_world_now_unix_ms,
@@ -61,6 +70,7 @@ static const struct esp_host host = {
     .kube_read = test_world_kube_read,
     .sa_token = test_world_sa_token,
     .ambient = test_world_ambient,
+    .render = test_world_render,
 #if ESP_ABI_MINOR >= 1
     .wait = test_world_wait,
 #endif

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+/* What was emitted; or, with a status below 0 as its channel, what fail_at said of the reference `key`. */
 struct output {
     int32_t channel;
     char *key, *value; /* NUL-terminated copies */
@@ -55,6 +56,10 @@ struct world {
                        struct esp_http_response *response);
     void *ctx; /* for it */
 
+    /* Renders templates, and answers with test_give; NULL: this core renders none. */
+    esp_status (*render)(struct world *world, struct esp_call *call, esp_bytes text, esp_bytes data,
+                         esp_bytes *out);
+
     const char *namespace; /* the consumer's, for what is asked without one; NULL: nobody's, UNDECIDED */
     const struct object *objects, *ambient;
     const struct sa_token *tokens;
@@ -78,8 +83,9 @@ struct esp_call {
     struct world *world; /* borrowed; NULL: none */
 };
 
-/* Set while the host works on this thread, so that a test that makes allocations fail can spare it. */
-extern _Thread_local bool test_in_host;
+/* Set while the host works on this thread, so that a test that makes allocations fail can spare it. Volatile:
+ * compilers know that calloc looks at no variable. */
+extern _Thread_local volatile bool test_in_host;
 
 /* The table of the plugin in the file. Fails the test when it does not load. */
 const struct esp_plugin *test_load(const char *file);
@@ -97,6 +103,9 @@ void test_reset(struct esp_call *call);
 /* Gives a request its answer: copies that live as long as the call. `headers` as in struct exchange. */
 esp_status test_answer(struct esp_call *call, struct esp_http_response *response, int32_t status,
                        const char *headers, const char *body);
+
+/* A copy of the bytes that lives as long as the call. */
+esp_bytes test_give(struct esp_call *call, esp_bytes bytes);
 
 /* The header of a request, NULL if it has none; case does not matter. */
 const esp_pair *test_header(const struct esp_http_request *request, const char *name);

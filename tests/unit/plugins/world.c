@@ -35,6 +35,11 @@ static esp_bytes hand_out_text(struct esp_call *call, const char *text, size_t l
     return (esp_bytes){memcpy(hand_out(call, len), text, len), len};
 }
 
+esp_bytes test_give(struct esp_call *call, esp_bytes bytes)
+{
+    return hand_out_text(call, bytes.len ? (const char *)bytes.ptr : "", bytes.len);
+}
+
 void test_world_forget(struct esp_call *call)
 {
     while (call->handed) {
@@ -274,4 +279,10 @@ esp_status test_world_ambient(struct esp_call *call, int32_t what, esp_bytes nam
         if (o->what == what && is(name, o->name))
             return answer_object(call, o, out);
     return refuse(call, ESP_E_NOT_FOUND, "the test's world has no such variable or file");
+}
+
+esp_status test_world_render(struct esp_call *call, esp_bytes text, esp_bytes data, esp_bytes *out)
+{
+    struct world *w = call->world;
+    return w && w->render ? w->render(w, call, text, data, out) : ESP_E_UNSUPPORTED;
 }

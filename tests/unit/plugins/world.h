@@ -15,6 +15,7 @@ esp_status test_world_kube_read(struct esp_call *call, int32_t what, esp_bytes n
 esp_status test_world_sa_token(struct esp_call *call, esp_bytes ns, esp_bytes account,
                                const esp_bytes *audiences, size_t count, uint32_t ttl_s, esp_bytes *out);
 esp_status test_world_ambient(struct esp_call *call, int32_t what, esp_bytes name, esp_bytes *out);
+esp_status test_world_render(struct esp_call *call, esp_bytes text, esp_bytes data, esp_bytes *out);
 
 #if ESP_ABI_MINOR >= 1
 esp_status test_world_wait(struct esp_call *call, uint32_t ms);

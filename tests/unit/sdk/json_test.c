@@ -87,6 +87,28 @@ static void test_members_in_order_as_written(void **state)
     assert_int_equal(count, sizeof expected / sizeof *expected);
 }
 
+static void test_elements_of_arrays_only(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"{ \"k\" : [1] }", "\"a\"", "2.50", "null", "[ ]"};
+    static const char *const no_arrays[] = {"", "{}", "\"a\"", "1", "[1", "[1] x", "[1,]"};
+    struct esp_json_iter it;
+    esp_bytes value;
+    size_t count = 0;
+    assert_true(esp_json_elements(&it, esp_str(" [{ \"k\" : [1] }, \"a\" ,2.50,null,[ ]]\n")));
+    while (esp_json_element(&it, &value)) {
+        assert_true(count < sizeof expected / sizeof *expected);
+        assert_true(esp_equal_str(value, expected[count++]));
+    }
+    assert_int_equal(count, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < sizeof no_arrays / sizeof *no_arrays; i++)
+        assert_false(esp_json_elements(&it, esp_str(no_arrays[i])));
+    assert_true(esp_json_elements(&it, esp_str("[ ]")));
+    assert_false(esp_json_element(&it, &value));
+    assert_true(esp_json_elements(&it, esp_str("null")));
+    assert_false(esp_json_element(&it, &value));
+}
+
 static void test_members_of_objects_only(void **state)
 {
     (void)state;
@@ -157,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_check_has_a_depth),
         cmocka_unit_test(test_members_in_order_as_written),
         cmocka_unit_test(test_members_of_objects_only),
+        cmocka_unit_test(test_elements_of_arrays_only),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_quote_reads_back),
         cmocka_unit_test(test_quote_replaces_what_is_not_utf8),

@@ -16,6 +16,7 @@
 
 struct esp_call {
     char why[1100];
+    esp_status failed_with;
     int64_t remaining;
 };
 
@@ -25,6 +26,7 @@ static esp_status record(struct esp_call *call, esp_status status, uint64_t retr
 {
     (void)retry_after_ms;
     snprintf(call->why, sizeof call->why, "%.*s", ESP_ARG(why));
+    call->failed_with = status;
     return status;
 }
 
@@ -48,6 +50,7 @@ struct backend {
     int64_t life_ms;
     esp_status status;
     const char *why;
+    int heals;         /* after so many logins they go well; 0: never */
     _Atomic bool hold; /* logins wait until it is false */
 };
 
@@ -59,7 +62,7 @@ static esp_status log_in(void *ctx, struct esp_call *call, struct esp_text *toke
     int n = ++b->logins;
     while (b->hold)
         usleep(1000);
-    if (b->status != ESP_OK) {
+    if (b->status != ESP_OK && (b->heals == 0 || n <= b->heals)) {
         esp_text_adds(why, b->why);
         return b->status;
     }
@@ -179,6 +182,64 @@ static void run_callers(struct caller *callers, struct esp_token *token, struct 
     pthread_join(callers[0].thread, NULL);
 }
 
+/* A missing credential must not read as "no such secret", for nobody: that could delete what was made of it.
+ */
+static void test_a_missing_credential_is_no_missing_secret(void **state)
+{
+    (void)state;
+    struct caller callers[CALLERS];
+    struct esp_token *token = esp_token_new();
+    struct backend b = {.status = ESP_E_NOT_FOUND, .why = ""};
+    run_callers(callers, token, &b, 1000);
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(callers[i].status, ESP_E_CONFIG);
+        assert_true(callers[i].call.failed_with == 0 || callers[i].call.failed_with == ESP_E_CONFIG);
+    }
+    esp_token_free(token);
+}
+
+/* The first one's deadline is his own: the next one logs in, and the rest share that. */
+static void test_the_end_of_one_call_is_not_that_of_all(void **state)
+{
+    (void)state;
+    struct caller callers[CALLERS];
+    struct esp_token *token = esp_token_new();
+    struct backend b = {.status = ESP_E_CANCELLED, .why = "", .heals = 1};
+    run_callers(callers, token, &b, 1000);
+    assert_int_equal(callers[0].status, ESP_E_CANCELLED);
+    for (size_t i = 1; i < CALLERS; i++) {
+        assert_int_equal(callers[i].status, ESP_OK);
+        assert_string_equal(callers[i].got, "token-2");
+    }
+    assert_int_equal(b.logins, 2);
+    esp_token_free(token);
+}
+
+/* While a login runs, the token that has ended is there for it to renew, and for nobody else. */
+static void test_nobody_gets_a_token_that_has_ended(void **state)
+{
+    (void)state;
+    struct caller callers[CALLERS];
+    struct esp_token *token = esp_token_new();
+    struct backend b = {.life_ms = 1000};
+    now_ms = 5000;
+    assert_token(token, &b, "token-1");
+    now_ms += 1000;
+    b.logins = 1;
+    b.hold = true;
+    for (size_t i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){.token = token, .backend = &b, .call.remaining = 1000};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_it, &callers[i]), 0);
+    }
+    usleep(250000); /* some have woken and looked again */
+    b.hold = false;
+    for (size_t i = 0; i < CALLERS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        assert_string_equal(callers[i].got, "token-2");
+    }
+    esp_token_free(token);
+}
+
 static void test_all_share_one_login(void **state)
 {
     (void)state;
@@ -245,6 +306,9 @@ int main(void)
         cmocka_unit_test(test_all_share_one_login),
         cmocka_unit_test(test_all_share_a_failure),
         cmocka_unit_test(test_a_call_without_time_does_not_wait),
+        cmocka_unit_test(test_a_missing_credential_is_no_missing_secret),
+        cmocka_unit_test(test_the_end_of_one_call_is_not_that_of_all),
+        cmocka_unit_test(test_nobody_gets_a_token_that_has_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,7 @@ pub const CAP_LIST: u64 = 1 << 3;
 pub const CAP_WHOLE_VALUES: u64 = 1 << 4;
 pub const CAP_FIELDS: u64 = 1 << 5;
 pub const CAP_PER_NAMESPACE: u64 = 1 << 6;
+pub const CAP_STRICT_PROPERTIES: u64 = 1 << 7;
 
 pub const MAINTAINED: i32 = 1;
 pub const NOT_MAINTAINED: i32 = 2;

@@ -1,0 +1,64 @@
+/* plugins/kubernetes/kubernetes.c: Secrets of another namespace or another cluster. */
+#include "kube.h"
+
+extern const char kubernetes_schema[]; /* schema.json, compiled in */
+
+const struct esp_host *kube_host;
+
+json_t *kube_parse(const struct esp_request *request)
+{
+    return json_loadb((const char *)request->json.ptr, request->json.len, JSON_ALLOW_NUL, NULL);
+}
+
+esp_bytes kube_text(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return esp_span(json_string_value(value), json_string_length(value));
+}
+
+esp_status kube_no_memory(struct esp_call *call)
+{
+    return esp_failf(kube_host, call, ESP_E_INTERNAL, "out of memory, or more than 16 MiB of data");
+}
+
+static const struct esp_store_ops ops = {
+    .size = sizeof ops,
+    .check = kube_check,
+    .open = kube_open,
+    .close = kube_close,
+    .validate = kube_validate,
+    .get = kube_get,
+    .get_map = kube_get_map,
+    .list = kube_list,
+    .exists = kube_exists,
+    .push = kube_push,
+    .remove = kube_remove,
+};
+
+static const struct esp_component store = {
+    .size = sizeof store,
+    .kind = ESP_KIND_STORE,
+    .caps = ESP_CAP_READ | ESP_CAP_WRITE | ESP_CAP_LIST | ESP_CAP_CONCURRENT,
+    .maintenance = ESP_MAINTAINED,
+    .name = "kubernetes",
+    .label = "Kubernetes",
+    .schema = kubernetes_schema,
+    .store = &ops,
+};
+
+static const struct esp_component *const components[] = {&store, NULL};
+
+static const struct esp_plugin plugin = {
+    .size = sizeof plugin,
+    .abi_major = ESP_ABI_MAJOR,
+    .abi_minor = ESP_ABI_MINOR,
+    .name = "kubernetes",
+    .version = "1.0.0",
+    .components = components,
+};
+
+const struct esp_plugin *esp_plugin_entry_v1(const struct esp_host *services)
+{
+    kube_host = services;
+    return &plugin;
+}

@@ -1,0 +1,192 @@
+/* plugins/vault/entry.c: the stores `vault` and `openBao`: KV engines of HashiCorp Vault and OpenBao.
+ *
+ *     entry     what the plugin is
+ *     open      from a spec to a store        check    what a spec must not say
+ *     kv        read, list, write: the operations on secrets, on top of
+ *     session   requests with a good token    login    how one is got
+ *     request   one request to Vault          answer   what Vault has said
+ *     path      keys as paths of the API      fields   secrets as JSON text
+ *
+ * What a login sends is in login.c, and in a file for each platform whose identities count:
+ * login_kubernetes, login_iam with aws_keys, login_gcp. */
+#include "fields.h"
+#include "kv.h"
+#include "login.h"
+#include "path.h"
+
+#include <esp/json.h>
+
+extern const char vault_schema[];  /* schema.json, compiled in */
+extern const char vault_openbao[]; /* openbao.json */
+
+/* ---- operations of both ---- */
+
+static esp_status check(struct esp_call *call, const struct esp_request *req, bool is_bao)
+{
+    json_t *request = vault_parse(req);
+    if (!request)
+        return vault_no_memory(call);
+    esp_status status = vault_check(call, request, is_bao);
+    json_decref(request);
+    return status;
+}
+
+static esp_status check_vault(void *instance, struct esp_call *call, const struct esp_request *req)
+{
+    (void)instance;
+    return check(call, req, false);
+}
+
+static esp_status check_bao(void *instance, struct esp_call *call, const struct esp_request *req)
+{
+    (void)instance;
+    return check(call, req, true);
+}
+
+static esp_status open_vault(struct esp_call *call, const struct esp_request *req, void **instance)
+{
+    return vault_open(call, req, false, instance);
+}
+
+static esp_status open_bao(struct esp_call *call, const struct esp_request *req, void **instance)
+{
+    return vault_open(call, req, true, instance);
+}
+
+static esp_status validate_vault(void *instance, struct esp_call *call, const struct esp_request *req)
+{
+    struct vault_answer answer = {0};
+    (void)req;
+    esp_status status = vault_look_up(instance, call, &answer);
+    if (status != ESP_OK || vault_is_good(&answer))
+        return status;
+    return vault_refused(call, &answer, "invalid vault credentials: looking up the token", esp_str(""));
+}
+
+/* ---- OpenBao: is there a KV engine of this version? ---- */
+
+static bool is_text(esp_bytes value, const char *text)
+{
+    struct esp_text plain;
+    esp_text_init(&plain, 256);
+    esp_json_plain(value, &plain);
+    bool is = esp_equal_str(esp_text_bytes(&plain), text);
+    esp_text_free(&plain);
+    return is;
+}
+
+static esp_status check_mount(const struct vault_store *s, struct esp_call *call, esp_bytes body)
+{
+    esp_bytes data, type, options, version = esp_str("\"1\"");
+    const char *wanted = s->is_v2 ? "2" : "1";
+    if (!vault_fields_find(body, "data", &data) || !vault_fields_find(data, "type", &type))
+        return esp_failf(vault_host, call, ESP_E_RETRY,
+                         "looking up the mount \"%.*s\": the answer is not OpenBao's", ESP_ARG(s->mount));
+    if (!is_text(type, "kv"))
+        return esp_failf(vault_host, call, ESP_E_CONFIG,
+                         "expected mount type \"kv\" at \"%.*s\" found another", ESP_ARG(s->mount));
+    if (vault_fields_find(data, "options", &options) && esp_json_kind(options) == ESP_JSON_OBJECT)
+        vault_fields_find(options, "version", &version);
+    if (!is_text(version, wanted))
+        return esp_failf(vault_host, call, ESP_E_CONFIG,
+                         "expected kv engine version %s at \"%.*s\" found another", wanted,
+                         ESP_ARG(s->mount));
+    return ESP_OK;
+}
+
+static esp_status validate_bao(void *instance, struct esp_call *call, const struct esp_request *req)
+{
+    struct vault_store *s = instance;
+    struct vault_answer answer = {0};
+    struct esp_text path;
+    (void)req;
+    esp_text_init(&path, 4096);
+    esp_text_adds(&path, "sys/internal/ui/mounts/");
+    vault_encode_path(s->mount, &path);
+    esp_status status = vault_ask(
+        s, call, (struct vault_request){.method = "GET", .path = esp_text_bytes(&path), .api = "ReadMount"},
+        &answer);
+    esp_text_free(&path);
+    if (status != ESP_OK)
+        return status;
+    return vault_is_good(&answer) ? check_mount(s, call, answer.body)
+                                  : vault_refused(call, &answer, "looking up the mount", s->mount);
+}
+
+/* ---- the tables ---- */
+
+#define READS (ESP_CAP_READ | ESP_CAP_LIST | ESP_CAP_CONCURRENT | ESP_CAP_WHOLE_VALUES | ESP_CAP_FIELDS)
+
+static const struct esp_store_ops vault_ops = {
+    .size = sizeof vault_ops,
+    .check = check_vault,
+    .open = open_vault,
+    .close = vault_close,
+    .validate = validate_vault,
+    .get = vault_get,
+    .list = vault_list,
+    .exists = vault_exists,
+    .push = vault_push,
+    .remove = vault_remove,
+};
+
+static const struct esp_component vault_component = {
+    .size = sizeof vault_component,
+    .kind = ESP_KIND_STORE,
+    .caps = READS | ESP_CAP_WRITE,
+    .maintenance = ESP_MAINTAINED,
+    .name = "vault",
+    .label = "HashiCorp/Vault",
+    .schema = vault_schema,
+    .store = &vault_ops,
+};
+
+static const struct esp_store_ops bao_ops = {
+    .size = sizeof bao_ops,
+    .check = check_bao,
+    .open = open_bao,
+    .close = vault_close,
+    .validate = validate_bao,
+    .get = vault_get,
+    .list = vault_list,
+};
+
+static const struct esp_component bao_component = {
+    .size = sizeof bao_component,
+    .kind = ESP_KIND_STORE,
+    .caps = READS,
+    .maintenance = ESP_MAINTAINED,
+    .name = "openBao",
+    .label = "OpenBao",
+    .schema = vault_openbao,
+    .store = &bao_ops,
+};
+
+static const struct esp_component *const components[] = {&vault_component, &bao_component, NULL};
+
+/* For logins with the identity of esod's own pod or machine. */
+static const char *const ambient[] = {
+    "file:/var/run/secrets/kubernetes.io/serviceaccount/token",
+    "env:AWS_*",
+    "file:$AWS_WEB_IDENTITY_TOKEN_FILE",
+    "file:$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "env:GCE_METADATA_HOST",
+    NULL,
+};
+
+static const struct esp_plugin vault_plugin = {
+    .size = sizeof vault_plugin,
+    .abi_major = ESP_ABI_MAJOR,
+    .abi_minor = ESP_ABI_MINOR,
+    .needs_minor = 1, /* ESP_CAP_FIELDS, wait */
+    .name = "vault",
+    .version = "1.0.0",
+    .components = components,
+    .ambient = ambient,
+};
+
+const struct esp_plugin *esp_plugin_entry_v1(const struct esp_host *services)
+{
+    vault_host = services;
+    return &vault_plugin;
+}
