@@ -270,10 +270,19 @@ struct es_tvalue es_teval_pipeline(struct es_texec *x, const struct es_tvalue *d
 /* Operands where a type is asked for */
 
 static const char *const type_names[128] = {
-    ['s'] = "string",         ['i'] = "int",           ['I'] = "int64",
-    ['u'] = "uint32",         ['f'] = "float64",       ['b'] = "bool",
-    ['a'] = "interface {}",   ['v'] = "reflect.Value", ['m'] = "map[string]interface {}",
-    ['l'] = "[]interface {}", ['S'] = "[]string",      ['c'] = "sprig.certificate",
+    ['s'] = "string",
+    ['i'] = "int",
+    ['I'] = "int64",
+    ['u'] = "uint32",
+    ['f'] = "float64",
+    ['b'] = "bool",
+    ['a'] = "interface {}",
+    ['v'] = "reflect.Value",
+    ['m'] = "map[string]interface {}",
+    ['l'] = "[]interface {}",
+    ['S'] = "[]string",
+    ['t'] = "time.Time",
+    ['c'] = "sprig.certificate",
 };
 
 static const char *type_name(char type)
@@ -327,7 +336,8 @@ static bool is_of(const struct es_tvalue *v, char type)
     case 'S':
         return v->type == ES_T_LIST_STRING;
     case 'c':
-        return v->type == ES_T_OBJECT && strcmp(v->object->class->type, type_name('c')) == 0;
+    case 't':
+        return v->type == ES_T_OBJECT && strcmp(v->object->class->type, type_name(type)) == 0;
     default:
         return true;
     }

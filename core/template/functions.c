@@ -7,9 +7,8 @@ static const struct es_tfunction_table *const tables[] = {
     &es_tfunctions_lists,   &es_tfunctions_dicts,   &es_tfunctions_merge,  &es_tfunctions_math,
     &es_tfunctions_decimal, &es_tfunctions_default, &es_tfunctions_encode, &es_tfunctions_json,
     &es_tfunctions_hash,    &es_tfunctions_pem,     &es_tfunctions_pkcs12, &es_tfunctions_jwk,
-    &es_tfunctions_certs,
-    &es_tfunctions_regex,   &es_tfunctions_path,    &es_tfunctions_random, &es_tfunctions_url,
-    &es_tfunctions_semver,
+    &es_tfunctions_certs,   &es_tfunctions_regex,   &es_tfunctions_path,   &es_tfunctions_random,
+    &es_tfunctions_url,     &es_tfunctions_semver,  &es_tfunctions_date,
 };
 
 const struct es_tfunction *es_tfunction_find(const char *name, size_t len)

@@ -8,7 +8,7 @@
  *   s string      i int      I int64    u uint32     f float64    b bool
  *   a interface{} (nil is ES_T_NIL)     v reflect.Value (nothing is ES_T_NONE)
  *   m map[string]interface{}            l []interface{}           S []string
- *   c the certificate of genCA and its kin
+ *   c the certificate of genCA and its kin               t time.Time
  * and "*" behind the last makes that one variadic. So c->args[i] may be read without
  * a look at its type where the row says which it is.
  *
@@ -56,7 +56,8 @@ extern const struct es_tfunction_table es_tfunctions_builtin, es_tfunctions_stri
     es_tfunctions_case, es_tfunctions_lists, es_tfunctions_dicts, es_tfunctions_merge, es_tfunctions_math,
     es_tfunctions_decimal, es_tfunctions_default, es_tfunctions_encode, es_tfunctions_json,
     es_tfunctions_hash, es_tfunctions_pem, es_tfunctions_pkcs12, es_tfunctions_jwk, es_tfunctions_certs,
-    es_tfunctions_regex, es_tfunctions_path, es_tfunctions_random, es_tfunctions_url, es_tfunctions_semver;
+    es_tfunctions_regex, es_tfunctions_path, es_tfunctions_random, es_tfunctions_url, es_tfunctions_semver,
+    es_tfunctions_date;
 
 const struct es_tfunction *es_tfunction_find(const char *name, size_t len); /* NULL: none */
 

@@ -166,6 +166,12 @@ static void test_urls_versions_and_chance(void **state)
     play("misc", 20);
 }
 
+static void test_dates(void **state)
+{
+    (void)state;
+    play("date", 15);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -192,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_encoding),
         cmocka_unit_test(test_regular_expressions_and_paths),
         cmocka_unit_test(test_urls_versions_and_chance),
+        cmocka_unit_test(test_dates),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
