@@ -1,11 +1,15 @@
 #include "login.h"
 
+#include <esp/json.h>
+
 #include "chain.h"
 #include "session.h"
-#include "tree.h"
+#include "text.h"
 
 #define MAX_AUDIENCES 16
-#define MAX_SECRET ((size_t)16 << 10)
+#define MAX_ANNOTATION ((size_t)256 << 10) /* what Kubernetes takes for all of them */
+#define ROLE_PATH "metadata.annotations.eks\\.amazonaws\\.com/role-arn"
+#define AUDIENCE_PATH "metadata.annotations.eks\\.amazonaws\\.com/audience"
 
 /* ---- auth.secretRef ---- */
 
@@ -34,10 +38,12 @@ static esp_status read_fixed(struct aws_login *login, struct esp_call *call, con
         status = read_key(call, refs, "sessionTokenSecretRef", &token);
     if (status != ESP_OK)
         return status;
-    if (!aws_creds_set(&login->fixed, id, secret, token))
-        return esp_failf(aws_host, call, ESP_E_CONFIG,
-                         "auth.secretRef: the access key ID or the secret access key is empty");
-    return ESP_OK;
+    if (aws_creds_set(&login->fixed, id, secret, token))
+        return ESP_OK;
+    if (aws_trim(id).len && aws_trim(secret).len)
+        return aws_no_memory(call);
+    return esp_failf(aws_host, call, ESP_E_CONFIG,
+                     "auth.secretRef: the access key ID or the secret access key is empty");
 }
 
 /* ---- auth.jwt.serviceAccountRef ---- */
@@ -57,28 +63,28 @@ static esp_bytes account_namespace(const json_t *ref, const json_t *document)
     return ns.len ? ns : aws_text(document, "namespace");
 }
 
-static bool keep_annotation(const json_t *account, const char *name, const char *otherwise, esp_bytes *ret)
+/* Looked up in the text: a tree would be made for two short strings. */
+static bool keep_annotation(esp_bytes account, const char *path, const char *otherwise, esp_bytes *ret)
 {
-    const json_t *annotations = json_object_get(json_object_get(account, "metadata"), "annotations");
-    esp_bytes value = aws_text(annotations, name);
-    *ret = esp_dup(value.len ? value : esp_str(otherwise));
-    return ret->ptr != NULL;
+    struct esp_text value;
+    esp_text_init(&value, MAX_ANNOTATION);
+    int found = esp_json_get(account, esp_str(path), ESP_JSON_PATH, &value);
+    *ret = esp_dup(found == 1 && value.len ? esp_text_bytes(&value) : esp_str(otherwise));
+    esp_text_free(&value);
+    return found >= 0 && ret->ptr;
 }
 
 /* The account is read when the store is opened, so that another role on it opens the store again. */
 static esp_status read_account(struct aws_login *login, struct esp_call *call, const json_t *ref,
                                const json_t *document)
 {
-    esp_bytes text, name = aws_text(ref, "name"), ns = account_namespace(ref, document);
+    esp_bytes account, name = aws_text(ref, "name"), ns = account_namespace(ref, document);
     esp_status status = aws_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, aws_text(ref, "namespace"), name,
-                                            esp_str(""), &text);
+                                            esp_str(""), &account);
     if (status != ESP_OK)
         return status;
-    json_t *account = aws_tree(text);
-    bool kept = account && keep_annotation(account, "eks.amazonaws.com/role-arn", "", &login->role) &&
-                keep_annotation(account, "eks.amazonaws.com/audience", "sts.amazonaws.com", &login->audience);
-    json_decref(account);
-    if (!kept)
+    if (!keep_annotation(account, ROLE_PATH, "", &login->role) ||
+        !keep_annotation(account, AUDIENCE_PATH, "sts.amazonaws.com", &login->audience))
         return aws_no_memory(call);
     if (login->role.len == 0)
         return esp_failf(
