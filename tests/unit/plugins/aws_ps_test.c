@@ -2,10 +2,12 @@
  * not give. */
 #include "aws_service.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -277,6 +279,47 @@ static void test_certificates_are_found_by_their_tags(void **state)
     expect_outputs(&s, "1 =false");
 }
 
+/* Each operation of a certificate looks into what the store remembers, and writes there. */
+static esp_status answer_tagging(struct world *world, struct esp_call *call,
+                                 const struct esp_http_request *request, struct esp_http_response *response)
+{
+    const esp_pair *target = test_header(request, "x-amz-target");
+    (void)world;
+    return test_answer(call, response, 200, NULL,
+                       esp_equal_str(target->value, TAGGING "GetResources")
+                           ? "{\"ResourceTagMappingList\":[{\"ResourceARN\":\"arn:a\"}]}"
+                           : "{\"Tags\":[{\"Key\":\"managed-by\",\"Value\":\"external-secrets\"}]}");
+}
+
+static void *look_and_delete(void *store)
+{
+    struct esp_call call = {.world = &service_world};
+    for (int i = 0; i < 50; i++) {
+        char document[64];
+        snprintf(document, sizeof document, "{\"remoteKey\":\"c%d\",\"property\":\"\"}", i % 5);
+        assert_int_equal(test_run(&call, service_ops->exists, store, document, NULL, 0), ESP_OK);
+        assert_string_equal(test_value(&call, "")->value, "true");
+        assert_int_equal(test_run(&call, service_ops->remove, store, document, NULL, 0), ESP_OK);
+    }
+    test_reset(&call);
+    return NULL;
+}
+
+static void test_threads_share_what_a_store_remembers(void **state)
+{
+    (void)state;
+    struct esp_call call = {0};
+    pthread_t threads[4];
+    void *store = service_open(&call, &(struct scene){.more = CM});
+    service_world.http = answer_tagging;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, look_and_delete, store), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    service_close(&call, store);
+    test_reset(&call);
+}
+
 /* ---- check ---- */
 
 static void check(const char *spec, const char *why)
@@ -325,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_only_what_is_managed_is_deleted),
         cmocka_unit_test(test_a_certificate_that_cannot_be_had),
         cmocka_unit_test(test_certificates_are_found_by_their_tags),
+        cmocka_unit_test(test_threads_share_what_a_store_remembers),
         cmocka_unit_test(test_specs_that_cannot_work),
     };
     return cmocka_run_group_tests(tests, service_load, NULL);
