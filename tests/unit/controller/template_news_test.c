@@ -170,6 +170,23 @@ static void test_an_object_of_any_kind_follows(void **state)
     json_decref(made);
 }
 
+/* An immutable target keeps its content: what its template would make now is of no
+ * interest, until there is no target any more. */
+static void test_an_immutable_target_needs_no_template(void **state)
+{
+    (void)state;
+    config_map("one");
+    synced_some_time_ago(SPEC("'target':{'immutable':true,'template':{'templateFrom':[" FROM_MAP "]}},"));
+    config_map("{{ broken");
+    world_settle();
+    world_expect("es", SYNCED);
+    assert_string_equal(world_value("es", "url"), "one");
+    config_map("two");
+    world_delete(SECRET, "ns", "es");
+    world_expect_value("es", "url", "two");
+    world_expect("es", SYNCED);
+}
+
 /* What is made is also what it is made of: that must not go round in circles. */
 static void test_a_secret_made_of_itself_comes_to_rest(void **state)
 {
@@ -285,6 +302,7 @@ int main(void)
         TEMPLATE(test_errors_say_nothing_of_values),
         TEMPLATE(test_policies_that_do_not_follow),
         TEMPLATE(test_an_object_of_any_kind_follows),
+        TEMPLATE(test_an_immutable_target_needs_no_template),
         TEMPLATE(test_a_secret_made_of_itself_comes_to_rest),
         TEMPLATE(test_secrets_made_of_each_other_take_their_time),
         TEMPLATE(test_an_engine_that_does_not_exist),
