@@ -10,6 +10,7 @@
 #include "core/check/check.h"
 #include "core/check/plant.h"
 #include "core/check/trial.h"
+#include "core/template/template.h"
 
 #define MAX_BODY ((size_t)32 << 20)
 
@@ -235,10 +236,21 @@ static int sa_token(void *ctx, const struct es_authority *who, const char *ns, c
     return es_blob_set(ret, es_plant(ES_PLANT_TOKEN), strlen(es_plant(ES_PLANT_TOKEN)));
 }
 
+/* As the daemon does it for plugins. */
+static int render(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
+                  struct es_error *err)
+{
+    const struct es_template_opts opts = {0};
+
+    (void)ctx;
+    return es_template_run("template", text, len, data, &opts, ret, err);
+}
+
 void es_script_services(struct es_services *services, const json_t *objects)
 {
     *services = (struct es_services){.user_agent = "esp-check",
                                      .kube_read = kube_read,
                                      .sa_token = sa_token,
+                                     .render = render,
                                      .ctx = (void *)(uintptr_t)objects};
 }

@@ -32,7 +32,8 @@ void es_fetch_ahead(struct es_env *env, const json_t *es, const struct es_open_s
     } sources[] = {{"dataFrom", "extract"}, {"data", "remoteRef"}};
     const json_t *spec = es_obj_at(es, "spec");
     size_t most = json_array_size(es_obj_at(spec, "data")) + json_array_size(es_obj_at(spec, "dataFrom"));
-    struct es_wanted *wanted = most > 1 ? es_mem_calloc(most, sizeof *wanted) : NULL;
+    bool worth = most > 1 && es_instance_reads_ahead(store->instance, &store->authority);
+    struct es_wanted *wanted = worth ? es_mem_calloc(most, sizeof *wanted) : NULL;
     size_t count = 0, i;
     json_t *entry;
 

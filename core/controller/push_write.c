@@ -27,13 +27,6 @@ static void add_failure(struct es_error *all, const struct es_error *one)
         before.retry_after_ms > one->retry_after_ms ? before.retry_after_ms : one->retry_after_ms;
 }
 
-/* Nothing more can be written, here or elsewhere. */
-static bool is_over(struct es_push_pass *p)
-{
-    return (p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED)) ||
-           es_cluster_may_write(p->env->cluster, NULL) < 0;
-}
-
 /* ---- one secret ---- */
 
 /* One opened store, and what goes there. */
@@ -210,7 +203,7 @@ int es_push_to_stores(struct es_push_pass *p, const struct es_push_source *sourc
         }
         if (rc < 0)
             add_failure(&all, &one);
-        if (rc == ES_E_CONFLICT || (rc < 0 && is_over(p))) {
+        if (rc == ES_E_CONFLICT || (rc < 0 && es_push_is_over(p))) {
             *err = one;
             return rc;
         }
@@ -295,7 +288,7 @@ int es_push_remove_stale(struct es_push_pass *p, json_t *left, struct es_error *
         int rc = remove_from_store(&d, store, left, json_object_get(p->pushed, store));
         if (rc < 0)
             add_failure(&all, &one);
-        if (rc == ES_E_CONFLICT || (rc < 0 && is_over(p)))
+        if (rc == ES_E_CONFLICT || (rc < 0 && es_push_is_over(p)))
             break;
     }
     json_decref(ids);

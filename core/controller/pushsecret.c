@@ -2,24 +2,18 @@
  *
  * One pass, top to bottom, in the order of the specification (push-and-cluster, section
  * 1.3). What has its own idea stands in files of its own: what is pushed (push_source.c),
- * where to (push_stores.c), under which names (core/secret/push_plan.c), and the writing
- * (push_write.c). */
-#include "core/base/log.h"
-#include "core/base/mem.h"
+ * where to (push_stores.c), under which names (core/secret/push_plan.c), the writing
+ * (push_write.c), and what is said of it all (push_status.c). */
 #include "core/base/text.h"
 #include "core/controller/finalizer.h"
 #include "core/controller/push_watched.h"
 #include "core/controller/pushsecret_own.h"
 #include "core/controller/refresh.h"
 #include "core/controller/sources.h"
-#include "core/controller/status.h"
 #include "core/controller/store_hold.h"
 #include "core/kube/obj.h"
 
-#define COMPONENT "pushsecret"
-#define LOGGER "controllers.PushSecret"
 #define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
-#define CONFLICT_PAUSE_MS 50 /* somebody else was quicker: look again */
 #define VANISHED_PAUSE_MS 10000
 
 /* The object to work on from here on. */
@@ -35,166 +29,15 @@ static int64_t now_ms(const struct es_push_pass *p)
     return p->env->clock->unix_ms(p->env->clock->ctx);
 }
 
-/* ---- status ---- */
-
-/* A condition and its event; `synced` is what is noted as pushed, NULL: as before. */
-static int write_status(struct es_push_pass *p, const struct es_condition *ready, const json_t *synced,
-                        json_t *take_more, struct es_error *err)
-{
-    json_t *status = take_more ? take_more : json_object();
-    json_t *diff = synced ? es_status_diff(es_obj_at(p->ps, "status", "syncedPushSecrets"), synced) : NULL;
-    int failed = !status || (synced && !diff);
-
-    if (!failed && ready)
-        failed =
-            json_object_set_new(status, "conditions", es_status_conditions(p->ps, ready, p->started_unix_ms));
-    if (!failed && json_object_size(diff))
-        failed = json_object_set(status, "syncedPushSecrets", diff);
-    json_decref(diff);
-    if (failed) {
-        json_decref(status);
-        return es_error_nomem(err);
-    }
-    return es_status_patch(p->env, &es_kind_push_secret, p->ps, status, err);
-}
-
-static void say(struct es_push_pass *p, enum es_event_type type, const struct es_condition *c)
-{
-    char *text = c->cause ? es_strf("%s: %s", c->message, c->cause) : es_mem_strdup(c->message);
-
-    if (text)
-        es_event_record(p->env->events, &es_kind_push_secret, p->ps, type, c->reason, COMPONENT, text);
-    es_mem_free(text);
-}
-
-static void log_status_failure(const struct es_push_pass *p, const struct es_error *err)
-{
-    es_log(ES_WARN, LOGGER, "the status could not be written", ES_F_STR("namespace", p->ns),
-           ES_F_STR("name", p->name), ES_F_STR("error", err->text));
-}
-
-/* Ready=False with the reference's text and the cause behind it; NULL: the cause alone.
- * Returns the failure. */
-static int report(struct es_push_pass *p, const char *message, const json_t *synced, struct es_error *err)
-{
-    struct es_condition ready = {.status = "False",
-                                 .reason = "Errored",
-                                 .message = message ? message : err->text,
-                                 .cause = message ? err->text : NULL};
-    struct es_error status_err = ES_ERROR_INIT;
-
-    p->ready = ES_TALLY_FALSE;
-    say(p, ES_EVENT_WARNING, &ready);
-    if (write_status(p, &ready, synced, NULL, &status_err) < 0)
-        log_status_failure(p, &status_err);
-    return err->code;
-}
-
-/* The same for failures that only an edit can end. */
-static int report_and_wait(struct es_push_pass *p, struct es_error *err)
-{
-    report(p, NULL, NULL, err);
-    p->out->after_ms = es_refresh_after_sync_ms(p->ps);
-    return 0;
-}
-
-/* What a refresh that brings nothing new has to find again. */
-static uint64_t stamp_of(const struct es_push_pass *p)
-{
-    return p->sources.stamp ^ p->stores.stamp;
-}
-
-/* Kept beside the version of the PushSecret that the pass has left. */
-static void note_stamp(struct es_push_pass *p)
-{
-    char rv[ES_RV_MAX];
-
-    if (es_cache_rv(p->env->push_secrets, p->ns, p->name, rv))
-        es_cache_note(p->env->push_secrets, p->ns, p->name, rv, stamp_of(p));
-}
-
-static int finish(struct es_push_pass *p, struct es_error *err)
-{
-    bool careful = es_streq(es_obj_str(p->ps, "spec", "updatePolicy"), "IfNotExists");
-    struct es_condition ready = {
-        .status = "True",
-        .reason = "Synced",
-        .message = careful ? "PushSecret synced successfully. Existing secrets in providers unchanged."
-                           : "PushSecret synced successfully"};
-    char now[ES_TIME_TEXT_MAX];
-
-    p->ready = ES_TALLY_TRUE;
-    int rc = write_status(p, &ready, p->pushed,
-                          json_pack("{s:s,s:s}", "refreshTime", es_time_format(p->started_unix_ms, now),
-                                    "syncedResourceVersion", p->version),
-                          err);
-    if (rc == ES_E_CONFLICT) {
-        p->out->after_ms = CONFLICT_PAUSE_MS;
-        return 0;
-    }
-    if (rc < 0)
-        return rc;
-    say(p, ES_EVENT_NORMAL, &ready);
-    note_stamp(p);
-    p->out->after_ms = es_refresh_after_sync_ms(p->ps);
-    return 0;
-}
-
-/* ---- what is at the providers ---- */
-
-/* What was noted before, and what this pass has pushed. */
-static json_t *all_pushed(const struct es_push_pass *p)
-{
-    const json_t *before = es_obj_at(p->ps, "status", "syncedPushSecrets");
-    json_t *all = before ? json_deep_copy(before) : json_object();
-    const char *id;
-    json_t *entries;
-
-    json_object_foreach (p->pushed, id, entries) {
-        json_t *have = json_object_get(all, id);
-        if (have)
-            json_object_update(have, entries);
-        else
-            json_object_set_new(all, id, json_deep_copy(entries));
-    }
-    return all;
-}
-
-/* The daemon is ending, or another one leads: that is nobody's failure. What was pushed
- * until now is noted if that is still possible, so that it is not forgotten. */
-static bool is_interrupted(struct es_push_pass *p, int rc, const json_t *synced)
-{
-    bool ending = (p->env->cancelled && __atomic_load_n(p->env->cancelled, __ATOMIC_RELAXED)) ||
-                  es_cluster_may_write(p->env->cluster, NULL) < 0;
-    struct es_error err = ES_ERROR_INIT;
-
-    if (rc != ES_E_CANCELLED || !ending)
-        return false;
-    if (synced && write_status(p, NULL, synced, NULL, &err) < 0)
-        log_status_failure(p, &err);
-    return true;
-}
-
-/* Ends a part of the pass that has failed in writing to providers. */
-static int settle_failure(struct es_push_pass *p, int rc, const char *message, const json_t *synced,
-                          struct es_error *err)
-{
-    if (rc == ES_E_CONFLICT) {
-        p->out->after_ms = CONFLICT_PAUSE_MS;
-        return 0;
-    }
-    return is_interrupted(p, rc, synced) ? rc : report(p, message, synced, err);
-}
-
-/* Deletes what is noted and was not pushed again. 1: done; else the pass is over, and has the
- * result that is returned in *ret_rc. */
+/* Deletes what is noted and was not pushed again. False: the pass is over, with the result
+ * *ret_rc. */
 static bool remove_stale(struct es_push_pass *p, const char *message, int *ret_rc, struct es_error *err)
 {
-    json_t *left = all_pushed(p);
+    json_t *left = es_push_all_noted(p);
     int rc = left ? es_push_remove_stale(p, left, err) : es_error_nomem(err);
 
     if (rc < 0)
-        *ret_rc = settle_failure(p, rc, message, left, err);
+        *ret_rc = es_push_settle_failure(p, rc, message, left, err);
     json_decref(left);
     return rc == 0;
 }
@@ -277,7 +120,7 @@ static bool has_news(const struct es_push_pass *p)
     if (has_lost_source(p))
         return !p->sources.missing;
     if (noted)
-        return noted != stamp_of(p);
+        return noted != es_push_stamp(p);
     es_time_parse(es_obj_str(p->ps, "status", "refreshTime"), &refreshed_ms);
     return p->sources.missing || p->sources.changed_unix_ms > refreshed_ms ||
            p->stores.created_unix_ms > refreshed_ms;
@@ -295,20 +138,10 @@ static bool may_have_news(const struct es_push_pass *p)
  * comes back. */
 static int follow_lost_source(struct es_push_pass *p, struct es_error *err)
 {
-    struct es_condition ready = {.status = "False",
-                                 .reason = "SourceDeleted",
-                                 .message = "source secret deleted; provider secrets cleaned up"};
-    struct es_error failure = ES_ERROR_INIT;
     int rc = 0;
 
     p->out->after_ms = -1;
-    if (!remove_stale(p, "failed to cleanup provider secrets", &rc, &failure)) {
-        *err = failure;
-        return rc;
-    }
-    p->ready = ES_TALLY_FALSE;
-    say(p, ES_EVENT_NORMAL, &ready);
-    return write_status(p, &ready, p->pushed, NULL, err);
+    return remove_stale(p, "failed to cleanup provider secrets", &rc, err) ? es_push_finish_lost(p, err) : rc;
 }
 
 static int report_lost_source(struct es_push_pass *p, int rc, struct es_error *err)
@@ -319,7 +152,8 @@ static int report_lost_source(struct es_push_pass *p, int rc, struct es_error *e
         return 0; /* and that was dealt with */
     if (p->sources.missing && p->deletes && json_object_size(before))
         return follow_lost_source(p, err);
-    return is_interrupted(p, rc, NULL) ? rc : report(p, "could not get source secret", NULL, err);
+    return es_push_is_interrupted(p, rc, NULL) ? rc
+                                               : es_push_report(p, "could not get source secret", NULL, err);
 }
 
 /* The stores are kept before anything is pushed that has to be deleted one day. */
@@ -359,15 +193,15 @@ static int push_all(struct es_push_pass *p, struct es_error *err)
         const char *message = NULL;
         rc = push_one(p, secret, &message, err);
         if (rc < 0) {
-            json_t *synced = all_pushed(p);
-            rc = settle_failure(p, rc, message, synced, err);
+            json_t *synced = es_push_all_noted(p);
+            rc = es_push_settle_failure(p, rc, message, synced, err);
             json_decref(synced);
             return rc;
         }
     }
     if (p->deletes && !remove_stale(p, "Failed to Delete Secrets from Provider", &rc, err))
         return rc;
-    return finish(p, err);
+    return es_push_finish(p, err);
 }
 
 /* With sources and stores in hand. */
@@ -381,19 +215,19 @@ static int push(struct es_push_pass *p, struct es_error *err)
     if (rc == 0)
         rc = hold_stores(p, err);
     if (rc < 0)
-        return is_interrupted(p, rc, NULL) ? rc : report(p, NULL, NULL, err);
+        return es_push_is_interrupted(p, rc, NULL) ? rc : es_push_report(p, NULL, NULL, err);
     return push_all(p, err);
 }
 
 static int sync_due(struct es_push_pass *p, struct es_error *err)
 {
     if (es_push_check_data_to(es_obj_at(p->ps, "spec"), err) < 0)
-        return report_and_wait(p, err);
+        return es_push_report_and_wait(p, err);
     int rc = es_push_sources_read(p, &p->sources, err);
     if (rc < 0)
         return report_lost_source(p, rc, err);
     rc = es_push_stores_find(p, &p->stores, err);
-    return rc < 0 ? report(p, NULL, NULL, err) : push(p, err);
+    return rc < 0 ? es_push_report(p, NULL, NULL, err) : push(p, err);
 }
 
 /* Nothing is due. But whoever woke us may have brought news; what cannot be read now is
@@ -407,7 +241,7 @@ static int sync_early(struct es_push_pass *p, struct es_error *err)
     if ((rc < 0 && !p->sources.missing) || es_push_stores_find(p, &p->stores, err) < 0)
         return 0;
     if (!has_news(p)) {
-        note_stamp(p);
+        es_push_note_stamp(p);
         return 0;
     }
     p->out->after_ms = -1;

@@ -1,6 +1,6 @@
 /* core/controller/pushsecret_own.h: one pass over one PushSecret, for the files that it
  * is made of: pushsecret.c from top to bottom, push_source.c for what is pushed,
- * push_stores.c for where to, push_write.c for doing it. */
+ * push_stores.c for where to, push_write.c for doing it, push_status.c for what is said. */
 #ifndef ES_CONTROLLER_PUSHSECRET_OWN_H
 #define ES_CONTROLLER_PUSHSECRET_OWN_H
 
@@ -61,6 +61,44 @@ struct es_push_pass {
     bool foreign; /* all its stores are served by others */
     struct es_outcome *out;
 };
+
+/* ---- what is said of it (push_status.c) ---- */
+
+/* Ready=False with the reference's text and the cause behind it; message NULL: the cause
+ * alone. `synced` is what is noted as pushed from now on, NULL: as before. Returns the failure. */
+int es_push_report(struct es_push_pass *p, const char *message, const json_t *synced, struct es_error *err);
+
+/* The same for failures that only an edit can end: 0, and looked at again when the interval
+ * is over. */
+int es_push_report_and_wait(struct es_push_pass *p, struct es_error *err);
+
+/* Ends a part of the pass that has failed in writing to providers: a report, unless it was
+ * interrupted, or will be repeated at once since somebody else was writing. */
+int es_push_settle_failure(struct es_push_pass *p, int rc, const char *message, const json_t *synced,
+                           struct es_error *err);
+
+/* Ready=True: p->pushed is noted, the interval starts. */
+int es_push_finish(struct es_push_pass *p, struct es_error *err);
+
+/* The source was deleted, and what was pushed of it. */
+int es_push_finish_lost(struct es_push_pass *p, struct es_error *err);
+
+/* What was noted before, and what this pass has pushed; json_decref it. */
+json_t *es_push_all_noted(const struct es_push_pass *p);
+
+/* Nothing more can be written: the daemon is ending, or another one leads. */
+bool es_push_is_over(const struct es_push_pass *p);
+
+/* Did that end the pass? It is nobody's failure then. What was pushed until now is noted if
+ * that is still possible, so that it is not forgotten. */
+bool es_push_is_interrupted(struct es_push_pass *p, int rc, const json_t *synced);
+
+/* Stands for sources and stores: what a refresh that brings nothing new has to find again.
+ * It is kept beside the version of the PushSecret that the pass leaves. */
+uint64_t es_push_stamp(const struct es_push_pass *p);
+void es_push_note_stamp(struct es_push_pass *p);
+
+/* ---- sources, stores, writes ---- */
 
 /* Reads the sources live. ES_E_NOT_FOUND, and `missing` with its stamp, when the Secret that is
  * named does not exist; the error's text is the cause for the condition. */

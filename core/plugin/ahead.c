@@ -107,12 +107,17 @@ static void read_all(void *ctx, struct es_read_item **items, size_t count)
         goes_on = read_some(ctx, items + i, count - i < BATCH ? count - i : BATCH);
 }
 
+bool es_instance_reads_ahead(const struct es_instance *i, const struct es_authority *who)
+{
+    return who->reading && who->reading->reads && es_instance_has_batch(i);
+}
+
 void es_instance_read_ahead(struct es_instance *i, const struct es_authority *who,
                             const struct es_wanted *wanted, size_t count)
 {
     struct ahead a = {.instance = i, .who = who};
 
-    if (count < 2 || !who->reading || !who->reading->reads || !es_instance_has_batch(i))
+    if (count < 2 || !es_instance_reads_ahead(i, who))
         return;
     a.items = es_mem_calloc(count, sizeof *a.items);
     a.refs = es_mem_calloc(count, sizeof *a.refs);

@@ -70,6 +70,9 @@ struct es_wanted {
 void es_instance_read_ahead(struct es_instance *i, const struct es_authority *who,
                             const struct es_wanted *wanted, size_t count);
 
+/* Whether that would do anything. */
+bool es_instance_reads_ahead(const struct es_instance *i, const struct es_authority *who);
+
 /* `find` is the find object (name.regexp, tags, path): list, the regexp, and
  * what is needed to get the values (get_batch where there is one). A secret that
  * vanishes between list and get is left out. Names are the plugin's: no key

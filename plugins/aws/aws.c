@@ -3,18 +3,9 @@
 
 #include "batch.h"
 #include "request.h"
+#include "tree.h"
 
 extern const char aws_schema[]; /* schema.json, compiled in */
-
-/* The document of a request, to be released with json_decref. NULL, and the core has been told, without
- * memory. */
-static json_t *parse(struct esp_call *call, const struct esp_request *req)
-{
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
-    if (!document)
-        aws_no_memory(call);
-    return document;
-}
 
 /* ---- the store ---- */
 
@@ -37,7 +28,7 @@ static esp_status check_deletion(struct esp_call *call, const json_t *spec)
 static esp_status aws_check(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     (void)instance;
-    json_t *document = parse(call, req);
+    json_t *document = aws_document(call, req);
     if (!document)
         return ESP_E_INTERNAL;
     const json_t *spec = json_object_get(document, "spec");
@@ -57,7 +48,7 @@ static esp_status aws_check(void *instance, struct esp_call *call, const struct 
 static esp_status aws_open(struct esp_call *call, const struct esp_request *req, void **instance)
 {
     struct aws_store *store = NULL;
-    json_t *document = parse(call, req);
+    json_t *document = aws_document(call, req);
     if (!document)
         return ESP_E_INTERNAL;
     esp_status status = aws_store_open(call, document, &store);
@@ -94,7 +85,7 @@ static esp_status aws_get(void *instance, struct esp_call *call, const struct es
     struct aws_store *store = instance;
     struct aws_verdict verdict = {0};
     struct esp_text value;
-    json_t *document = parse(call, req);
+    json_t *document = aws_document(call, req);
     if (!document)
         return ESP_E_INTERNAL;
     const struct aws_ref ref = ref_of(document);
@@ -127,7 +118,7 @@ static esp_status read_all(struct aws_store *store, struct esp_call *call, const
 
 static esp_status aws_get_batch(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *document = parse(call, req);
+    json_t *document = aws_document(call, req);
     if (!document)
         return ESP_E_INTERNAL;
     esp_status status = read_all(instance, call, json_object_get(document, "refs"));
@@ -183,7 +174,7 @@ static esp_status aws_exists(void *instance, struct esp_call *call, const struct
     struct aws_store *store = instance;
     if (store->service->exists)
         return store->service->exists(store, call, req);
-    json_t *document = parse(call, req);
+    json_t *document = aws_document(call, req);
     if (!document)
         return ESP_E_INTERNAL;
     esp_status status = exists_to_read(store, call, document);

@@ -1,7 +1,5 @@
 #include "batch.h"
 
-#include <stdlib.h>
-
 #include "request.h"
 
 /* How long a store does without reading several at once after it was refused: the right may be granted
@@ -86,31 +84,4 @@ esp_status aws_batch(struct aws_store *store, struct esp_call *call, struct aws_
         at += size;
     }
     return status == ESP_OK ? read_singly(store, call, items + at, count - at, &denied) : status;
-}
-
-/* ---- what a search has found ---- */
-
-bool aws_names_add(struct aws_names *names, esp_bytes name)
-{
-    struct aws_item *items = reallocarray(names->items, names->count + 1, sizeof *items);
-    if (!items)
-        return false;
-    names->items = items;
-    esp_bytes copy = esp_dup(name);
-    if (!copy.ptr)
-        return false;
-    items[names->count++] = (struct aws_item){.ref = {.key = copy, .is_id = true}, .is_found = true};
-    return true;
-}
-
-esp_status aws_names_read(struct aws_store *store, struct esp_call *call, struct aws_names *names)
-{
-    return aws_batch(store, call, names->items, names->count);
-}
-
-void aws_names_free(struct aws_names *names)
-{
-    for (size_t i = 0; i < names->count; i++)
-        esp_dup_free(names->items[i].ref.key);
-    free(names->items);
 }

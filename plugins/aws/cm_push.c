@@ -4,7 +4,9 @@
 #include "cm.h"
 #include "pem.h"
 #include "push.h"
+#include "search.h"
 #include "tags.h"
+#include "tree.h"
 
 /* ---- which certificate it is ---- */
 
@@ -33,37 +35,32 @@ static void keep_smallest(const json_t *page, struct esp_text *arn)
     }
 }
 
-static esp_status search_page(struct aws_store *store, struct esp_call *call, esp_bytes name,
-                              struct aws_pages *pages, struct esp_text *arn, bool *more)
+/* By which name, and where the ARN goes. */
+struct search {
+    esp_bytes name;
+    struct esp_text *arn;
+};
+
+static esp_status get_page(struct aws_store *store, struct esp_call *call, const void *ctx,
+                           struct aws_pages *pages, bool *more)
 {
+    const struct search *s = ctx;
     struct aws_request r;
     json_t *page = NULL;
 
-    aws_request_begin(&r, &aws_tagging_api, "GetResources", name);
-    write_search(&r, name);
+    aws_request_begin(&r, &aws_tagging_api, "GetResources", s->name);
+    write_search(&r, s->name);
     aws_pages_ask(pages, &r, "PaginationToken");
     esp_status status = aws_request_send(&r, store, call);
     if (status == ESP_OK && !aws_request_ok(&r))
         status = aws_request_fail(&r, call);
     if (status == ESP_OK)
         status = (page = aws_request_tree(&r, call)) ? ESP_OK : ESP_E_INTERNAL;
-    keep_smallest(page, arn);
+    keep_smallest(page, s->arn);
     if (status == ESP_OK)
         status = aws_pages_turn(pages, call, &r, "PaginationToken", more);
     json_decref(page);
     aws_request_end(&r);
-    return status;
-}
-
-static esp_status search(struct aws_store *store, struct esp_call *call, esp_bytes name, struct esp_text *arn)
-{
-    struct aws_pages pages = {0};
-    esp_status status = ESP_OK;
-    bool more = true;
-
-    while (status == ESP_OK && more)
-        status = search_page(store, call, name, &pages, arn, &more);
-    aws_pages_end(&pages);
     return status;
 }
 
@@ -80,7 +77,7 @@ static esp_status find(struct aws_store *store, struct esp_call *call, esp_bytes
 
     if (aws_certificates_get(store->certificates, name, mark, aws_host->now_unix_ms(call), arn))
         return esp_text_failed(arn) ? aws_no_memory(call) : ESP_OK;
-    esp_status status = search(store, call, name, arn);
+    esp_status status = aws_search_pages(store, call, get_page, &(struct search){name, arn});
     if (status == ESP_OK && esp_text_failed(arn))
         return aws_no_memory(call);
     if (status == ESP_OK && arn->len)
@@ -363,7 +360,7 @@ static esp_status with_found(struct aws_store *store, struct esp_call *call, con
 {
     struct esp_text name, arn;
     json_t *list = NULL;
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    json_t *document = aws_tree(req->json);
 
     aws_store_id(store, aws_text(document, "remoteKey"), &name);
     esp_text_init(&arn, AWS_MAX_ID);

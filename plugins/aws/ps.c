@@ -114,42 +114,22 @@ esp_status aws_ps_read(struct aws_store *store, struct esp_call *call, const str
 
 /* ---- several at once ---- */
 
+/* With several versions of one parameter in an answer, some servers do not say which is which. */
 bool aws_ps_can_batch(const struct aws_ref *ref)
 {
-    return !ref->wants_tags;
-}
-
-/* Whether a parameter of the answer is what the item asks for. AWS puts the version beside the name. */
-static bool is_item(const struct aws_store *store, const struct aws_item *item, esp_bytes name,
-                    esp_bytes selector)
-{
-    struct esp_text id, got;
-
-    full_id(store, &item->ref, &id);
-    esp_text_init(&got, AWS_MAX_ID);
-    esp_json_plain(name, &got);
-    if (selector.len > 2 && selector.ptr[1] != ':')
-        esp_text_addc(&got, ':');
-    if (selector.len)
-        esp_json_plain(selector, &got);
-    bool same = !esp_text_failed(&id) && !esp_text_failed(&got) &&
-                esp_equal(esp_text_bytes(&id), esp_text_bytes(&got));
-    esp_text_free(&got);
-    esp_text_free(&id);
-    return same;
+    return !ref->wants_tags && ref->version.len == 0;
 }
 
 static esp_status take_parameter(struct aws_store *store, struct esp_call *call, struct aws_item *items,
                                  size_t count, esp_bytes parameter)
 {
-    struct aws_field fields[] = {{.name = "Name"}, {.name = "Selector"}};
+    esp_bytes name = aws_json_member(parameter, "Name");
     esp_status status = ESP_OK;
 
-    aws_json_pick(parameter, fields, 2);
     for (size_t i = 0; i < count && status == ESP_OK; i++) {
         struct aws_verdict verdict = {0};
         struct esp_text value;
-        if (items[i].done || !is_item(store, &items[i], fields[0].raw, fields[1].raw))
+        if (items[i].done || !aws_item_is(store, &items[i], name))
             continue;
         esp_text_init(&value, AWS_MAX_TEXT);
         aws_ps_value(parameter, items[i].ref.key, &value, &verdict);
@@ -157,29 +137,6 @@ static esp_status take_parameter(struct aws_store *store, struct esp_call *call,
         esp_text_free(&value);
     }
     return status;
-}
-
-static bool is_among(const struct aws_item *items, size_t count, const struct aws_item *item)
-{
-    for (size_t i = 0; i < count; i++)
-        if (esp_equal(items[i].ref.key, item->ref.key) && esp_equal(items[i].ref.version, item->ref.version))
-            return true;
-    return false;
-}
-
-static void add_names(struct aws_request *r, const struct aws_store *store, const struct aws_item *items,
-                      size_t count)
-{
-    aws_json_raw(&r->body, "Names", esp_str("["));
-    for (size_t i = 0; i < count; i++) {
-        struct esp_text id;
-        if (is_among(items, i, &items[i]))
-            continue;
-        full_id(store, &items[i].ref, &id);
-        aws_json_item(&r->body, esp_text_bytes(&id));
-        esp_text_free(&id);
-    }
-    esp_text_addc(&r->body, ']');
 }
 
 /* What AWS calls invalid may be malformed or may not exist; a read by itself tells which. */
@@ -191,7 +148,7 @@ esp_status aws_ps_read_some(struct aws_store *store, struct esp_call *call, stru
     esp_bytes parameter;
 
     aws_request_begin(&r, &aws_ssm_api, "GetParameters", esp_str(""));
-    add_names(&r, store, items, count);
+    aws_request_add_ids(&r, store, "Names", items, count);
     aws_json_flag(&r.body, "WithDecryption", true);
     esp_status status = aws_request_send(&r, store, call);
     *refused = status == ESP_OK && aws_request_denied(&r);

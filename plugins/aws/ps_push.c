@@ -7,6 +7,7 @@
 
 #include "push.h"
 #include "tags.h"
+#include "tree.h"
 
 /* What is to be there in the end. */
 struct wish {
@@ -152,32 +153,14 @@ static esp_status put(struct aws_store *store, struct esp_call *call, const stru
     return status;
 }
 
-static void begin_tagging(struct aws_request *r, const char *operation, const struct wish *w)
+static void begin_tagging(struct aws_request *r, const char *operation, esp_bytes id)
 {
-    aws_request_begin(r, &aws_ssm_api, operation, esp_text_bytes(&w->push.id));
+    aws_request_begin(r, &aws_ssm_api, operation, id);
     aws_json_text(&r->body, "ResourceType", esp_str("Parameter"));
-    aws_json_text(&r->body, "ResourceId", r->ask.key);
+    aws_json_text(&r->body, "ResourceId", id);
 }
 
-static esp_status sync_tags(struct aws_store *store, struct esp_call *call, const struct wish *w,
-                            const json_t *list)
-{
-    struct aws_request r;
-    esp_status status = ESP_OK;
-
-    if (json_object_size(json_object_get(w->push.spec, "tags")) == 0)
-        return ESP_OK;
-    begin_tagging(&r, "RemoveTagsFromResource", w);
-    if (aws_tags_add_stale(&r, "TagKeys", list, w->push.tags))
-        status = aws_request_done(&r, store, call);
-    else
-        aws_request_end(&r);
-    if (status != ESP_OK || !aws_tags_missing(list, w->push.tags))
-        return status;
-    begin_tagging(&r, "AddTagsToResource", w);
-    aws_tags_add(&r, "Tags", w->push.tags);
-    return aws_request_done(&r, store, call);
-}
+static const struct aws_tagging tagging = {begin_tagging, "AddTagsToResource", "RemoveTagsFromResource"};
 
 /* The parameter's tags, when it is one of ours; NULL, and ESP_OK, when it is not. */
 static esp_status tags_of_managed(struct aws_store *store, struct esp_call *call, esp_bytes id, json_t **ret)
@@ -205,7 +188,7 @@ static esp_status write_over(struct aws_store *store, struct esp_call *call, con
     if (esp_equal(current, esp_text_bytes(&w->value)))
         return ESP_OK;
     esp_status status = put(store, call, w, false);
-    return status == ESP_OK ? sync_tags(store, call, w, list) : status;
+    return status == ESP_OK ? aws_push_tags(&w->push, store, call, &tagging, list) : status;
 }
 
 static esp_status update(struct aws_store *store, struct esp_call *call, const struct wish *w,
@@ -296,7 +279,7 @@ static esp_status delete_managed(struct aws_store *store, struct esp_call *call,
 esp_status aws_ps_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct esp_text id;
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    json_t *document = aws_tree(req->json);
 
     aws_store_id(instance, aws_text(document, "remoteKey"), &id);
     esp_status status = !document || esp_text_failed(&id)

@@ -3,6 +3,7 @@
 #include <esp/push.h>
 
 #include "tags.h"
+#include "tree.h"
 
 static esp_status read_spec(struct aws_push *push, struct esp_call *call, const char *const known[])
 {
@@ -11,7 +12,7 @@ static esp_status read_spec(struct aws_push *push, struct esp_call *call, const 
     esp_text_init(&spec, AWS_MAX_TEXT);
     esp_status status = esp_push_spec(aws_host, call, push->req, known, &spec);
     if (status == ESP_OK) {
-        push->spec = json_loadb((const char *)spec.ptr, spec.len, JSON_ALLOW_NUL, NULL);
+        push->spec = aws_tree(esp_text_bytes(&spec));
         status = push->spec ? aws_tags_wanted(call, push->spec, &push->tags) : aws_no_memory(call);
     }
     esp_text_free(&spec);
@@ -22,7 +23,7 @@ esp_status aws_push_begin(struct aws_push *push, const struct aws_store *store, 
                           const struct esp_request *req, const char *const known[])
 {
     *push = (struct aws_push){.req = req};
-    push->document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    push->document = aws_tree(req->json);
     aws_store_id(store, aws_text(push->document, "remoteKey"), &push->id);
     if (!push->document || esp_text_failed(&push->id))
         return aws_no_memory(call);
@@ -46,6 +47,27 @@ esp_status aws_push_text(const struct aws_push *push, struct esp_call *call, con
         return esp_failf(aws_host, call, ESP_E_CONFIG, "spec.%s of the metadata is not a string", name);
     *ret = json_string_length(value) ? aws_text(push->spec, name) : esp_str(fallback);
     return ESP_OK;
+}
+
+esp_status aws_push_tags(const struct aws_push *push, struct aws_store *store, struct esp_call *call,
+                         const struct aws_tagging *how, const json_t *list)
+{
+    esp_bytes id = esp_text_bytes(&push->id);
+    struct aws_request r;
+    esp_status status = ESP_OK;
+
+    if (json_object_size(json_object_get(push->spec, "tags")) == 0)
+        return ESP_OK;
+    how->begin(&r, how->remove, id);
+    if (aws_tags_add_stale(&r, "TagKeys", list, push->tags))
+        status = aws_request_done(&r, store, call);
+    else
+        aws_request_end(&r);
+    if (status != ESP_OK || !aws_tags_missing(list, push->tags))
+        return status;
+    how->begin(&r, how->add, id);
+    aws_tags_add(&r, "Tags", push->tags);
+    return aws_request_done(&r, store, call);
 }
 
 esp_status aws_not_managed(struct esp_call *call)

@@ -22,6 +22,17 @@ void aws_push_end(struct aws_push *push);
 esp_status aws_push_text(const struct aws_push *push, struct esp_call *call, const char *name,
                          const char *fallback, esp_bytes *ret);
 
+/* How a service takes tags. */
+struct aws_tagging {
+    void (*begin)(struct aws_request *r, const char *operation, esp_bytes id);
+    const char *add, *remove; /* operations; with Tags, with TagKeys */
+};
+
+/* Makes the tags of what is there, `list`, those that are wanted. A push whose metadata lists none leaves
+ * them as they are. */
+esp_status aws_push_tags(const struct aws_push *push, struct aws_store *store, struct esp_call *call,
+                         const struct aws_tagging *how, const json_t *list);
+
 /* How texts and descriptions call what a push has made. */
 #define AWS_DESCRIPTION "secret 'managed-by:external-secrets'"
 

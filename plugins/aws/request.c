@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "tree.h"
 
 const struct aws_api aws_sm_api = {"secretsmanager", "secretsmanager."};
 const struct aws_api aws_ssm_api = {"ssm", "AmazonSSM."};
@@ -76,7 +77,7 @@ void aws_request_judge(const struct aws_request *r, struct aws_verdict *verdict)
 
 json_t *aws_request_tree(const struct aws_request *r, struct esp_call *call)
 {
-    json_t *tree = json_loadb((const char *)r->answer.body.ptr, r->answer.body.len, JSON_ALLOW_NUL, NULL);
+    json_t *tree = aws_tree(r->answer.body);
     if (!tree)
         aws_no_memory(call);
     return tree;
@@ -123,6 +124,40 @@ esp_status aws_settle(struct esp_call *call, struct aws_item *item, const struct
     aws_host->fail_at(call, item->index, verdict->status,
                       esp_str(*verdict->why ? verdict->why : "Secret does not exist"));
     return ESP_OK;
+}
+
+bool aws_item_is(const struct aws_store *store, const struct aws_item *item, esp_bytes raw)
+{
+    struct esp_text id;
+
+    aws_ref_id(store, &item->ref, &id);
+    bool same = !esp_text_failed(&id) && aws_json_is(raw, esp_text_bytes(&id));
+    esp_text_free(&id);
+    return same;
+}
+
+static bool is_among(const struct aws_item *items, size_t count, const struct aws_item *item)
+{
+    for (size_t i = 0; i < count; i++)
+        if (esp_equal(items[i].ref.key, item->ref.key))
+            return true;
+    return false;
+}
+
+void aws_request_add_ids(struct aws_request *r, const struct aws_store *store, const char *name,
+                         const struct aws_item *items, size_t count)
+{
+    aws_json_raw(&r->body, name, esp_str("["));
+    for (size_t i = 0; i < count; i++) {
+        struct esp_text id;
+        if (is_among(items, i, &items[i]))
+            continue;
+        aws_ref_id(store, &items[i].ref, &id);
+        aws_json_item(&r->body, esp_text_bytes(&id));
+        r->body.failed = r->body.failed || esp_text_failed(&id);
+        esp_text_free(&id);
+    }
+    esp_text_addc(&r->body, ']');
 }
 
 /* ---- pages ---- */

@@ -65,6 +65,13 @@ esp_status aws_tell(struct esp_call *call, const struct aws_verdict *verdict);
 esp_status aws_settle(struct esp_call *call, struct aws_item *item, const struct esp_text *value,
                       const struct aws_verdict *verdict);
 
+/* Whether what AWS calls so, a name or an ARN as JSON text, is what the item asks for. */
+bool aws_item_is(const struct aws_store *store, const struct aws_item *item, esp_bytes raw);
+
+/* Adds the names of all items as a list, each once. */
+void aws_request_add_ids(struct aws_request *r, const struct aws_store *store, const char *name,
+                         const struct aws_item *items, size_t count);
+
 /* ---- pages ---- */
 
 /* Follows the tokens of an answer that comes in pages, and notices when they go in circles. */

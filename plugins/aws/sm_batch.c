@@ -10,16 +10,6 @@ bool aws_sm_can_batch(const struct aws_ref *ref)
     return !ref->wants_tags && (ref->version.len == 0 || esp_equal_str(ref->version, "AWSCURRENT"));
 }
 
-/* Whether AWS's name or ARN, as JSON text, is that of the item. */
-static bool is_item(const struct aws_store *store, const struct aws_item *item, esp_bytes raw)
-{
-    struct esp_text id;
-    aws_ref_id(store, &item->ref, &id);
-    bool same = !esp_text_failed(&id) && aws_json_is(raw, esp_text_bytes(&id));
-    esp_text_free(&id);
-    return same;
-}
-
 static esp_status take_value(struct aws_store *store, struct esp_call *call, struct aws_item *items,
                              size_t count, esp_bytes entry)
 {
@@ -29,7 +19,7 @@ static esp_status take_value(struct aws_store *store, struct esp_call *call, str
     aws_json_pick(entry, names, 2);
     for (size_t i = 0; i < count && status == ESP_OK; i++) {
         if (items[i].done ||
-            !(is_item(store, &items[i], names[0].raw) || is_item(store, &items[i], names[1].raw)))
+            !(aws_item_is(store, &items[i], names[0].raw) || aws_item_is(store, &items[i], names[1].raw)))
             continue;
         struct aws_verdict verdict = {0};
         struct esp_text value;
@@ -71,7 +61,7 @@ static esp_status take_error(struct aws_store *store, struct esp_call *call, str
     esp_status status = ESP_OK;
 
     for (size_t i = 0; i < count && status == ESP_OK; i++) {
-        if (items[i].done || !is_item(store, &items[i], name))
+        if (items[i].done || !aws_item_is(store, &items[i], name))
             continue;
         struct aws_verdict verdict = {0};
         struct esp_text id;
@@ -100,36 +90,13 @@ static esp_status take_list(struct aws_store *store, struct esp_call *call, stru
     return status;
 }
 
-static bool is_among(const struct aws_item *items, size_t count, const struct aws_item *item)
-{
-    for (size_t i = 0; i < count; i++)
-        if (esp_equal(items[i].ref.key, item->ref.key))
-            return true;
-    return false;
-}
-
-static void add_ids(struct aws_request *r, const struct aws_store *store, const struct aws_item *items,
-                    size_t count)
-{
-    aws_json_raw(&r->body, "SecretIdList", esp_str("["));
-    for (size_t i = 0; i < count; i++) {
-        struct esp_text id;
-        if (is_among(items, i, &items[i]))
-            continue;
-        aws_ref_id(store, &items[i].ref, &id);
-        aws_json_item(&r->body, esp_text_bytes(&id));
-        esp_text_free(&id);
-    }
-    esp_text_addc(&r->body, ']');
-}
-
 esp_status aws_sm_read_some(struct aws_store *store, struct esp_call *call, struct aws_item *items,
                             size_t count, bool *refused)
 {
     struct aws_request r;
 
     aws_request_begin(&r, &aws_sm_api, "BatchGetSecretValue", esp_str(""));
-    add_ids(&r, store, items, count);
+    aws_request_add_ids(&r, store, "SecretIdList", items, count);
     esp_status status = aws_request_send(&r, store, call);
     if (status == ESP_OK && aws_request_ok(&r)) {
         struct aws_field lists[] = {{.name = "SecretValues"}, {.name = "Errors"}};

@@ -3,9 +3,10 @@
  * By name alone, AWS lists names, and the core reads those that its regular expression matches. For a path,
  * AWS sends the values along. Tags are looked at here: AWS finds what has such a key and, on whichever tag, a
  * value that begins in such a way. */
-#include "batch.h"
+#include "search.h"
 #include "sm.h"
 #include "tags.h"
+#include "tree.h"
 
 static void add_filter(struct esp_text *out, const char *key, esp_bytes value)
 {
@@ -34,82 +35,40 @@ static void add_filters(struct aws_request *r, esp_bytes name, const json_t *tag
     esp_text_addc(&r->body, ']');
 }
 
-static bool has_tags(const json_t *list, const json_t *wanted)
+/* Those of the list that have the tags: a new reference, NULL without memory. */
+static json_t *tagged(const json_t *list, const json_t *tags)
 {
-    return json_object_size(wanted) == 0 || !aws_tags_missing(list, wanted);
-}
-
-/* Names are as `get` takes them: without the prefix. What lies outside of it is not this store's. */
-static esp_status emit_names(struct aws_store *store, struct esp_call *call, const json_t *page,
-                             const json_t *tags)
-{
-    esp_status status = ESP_OK;
-    json_t *secret;
+    json_t *kept = json_array(), *secret;
     size_t i;
+    int rc = kept ? 0 : -1;
 
-    json_array_foreach (json_object_get(page, "SecretList"), i, secret) {
-        esp_bytes name = aws_text(secret, "Name");
-        if (status == ESP_OK && name.len > store->prefix.len && esp_starts_with(name, store->prefix) &&
-            has_tags(json_object_get(secret, "Tags"), tags))
-            status = aws_host->emit(call, ESP_OUT_NAME,
-                                    esp_span(name.ptr + store->prefix.len, name.len - store->prefix.len),
-                                    esp_str(""));
-    }
-    return status;
+    json_array_foreach (list, i, secret)
+        if (rc == 0 && !aws_tags_missing(json_object_get(secret, "Tags"), tags))
+            rc = json_array_append(kept, secret);
+    if (rc == 0)
+        return kept;
+    json_decref(kept);
+    return NULL;
 }
 
-static esp_status take_names(struct aws_store *store, struct esp_call *call, const struct aws_request *r,
-                             const json_t *tags)
+/* What becomes of a page of ListSecrets. */
+typedef esp_status on_list(struct aws_store *store, struct esp_call *call, const json_t *list);
+
+static esp_status take_list(struct aws_store *store, struct esp_call *call, const struct aws_request *r,
+                            const json_t *tags, on_list *take)
 {
     json_t *page = aws_request_tree(r, call);
-    esp_status status = page ? emit_names(store, call, page, tags) : ESP_E_INTERNAL;
-    json_decref(page);
-    return status;
-}
+    json_t *list = page ? tagged(json_object_get(page, "SecretList"), tags) : NULL;
 
-/* All that has the tags is wanted: the values are read here, many in one call. */
-static esp_status read_names(struct aws_store *store, struct esp_call *call, const json_t *page,
-                             const json_t *tags)
-{
-    struct aws_names names = {0};
-    esp_status status = ESP_OK;
-    json_t *secret;
-    size_t i;
-
-    json_array_foreach (json_object_get(page, "SecretList"), i, secret)
-        if (has_tags(json_object_get(secret, "Tags"), tags) &&
-            !aws_names_add(&names, aws_text(secret, "Name")))
-            status = aws_no_memory(call);
-    if (status == ESP_OK)
-        status = aws_names_read(store, call, &names);
-    aws_names_free(&names);
-    return status;
-}
-
-static esp_status take_tagged(struct aws_store *store, struct esp_call *call, const struct aws_request *r,
-                              const json_t *tags)
-{
-    json_t *page = aws_request_tree(r, call);
-    esp_status status = page ? read_names(store, call, page, tags) : ESP_E_INTERNAL;
+    esp_status status = list ? take(store, call, list) : aws_no_memory(call);
+    json_decref(list);
     json_decref(page);
     return status;
 }
 
 static esp_status emit_entry(struct esp_call *call, esp_bytes entry)
 {
-    struct aws_verdict verdict = {0};
-    struct esp_text name, value;
-
-    esp_text_init(&name, AWS_MAX_ID);
-    esp_text_init(&value, AWS_MAX_TEXT);
-    esp_json_plain(aws_json_member(entry, "Name"), &name);
-    aws_sm_value(entry, esp_text_bytes(&name), &value, &verdict);
-    esp_status status = esp_text_failed(&name) ? aws_no_memory(call) : aws_tell(call, &verdict);
-    if (status == ESP_OK)
-        status = aws_host->emit(call, ESP_OUT_VALUE, esp_text_bytes(&name), esp_text_bytes(&value));
-    esp_text_free(&name);
-    esp_text_free(&value);
-    return status;
+    return aws_search_emit(call, entry, aws_sm_value);
 }
 
 /* One that may not be read fails the search: without it, a Secret would lose keys in silence. */
@@ -125,69 +84,46 @@ static esp_status judge_entry(struct esp_call *call, esp_bytes entry)
     return verdict.status == ESP_E_NOT_FOUND ? ESP_OK : aws_tell(call, &verdict);
 }
 
-static esp_status each(struct esp_call *call, esp_bytes list, esp_status (*one)(struct esp_call *, esp_bytes))
-{
-    struct esp_json_iter it;
-    esp_bytes entry;
-    esp_status status = ESP_OK;
-
-    if (list.len == 0 || !esp_json_elements(&it, list))
-        return ESP_OK;
-    while (status == ESP_OK && esp_json_element(&it, &entry))
-        status = one(call, entry);
-    return status;
-}
-
-static esp_status take_values(struct aws_store *store, struct esp_call *call, const struct aws_request *r,
-                              const json_t *tags)
+static esp_status take_values(struct esp_call *call, const struct aws_request *r)
 {
     struct aws_field lists[] = {{.name = "Errors"}, {.name = "SecretValues"}};
 
-    (void)store;
-    (void)tags;
     aws_json_pick(r->answer.body, lists, 2);
-    esp_status status = each(call, lists[0].raw, judge_entry);
-    return status == ESP_OK ? each(call, lists[1].raw, emit_entry) : status;
+    esp_status status = aws_search_each(call, lists[0].raw, judge_entry);
+    return status == ESP_OK ? aws_search_each(call, lists[1].raw, emit_entry) : status;
 }
 
 /* A search: the same request for every page. */
 struct search {
-    const char *operation;
     esp_bytes name; /* what names have to begin with; empty: anything */
     const json_t *tags;
-    esp_status (*take)(struct aws_store *store, struct esp_call *call, const struct aws_request *r,
-                       const json_t *tags);
+    on_list *take; /* NULL: the values are asked for right away */
 };
 
-static esp_status get_page(struct aws_store *store, struct esp_call *call, const struct search *s,
+static esp_status get_page(struct aws_store *store, struct esp_call *call, const void *ctx,
                            struct aws_pages *pages, bool *more)
 {
+    const struct search *s = ctx;
     struct aws_request r;
 
-    aws_request_begin(&r, &aws_sm_api, s->operation, s->name);
+    aws_request_begin(&r, &aws_sm_api, s->take ? "ListSecrets" : "BatchGetSecretValue", s->name);
     add_filters(&r, s->name, s->tags);
     aws_pages_ask(pages, &r, "NextToken");
     esp_status status = aws_request_send(&r, store, call);
     if (status == ESP_OK && !aws_request_ok(&r))
         status = aws_request_fail(&r, call);
     if (status == ESP_OK)
-        status = s->take(store, call, &r, s->tags);
+        status = s->take ? take_list(store, call, &r, s->tags, s->take) : take_values(call, &r);
     if (status == ESP_OK)
         status = aws_pages_turn(pages, call, &r, "NextToken", more);
     aws_request_end(&r);
     return status;
 }
 
-static esp_status run(struct aws_store *store, struct esp_call *call, const struct search *s)
+static esp_status run(struct aws_store *store, struct esp_call *call, esp_bytes name, const json_t *tags,
+                      on_list *take)
 {
-    struct aws_pages pages = {0};
-    esp_status status = ESP_OK;
-    bool more = true;
-
-    while (status == ESP_OK && more)
-        status = get_page(store, call, s, &pages, &more);
-    aws_pages_end(&pages);
-    return status;
+    return aws_search_pages(store, call, get_page, &(struct search){name, tags, take});
 }
 
 /* By name without a path: what the regular expression begins with makes the list shorter. A filter that
@@ -199,10 +135,9 @@ static esp_status by_name(struct aws_store *store, struct esp_call *call, esp_by
     aws_store_id(store, hint, &name);
     if (name.len && *name.ptr == '!')
         esp_text_cut(&name, 0);
-    esp_status status =
-        esp_text_failed(&name)
-            ? aws_no_memory(call)
-            : run(store, call, &(struct search){"ListSecrets", esp_text_bytes(&name), tags, take_names});
+    esp_status status = esp_text_failed(&name)
+                            ? aws_no_memory(call)
+                            : run(store, call, esp_text_bytes(&name), tags, aws_search_names);
     esp_text_free(&name);
     return status;
 }
@@ -218,14 +153,14 @@ static esp_status find(struct aws_store *store, struct esp_call *call, const jso
     if (has_name && path.len == 0)
         return by_name(store, call, aws_text(what, "prefix"), tags);
     if (json_object_size(tags) > 0)
-        return run(store, call, &(struct search){"ListSecrets", path, tags, take_tagged});
-    return run(store, call, &(struct search){"BatchGetSecretValue", path, NULL, take_values});
+        return run(store, call, path, tags, aws_search_read);
+    return run(store, call, path, NULL, NULL);
 }
 
 esp_status aws_sm_list(void *store, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *what = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
-    esp_status status = what ? find(store, call, what) : aws_no_memory(call);
+    json_t *what = aws_document(call, req);
+    esp_status status = what ? find(store, call, what) : ESP_E_INTERNAL;
     json_decref(what);
     return status;
 }

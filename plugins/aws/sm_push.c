@@ -7,6 +7,7 @@
 
 #include "push.h"
 #include "tags.h"
+#include "tree.h"
 
 /* The first version of a secret has this id, so that a creation that is tried again makes one secret. */
 #define FIRST_VERSION "00000000-0000-0000-0000-000000000001"
@@ -172,27 +173,7 @@ static esp_status create(struct aws_store *store, struct esp_call *call, const s
 
 /* ---- one that is there ---- */
 
-static esp_status sync_tags(struct aws_store *store, struct esp_call *call, const struct wish *w,
-                            const json_t *secret)
-{
-    const json_t *list = json_object_get(secret, "Tags");
-    esp_bytes id = esp_text_bytes(&w->push.id);
-    struct aws_request r;
-    esp_status status = ESP_OK;
-
-    if (json_object_size(json_object_get(w->push.spec, "tags")) == 0)
-        return ESP_OK;
-    aws_sm_begin(&r, "UntagResource", id);
-    if (aws_tags_add_stale(&r, "TagKeys", list, w->push.tags))
-        status = aws_request_done(&r, store, call);
-    else
-        aws_request_end(&r);
-    if (status != ESP_OK || !aws_tags_missing(list, w->push.tags))
-        return status;
-    aws_sm_begin(&r, "TagResource", id);
-    aws_tags_add(&r, "Tags", w->push.tags);
-    return aws_request_done(&r, store, call);
-}
+static const struct aws_tagging tagging = {aws_sm_begin, "TagResource", "UntagResource"};
 
 /* A version 4 UUID (RFC 9562): AWS takes the same token for the same write. */
 static esp_status new_version(struct esp_call *call, char ret[37])
@@ -261,7 +242,7 @@ static esp_status update(struct aws_store *store, struct esp_call *call, const s
     if (status == ESP_OK)
         status = new_value(w, call, esp_text_bytes(&current), &value);
     if (status == ESP_OK)
-        status = sync_tags(store, call, w, secret);
+        status = aws_push_tags(&w->push, store, call, &tagging, json_object_get(secret, "Tags"));
     if (status == ESP_OK)
         status = aws_sm_policy_sync(store, call, id, w->push.spec, esp_text_bytes(&w->policy));
     if (status == ESP_OK)
@@ -354,7 +335,7 @@ static esp_status delete (struct aws_store *store, struct esp_call *call, esp_by
 esp_status aws_sm_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct esp_text id;
-    json_t *document = json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
+    json_t *document = aws_tree(req->json);
 
     aws_store_id(instance, aws_text(document, "remoteKey"), &id);
     esp_status status = !document || esp_text_failed(&id) ? aws_no_memory(call)

@@ -1,7 +1,5 @@
 #include "api.h"
 
-#include <string.h>
-
 #include <esp/codec.h>
 
 #include "endpoints.h"

@@ -1,6 +1,5 @@
 /* Workload Identity of GKE: a token of a Kubernetes service account for the pool of the
  * cluster's project is traded for one of Google's. */
-#include <stdio.h>
 
 #include <esp/json.h>
 

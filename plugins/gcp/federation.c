@@ -1,8 +1,6 @@
 /* Workload Identity Federation: a token of another identity provider is traded for one of
  * Google's (RFC 8693, and the docs of Google's security token service). */
-#include <string.h>
 
-#include <esp/codec.h>
 #include <esp/json.h>
 
 #include "aws.h"

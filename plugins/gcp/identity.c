@@ -1,7 +1,5 @@
 #include "identity.h"
 
-#include <stdio.h>
-
 #include <esp/codec.h>
 
 #include "endpoints.h"

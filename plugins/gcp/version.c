@@ -1,6 +1,5 @@
 #include "version.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

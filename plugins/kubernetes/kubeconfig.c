@@ -1,5 +1,8 @@
 #include "kubeconfig.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <esp/codec.h>
 #include <esp/json.h>
 
@@ -8,42 +11,47 @@
 
 #define MAX_FIELD ((size_t)256 << 10)
 
+#define TEXTS 8
+
+static void all_texts(struct kube_config *c, struct esp_text *ret[TEXTS])
+{
+    struct esp_text *texts[TEXTS] = {&c->server, &c->ca,  &c->server_name, &c->token,
+                                     &c->cert,   &c->key, &c->username,    &c->password};
+    memcpy(ret, texts, sizeof texts);
+}
+
 void kube_config_free(struct kube_config *c)
 {
-    struct esp_text *texts[] = {&c->server, &c->ca,  &c->server_name, &c->token,
-                                &c->cert,   &c->key, &c->username,    &c->password};
+    struct esp_text *texts[TEXTS];
 
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    all_texts(c, texts);
+    for (size_t i = 0; i < TEXTS; i++)
         esp_text_free(texts[i]);
 }
 
 static void init(struct kube_config *c)
 {
-    struct esp_text *texts[] = {&c->server, &c->ca,  &c->server_name, &c->token,
-                                &c->cert,   &c->key, &c->username,    &c->password};
+    struct esp_text *texts[TEXTS];
 
     c->insecure = false;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    all_texts(c, texts);
+    for (size_t i = 0; i < TEXTS; i++)
         esp_text_init(texts[i], MAX_FIELD);
 }
 
-/* The text of a member, as it is written; empty when there is none. */
+/* The text of a member, as it is written; empty when there is none. Names of a kubeconfig are
+ * written without escapes. */
 static esp_bytes member(esp_bytes object, const char *name)
 {
     struct esp_json_iter it;
-    struct esp_text plain;
+    size_t len = strlen(name);
     esp_bytes key, value, found = {0};
 
     if (esp_json_kind(object) != ESP_JSON_OBJECT || !esp_json_members(&it, object))
         return found;
-    esp_text_init(&plain, 256);
-    while (esp_json_next(&it, &key, &value)) {
-        esp_text_cut(&plain, 0);
-        esp_json_plain(key, &plain);
-        if (esp_equal_str(esp_text_bytes(&plain), name) && esp_json_kind(value) != ESP_JSON_NULL)
-            found = value;
-    }
-    esp_text_free(&plain);
+    while (esp_json_next(&it, &key, &value))
+        if (key.len == len + 2 && memcmp(key.ptr + 1, name, len) == 0)
+            found = esp_json_kind(value) == ESP_JSON_NULL ? (esp_bytes){0} : value;
     return found;
 }
 
@@ -134,13 +142,10 @@ static const struct refused of_user[] = {
 /* A file beside the data itself is not needed. */
 static bool has_data(esp_bytes entry, const char *name)
 {
-    struct esp_text data;
+    char data[64];
 
-    esp_text_init(&data, 64);
-    esp_text_addf(&data, "%s-data", name);
-    bool has = member(entry, esp_text_str(&data)).len > 0;
-    esp_text_free(&data);
-    return has;
+    snprintf(data, sizeof data, "%s-data", name);
+    return member(entry, data).len > 0;
 }
 
 static bool refuse(esp_bytes entry, const char *kind, const struct refused *list, struct esp_text *why)
@@ -178,7 +183,12 @@ static bool read_cluster(struct kube_config *ret, esp_bytes cluster, struct esp_
     esp_text_init(&insecure, 16);
     add_member(cluster, "insecure-skip-tls-verify", &insecure);
     ret->insecure = esp_equal_str(esp_text_bytes(&insecure), "true");
+    bool failed = esp_text_failed(&insecure);
     esp_text_free(&insecure);
+    if (failed) {
+        esp_text_adds(why, "the kubeconfig's insecure-skip-tls-verify is neither true nor false");
+        return false;
+    }
     add_member(cluster, "server", &ret->server);
     add_member(cluster, "tls-server-name", &ret->server_name);
     if (ret->server.len == 0) {
@@ -209,6 +219,19 @@ static bool read_user(struct kube_config *ret, esp_bytes user, struct esp_text *
     return false;
 }
 
+static bool is_whole(struct kube_config *c, struct esp_text *why)
+{
+    struct esp_text *texts[TEXTS];
+    bool whole = true;
+
+    all_texts(c, texts);
+    for (size_t i = 0; i < TEXTS; i++)
+        whole = whole && !esp_text_failed(texts[i]);
+    if (!whole)
+        esp_text_adds(why, "a value of the kubeconfig is larger than 256 KiB, or there is no memory");
+    return whole;
+}
+
 static bool read_json(struct kube_config *ret, esp_bytes config, struct esp_text *why)
 {
     esp_bytes context = {0}, cluster = {0}, user = {0};
@@ -216,7 +239,7 @@ static bool read_json(struct kube_config *ret, esp_bytes config, struct esp_text
     return find_context(config, &context, why) &&
            follow(config, context, "cluster", "clusters", &cluster, why) &&
            follow(config, context, "user", "users", &user, why) && read_cluster(ret, cluster, why) &&
-           read_user(ret, user, why);
+           read_user(ret, user, why) && is_whole(ret, why);
 }
 
 static bool is_json(esp_bytes text)

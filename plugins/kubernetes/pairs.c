@@ -38,31 +38,52 @@ static bool reserve(struct kube_pairs *p)
     return true;
 }
 
-void kube_pairs_set(struct kube_pairs *p, esp_bytes name, esp_bytes value)
+static void add(struct kube_pairs *p, esp_bytes name, esp_bytes value)
 {
-    esp_pair *old = find(p, name);
-    esp_bytes copy = esp_dup(value);
+    esp_bytes own_name = esp_dup(name), own_value = esp_dup(value);
 
-    if (old && copy.ptr) {
-        esp_dup_free(old->value);
-        old->value = copy;
-        return;
-    }
-    esp_bytes own = old ? (esp_bytes){0} : esp_dup(name);
-    if (!copy.ptr || !own.ptr || !reserve(p)) {
-        esp_dup_free(copy);
-        esp_dup_free(own);
+    if (!own_name.ptr || !own_value.ptr || !reserve(p)) {
+        esp_dup_free(own_name);
+        esp_dup_free(own_value);
         p->failed = true;
         return;
     }
-    p->items[p->count++] = (esp_pair){own, copy};
+    p->items[p->count++] = (esp_pair){own_name, own_value};
+}
+
+void kube_pairs_set(struct kube_pairs *p, esp_bytes name, esp_bytes value)
+{
+    esp_pair *old = find(p, name);
+
+    if (!old) {
+        add(p, name, value);
+        return;
+    }
+    esp_bytes copy = esp_dup(value);
+    if (!copy.ptr) {
+        p->failed = true;
+        return;
+    }
+    esp_dup_free(old->value);
+    old->value = copy;
+}
+
+/* Names do not come twice in what is added to nothing, so nothing is looked for: a Secret may
+ * have tens of thousands of keys. */
+typedef void put_fn(struct kube_pairs *p, esp_bytes name, esp_bytes value);
+
+static put_fn *put_of(const struct kube_pairs *p)
+{
+    return p->count ? kube_pairs_set : add;
 }
 
 void kube_pairs_merge(struct kube_pairs *p, const struct kube_pairs *from)
 {
+    put_fn *put = put_of(p);
+
     p->failed = p->failed || from->failed;
     for (size_t i = 0; i < from->count; i++)
-        kube_pairs_set(p, from->items[i].name, from->items[i].value);
+        put(p, from->items[i].name, from->items[i].value);
 }
 
 bool kube_pairs_remove(struct kube_pairs *p, esp_bytes name)
@@ -100,6 +121,7 @@ void kube_pairs_read(struct kube_pairs *p, esp_bytes json)
     struct esp_json_iter it;
     struct esp_text name, value;
     esp_bytes raw_name, raw_value;
+    put_fn *put = put_of(p);
 
     if (json.len == 0 || !esp_json_members(&it, json))
         return;
@@ -110,7 +132,7 @@ void kube_pairs_read(struct kube_pairs *p, esp_bytes json)
         esp_text_cut(&value, 0);
         esp_json_plain(raw_name, &name);
         esp_json_plain(raw_value, &value);
-        kube_pairs_set(p, esp_text_bytes(&name), esp_text_bytes(&value));
+        put(p, esp_text_bytes(&name), esp_text_bytes(&value));
     }
     p->failed = p->failed || esp_text_failed(&name) || esp_text_failed(&value);
     esp_text_free(&name);
@@ -126,7 +148,7 @@ void kube_pairs_decode(struct kube_pairs *ret, const struct kube_pairs *encoded)
     for (size_t i = 0; i < encoded->count && !ret->failed; i++) {
         esp_text_cut(&plain, 0);
         if (esp_base64_decode(encoded->items[i].value, &plain))
-            kube_pairs_set(ret, encoded->items[i].name, esp_text_bytes(&plain));
+            add(ret, encoded->items[i].name, esp_text_bytes(&plain));
         else
             ret->failed = true;
     }

@@ -26,10 +26,11 @@ const esp_bytes *kube_pairs_get(const struct kube_pairs *p, esp_bytes name);
 /* The same names with the same values, in whatever order. */
 bool kube_pairs_equal(const struct kube_pairs *a, const struct kube_pairs *b);
 
-/* Adds the members of a JSON object, as plain text. Nothing for what is none. */
+/* Adds the members of a JSON object, whose names do not repeat, as plain text. Nothing for
+ * what is none. */
 void kube_pairs_read(struct kube_pairs *p, esp_bytes json);
 
-/* The same pairs with values that were base64; failed if one was none. */
+/* The same pairs, into an empty one, with values that were base64; failed if one was none. */
 void kube_pairs_decode(struct kube_pairs *ret, const struct kube_pairs *encoded);
 
 #endif

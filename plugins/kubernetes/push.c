@@ -28,10 +28,12 @@ struct push {
 static const char *const known[] = {"targetMergePolicy", "sourceMergePolicy", "labels",
                                     "annotations",       "remoteNamespace",   NULL};
 
-static bool get(const struct esp_text *spec, const char *path, struct esp_text *out)
+/* The text of a member; `out` stays empty without, and has failed without memory. */
+static void get(const struct esp_text *spec, const char *path, struct esp_text *out)
 {
     esp_text_cut(out, 0);
-    return esp_json_get(esp_text_bytes(spec), esp_str(path), ESP_JSON_PATH, out) == 1 && out->len;
+    if (esp_json_get(esp_text_bytes(spec), esp_str(path), ESP_JSON_PATH, out) < 0)
+        out->failed = true;
 }
 
 static void read_member(const struct esp_text *spec, const char *name, struct kube_pairs *into)
@@ -39,7 +41,10 @@ static void read_member(const struct esp_text *spec, const char *name, struct ku
     struct esp_text raw;
 
     esp_text_init(&raw, MAX_SPEC);
-    if (esp_json_get_raw(esp_text_bytes(spec), esp_str(name), &raw, NULL) == 1)
+    int found = esp_json_get_raw(esp_text_bytes(spec), esp_str(name), &raw, NULL);
+    if (found < 0)
+        into->failed = true;
+    if (found == 1)
         kube_pairs_read(into, esp_text_bytes(&raw));
     esp_text_free(&raw);
 }
@@ -77,14 +82,15 @@ static esp_status read_source_policy(struct push *p, struct esp_call *call, esp_
 static esp_status read_namespace(const struct kube_store *store, struct esp_call *call,
                                  const struct esp_text *spec, struct esp_text *ret)
 {
-    bool other = get(spec, "remoteNamespace", ret);
-
-    if (other && !store->cluster_wide)
+    get(spec, "remoteNamespace", ret);
+    if (esp_text_failed(ret))
+        return kube_no_memory(call);
+    if (ret->len && !store->cluster_wide)
         return esp_failf(kube_host, call, ESP_E_CONFIG,
                          "remoteNamespace override is only supported with ClusterSecretStore");
-    if (!other)
+    if (ret->len == 0)
         esp_text_add(ret, store->remote_namespace);
-    return ESP_OK;
+    return esp_text_failed(ret) ? kube_no_memory(call) : ESP_OK;
 }
 
 static esp_status read_spec(struct push *p, struct esp_call *call, const struct esp_text *spec)
@@ -99,6 +105,8 @@ static esp_status read_spec(struct push *p, struct esp_call *call, const struct 
     get(spec, "sourceMergePolicy", &word);
     if (status == ESP_OK)
         status = read_source_policy(p, call, esp_text_bytes(&word));
+    if (esp_text_failed(&word))
+        status = kube_no_memory(call);
     esp_text_free(&word);
     read_member(spec, "labels", &p->labels);
     read_member(spec, "annotations", &p->annotations);

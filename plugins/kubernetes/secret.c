@@ -51,7 +51,10 @@ bool kube_secret_read(struct kube_secret *ret, esp_bytes text)
         else if (esp_equal_str(name, "\"type\""))
             esp_json_plain(value, &ret->type);
     }
-    return !ret->data.failed && !ret->labels.failed && !ret->annotations.failed && ret->name.len;
+    bool failed = ret->data.failed || ret->labels.failed || ret->annotations.failed ||
+                  esp_text_failed(&ret->name) || esp_text_failed(&ret->type) ||
+                  esp_text_failed(&ret->version) || esp_text_failed(&ret->uid);
+    return !failed && ret->name.len;
 }
 
 void kube_secret_free(struct kube_secret *s)

@@ -1,4 +1,6 @@
 /* plugins/kubernetes/validate.c: is the spec sound, and may the store read? */
+#include <string.h>
+
 #include <esp/json.h>
 
 #include "api.h"
@@ -132,6 +134,7 @@ static bool may_read(const json_t *review)
 static esp_status review(const struct kube_store *store, struct esp_call *call, const char *path,
                          const char *api, const struct esp_text *body, json_t **ret)
 {
+    const char *kind = api + strlen("Create");
     const struct kube_request request = {"POST", api, esp_str(path), esp_text_bytes(body)};
     struct esp_http_response answer;
 
@@ -145,7 +148,7 @@ static esp_status review(const struct kube_store *store, struct esp_call *call, 
     if (*ret)
         return ESP_OK;
     return esp_failf(kube_host, call, ESP_E_UNDECIDED,
-                     "could not verify if client is valid: the API server answered %s with status %d%s", api,
+                     "could not verify if client is valid: the API server answered %s with status %d%s", kind,
                      answer.status, answer.status == 401 ? " (Unauthorized)" : "");
 }
 
@@ -159,8 +162,8 @@ static esp_status ask_for_rules(const struct kube_store *store, struct esp_call 
                          "\"spec\":{\"namespace\":");
     esp_json_quote(store->remote_namespace, &body);
     esp_text_adds(&body, "}}");
-    esp_status status = review(store, call, AUTHORIZATION "selfsubjectrulesreviews", "SelfSubjectRulesReview",
-                               &body, &answer);
+    esp_status status = review(store, call, AUTHORIZATION "selfsubjectrulesreviews",
+                               "CreateSelfSubjectRulesReview", &body, &answer);
     *allowed = may_read(answer);
     json_decref(answer);
     esp_text_free(&body);
@@ -180,7 +183,7 @@ static esp_status ask_for_access(const struct kube_store *store, struct esp_call
     esp_json_quote(store->remote_namespace, &body);
     esp_text_adds(&body, "}}}");
     esp_status status = review(store, call, AUTHORIZATION "selfsubjectaccessreviews",
-                               "SelfSubjectAccessReview", &body, &answer);
+                               "CreateSelfSubjectAccessReview", &body, &answer);
     *allowed = json_is_true(json_object_get(json_object_get(answer, "status"), "allowed"));
     json_decref(answer);
     esp_text_free(&body);

@@ -66,7 +66,7 @@ static bool add_values(struct esp_text *out, esp_bytes object, bool *first)
         esp_text_cut(&encoded, 0);
         esp_text_cut(&plain, 0);
         esp_json_plain(value, &encoded);
-        good = esp_base64_decode(esp_text_bytes(&encoded), &plain);
+        good = !esp_text_failed(&encoded) && esp_base64_decode(esp_text_bytes(&encoded), &plain);
         if (!*first)
             esp_text_addc(out, ',');
         esp_text_add(out, name);
@@ -144,7 +144,8 @@ static void add_member(struct esp_text *out, esp_bytes name, esp_bytes value, bo
 {
     struct esp_text encoded;
 
-    esp_text_addc(out, out->len && out->ptr[out->len - 1] == '{' ? ' ' : ',');
+    if (out->len && out->ptr[out->len - 1] != '{')
+        esp_text_addc(out, ',');
     esp_json_quote(name, out);
     esp_text_addc(out, ':');
     if (!query) {

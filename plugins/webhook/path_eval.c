@@ -49,6 +49,8 @@ bool hook_eval_fail(struct hook_eval *e, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    if (e->exhausted)
+        return false; /* what ended it has been said */
     esp_text_cut(e->why, 0);
     esp_text_adds(e->why, text);
     return false;
@@ -128,7 +130,7 @@ static bool evaluate_variable(struct hook_eval *e, const struct hook_expr *x, st
         if (hook_kind_of(&v) != ESP_JSON_OBJECT)
             return hook_eval_fail(e, "unknown parameter %.*s", ESP_ARG(name));
         found = (struct hook_value){.kind = HOOK_NULL};
-        const struct hook_node *member = hook_find_member(v.node, name);
+        const struct hook_node *member = hook_find_member(e, v.node, name);
         if (member)
             found = hook_of_node(member);
         v = found;
@@ -201,7 +203,7 @@ bool hook_path_get(struct hook_path **ret, esp_bytes path, const struct hook_nod
     esp_text_init(&wrong, 1024);
     struct hook_eval e = {.path = p, .root = hook_of_node(root), .why = &wrong};
     bool good = hook_path_parse(p, path, why);
-    if (good && !hook_evaluate(&e, p->expr, value)) {
+    if (good && (!hook_evaluate(&e, p->expr, value) || e.exhausted)) {
         esp_text_add(why, esp_text_bytes(&wrong));
         good = false;
     }

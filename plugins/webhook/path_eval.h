@@ -35,7 +35,7 @@ void hook_walk(struct hook_eval *e, const struct hook_step *s, const struct hook
                struct hook_list *out);
 
 /* The member of that name, of two the last, as in Go; NULL if there is none. */
-const struct hook_node *hook_find_member(const struct hook_node *object, esp_bytes name);
+const struct hook_node *hook_find_member(struct hook_eval *e, const struct hook_node *object, esp_bytes name);
 
 /* ---- values ---- */
 

@@ -185,7 +185,7 @@ bool hook_to_name(struct hook_eval *e, const struct hook_value *v, esp_bytes *re
 /* ---- equality ---- */
 
 /* Containers are equal when their members are, in whatever order. */
-static bool equal_containers(const struct hook_value *a, const struct hook_value *b)
+static bool equal_containers(struct hook_eval *e, const struct hook_value *a, const struct hook_value *b)
 {
     struct esp_text left, right;
 
@@ -193,8 +193,10 @@ static bool equal_containers(const struct hook_value *a, const struct hook_value
         return false;
     esp_text_init(&left, a->node->raw.len + 1);
     esp_text_init(&right, b->node->raw.len + 1);
-    bool same = esp_json_sorted(a->node->raw, &left) && esp_json_sorted(b->node->raw, &right) &&
-                esp_equal(esp_text_bytes(&left), esp_text_bytes(&right));
+    bool sorted = esp_json_sorted(a->node->raw, &left) && esp_json_sorted(b->node->raw, &right);
+    bool same = sorted && esp_equal(esp_text_bytes(&left), esp_text_bytes(&right));
+    if (!sorted)
+        hook_eval_exhaust(e, "the path needs too much memory");
     esp_text_free(&left);
     esp_text_free(&right);
     return same;
@@ -213,7 +215,7 @@ bool hook_equal(struct hook_eval *e, const struct hook_value *a, const struct ho
         return hook_text_of(e, a, &left) && hook_text_of(e, b, &right) && esp_equal(left, right);
     case ESP_JSON_OBJECT:
     case ESP_JSON_ARRAY:
-        return equal_containers(a, b);
+        return equal_containers(e, a, b);
     default:
         return true;
     }

@@ -32,21 +32,30 @@ static bool select_element(struct hook_eval *e, const struct hook_expr *key, con
     return true;
 }
 
-/* Of two members of a name the last, as in Go. */
-const struct hook_node *hook_find_member(const struct hook_node *object, esp_bytes name)
+static bool is_named(struct hook_eval *e, const struct hook_node *member, esp_bytes name)
 {
-    const struct hook_node *found = NULL;
+    esp_bytes raw = esp_span(member->name.ptr + 1, member->name.len - 2);
     struct esp_text plain;
 
-    esp_text_init(&plain, name.len + 1);
-    for (const struct hook_node *n = object->first; n; n = n->next) {
-        esp_text_free(&plain);
-        esp_text_init(&plain, name.len + 1);
-        esp_json_plain(n->name, &plain);
-        if (!esp_text_failed(&plain) && esp_equal(esp_text_bytes(&plain), name))
-            found = n;
-    }
+    if (!raw.len || !memchr(raw.ptr, '\\', raw.len))
+        return esp_equal(raw, name);
+    esp_text_init(&plain, raw.len);
+    esp_json_plain(member->name, &plain);
+    bool same = esp_equal(esp_text_bytes(&plain), name);
+    if (esp_text_failed(&plain))
+        hook_eval_exhaust(e, "the path needs too much memory");
     esp_text_free(&plain);
+    return same;
+}
+
+/* Of two members of a name the last, as in Go. */
+const struct hook_node *hook_find_member(struct hook_eval *e, const struct hook_node *object, esp_bytes name)
+{
+    const struct hook_node *found = NULL;
+
+    for (const struct hook_node *n = object->first; n; n = n->next)
+        if (is_named(e, n, name))
+            found = n;
     return found;
 }
 
@@ -58,7 +67,7 @@ static bool select_member(struct hook_eval *e, const struct hook_expr *key, cons
 
     if (!hook_evaluate(e, key, &v) || !hook_to_name(e, &v, &name))
         return false;
-    const struct hook_node *member = hook_find_member(object, name);
+    const struct hook_node *member = hook_find_member(e, object, name);
     if (!member)
         return key->kind == HOOK_CONSTANT ? hook_eval_fail(e, "unknown key %.*s", ESP_ARG(name))
                                           : hook_eval_fail(e, "unknown key");

@@ -40,17 +40,21 @@ def not_ready(cluster, space, name="gcp"):
 
 # ---- reading
 
-def test_from_a_key_file_to_a_secret(store, gcp, cluster, space):
+@pytest.mark.parametrize("isolation", ["process", "none"])
+def test_from_a_key_file_to_a_secret(make_operator, gcp, account, cluster, space, isolation):
+    make_operator(plugins=[gcp_plugin(gcp)], isolation=isolation).start()
+    cluster.apply(key_secret(gcp, space.name, account), gcp_store("gcp", space.name))
     gcp.put("db", "first")
     gcp.put("db", json.dumps({"user": "anna", "pass.word": "s3same", "nested": {"port": 5432}, "none": None}))
+    gcp.put("largest", "x" * 65536)
     want(space, {"whole": "db", "user": {"key": "db", "property": "user"}, "dotted": {"key": "db", "property": "pass.word"},
-                 "port": {"key": "db", "property": "nested.port"}, "old": {"key": "db", "version": "1"}},
+                 "port": {"key": "db", "property": "nested.port"}, "old": {"key": "db", "version": "1"}, "largest": "largest"},
          dataFrom=[{"extract": {"key": "db"}}])
     whole = gcp.state.secrets["projects/123456789012/secrets/db"]["versions"][-1].data
     space.synced("app", {"whole": whole, "dotted": "s3same", "port": "5432", "old": "first", "user": "anna",
-                         "pass.word": "s3same", "nested": '{"port": 5432}', "none": ""})
+                         "pass.word": "s3same", "nested": '{"port": 5432}', "none": "", "largest": "x" * 65536})
     assert gcp.asked("/token") == 1
-    assert gcp.asked("versions.access") == 2  # one for each version, however many properties
+    assert gcp.asked("versions.access") == 3  # one for each version, however many properties
 
 
 def test_the_version_that_is_read(store, esod, gcp, cluster, space):

@@ -10,6 +10,7 @@ from google.auth.exceptions import RefreshError
 from google.cloud.secretmanager_v1.types import SecretVersion
 
 from gcp import google_client
+from identity import read_jwt
 
 PARENT = "projects/demo"
 
@@ -134,3 +135,21 @@ def test_what_the_documents_do_not_have_is_refused(gcp):
     gcp.identity.tokens.clear()
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(gcp.url + "/v1/projects/demo/secrets", timeout=10)
+
+
+def test_acting_as_another_account(gcp):
+    robot, stranger = gcp.account("robot"), gcp.account("stranger")
+    gcp.identity.impersonators.add(("somebody", robot.email))
+    at = f"/v1/projects/-/serviceAccounts/{robot.email}:"
+    scope = ["https://www.googleapis.com/auth/cloud-platform"]
+    status, answer = raw(gcp, "POST", at + "generateAccessToken", {"scope": scope, "lifetime": "60s"})
+    assert status == 200 and gcp.identity.principal("Bearer " + answer["accessToken"]) == robot.email
+    status, answer = raw(gcp, "POST", at + "signJwt", {"payload": json.dumps({"sub": robot.email})})
+    assert status == 200 and answer["keyId"] == robot.kid
+    assert read_jwt(answer["signedJwt"], {robot.kid: robot.key.public_key()}) == {"sub": robot.email}
+    for body, said in (({"lifetime": "60s"}, "needs a scope"), ({"scope": scope, "lifetime": "2h"}, "'lifetime' (google-duration)"),
+                       ({"scopes": scope}, 'Unknown name "scopes"')):
+        status, answer = raw(gcp, "POST", at + "generateAccessToken", body)
+        assert status == 400 and said in answer["error"]["message"]
+    status, answer = raw(gcp, "POST", at.replace(robot.email, stranger.email) + "signJwt", {"payload": "{}"})
+    assert (status, answer["error"]["status"]) == (403, "PERMISSION_DENIED")

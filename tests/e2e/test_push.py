@@ -5,10 +5,10 @@ import json
 import secrets
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import backends
 from harness import GROUP, build_dir, condition, decoded, stays, synced_version, version, wait_for
 
 PLUGIN = build_dir() / "tests/plugins/check/pushes_http.so"
@@ -16,43 +16,24 @@ FINALIZER = "pushsecret.externalsecrets.io/finalizer"
 HOLD = "secretstore.externalsecrets.io/finalizer"
 
 
-class Backend:
+class Backend(backends.Backend):
     """Keeps what is put into it, by "path?property", and notes everything that it is asked."""
 
     def __init__(self):
         self.kept, self.asked, self.status, self.lock = {}, [], 200, threading.Lock()
-        backend = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                place = self.path.lstrip("/").rstrip("?")
-                with backend.lock:
-                    backend.asked.append((self.command, place))
-                    status, out = backend.status, b""
-                    if status == 200 and self.command == "PUT":
-                        backend.kept[place] = json.loads(body)
-                    elif status == 200 and self.command == "DELETE":
-                        backend.kept.pop(place, None)
-                    elif status == 200 and place not in backend.kept:
-                        status = 404
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(out)))
-                self.end_headers()
-                self.wfile.write(out)
-
-            do_GET = do_PUT = do_DELETE = answer
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+    def answer(self, method, path, headers, body):
+        place = path.lstrip("/").rstrip("?")
+        with self.lock:
+            self.asked.append((method, place))
+            if self.status != 200:
+                return self.status, b""
+            if method == "PUT":
+                self.kept[place] = json.loads(body)
+            elif method == "DELETE":
+                self.kept.pop(place, None)
+            return 200 if method == "DELETE" or place in self.kept else 404, b""
 
     def values(self, place):
         with self.lock:
@@ -61,11 +42,6 @@ class Backend:
     def count(self, method):
         with self.lock:
             return sum(1 for asked, _ in self.asked if asked == method)
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -174,6 +150,7 @@ def test_what_is_pushed_and_when(make_pusher, room, cluster, backend, isolation)
     assert f'pushsecret_status_condition{{condition="Ready",name="ps",namespace="{room.ns}",status="True"}} 1' in operator.metrics()
 
 
+@pytest.mark.sanitized
 def test_everything_is_deleted_in_the_end(make_pusher, room, cluster, backend):
     make_pusher().start()
     room.store()
@@ -192,6 +169,20 @@ def test_everything_is_deleted_in_the_end(make_pusher, room, cluster, backend):
                              "the backend is not well")
     assert room.finalizers("SecretStore", "s") == [HOLD]
     backend.status = 200
+    room.is_gone("PushSecret", "ps")
+    room.is_gone("SecretStore", "s")
+    assert not backend.kept
+
+
+def test_a_namespace_goes_with_all_that_is_in_it(make_pusher, room, cluster, backend):
+    make_pusher().start()
+    room.store()
+    room.secret(k="v")
+    room.push(deletionPolicy="Delete")
+    room.synced()
+    room.has("r", k="v")
+    wait_for(lambda: room.finalizers("SecretStore", "s"))
+    cluster.delete("Namespace", room.ns)
     room.is_gone("PushSecret", "ps")
     room.is_gone("SecretStore", "s")
     assert not backend.kept

@@ -5,10 +5,10 @@ import os
 import secrets
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import backends
 from harness import build_dir, decoded, synced_version, wait_for
 from test_no_leaks import found_in_memory
 from test_sync import seconds
@@ -18,49 +18,30 @@ BATCHES = build_dir() / "tests/plugins/check/batches_http.so"
 KIND = {"kind": "SecretStore"}
 
 
-class Backend:
+class Backend(backends.Backend):
     """Values by path, over HTTP, alone or several in one request; counts who asks. A value may be a function of the token."""
 
     def __init__(self):
         self.values, self.asked, self.pause, self.lock = {}, [], 0, threading.Lock()
         self.refusal = None  # the status of an answer to several keys
-        backend = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def answer(self, method, path, headers, body):
+        if method == "POST":
+            return self.answer_several(path, body.decode().split())
+        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        with self.lock:
+            self.asked.append((path, token))
+            value = self.values.get(path)
+        time.sleep(self.pause)
+        return 404 if value is None else 200, (value(token) if callable(value) else value or "").encode()
 
-            def do_GET(self):
-                token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-                with backend.lock:
-                    backend.asked.append((self.path, token))
-                    value = backend.values.get(self.path)
-                time.sleep(backend.pause)
-                body = (value(token) if callable(value) else value or "").encode()
-                self.send_response(404 if value is None else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self):
-                keys = self.rfile.read(int(self.headers["Content-Length"])).decode().split()
-                with backend.lock:
-                    backend.asked.append((self.path + " " + " ".join(keys), ""))
-                    refusal = backend.refusal
-                lines = [f"200 {backend.values[k]}" if k in backend.values else "404" for k in keys]
-                body = "".join(line + "\n" for line in lines).encode()
-                self.send_response(refusal or 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+    def answer_several(self, path, keys):
+        with self.lock:
+            self.asked.append((path + " " + " ".join(keys), ""))
+            refusal = self.refusal
+        lines = [f"200 {self.values[k]}" if k in self.values else "404" for k in keys]
+        return refusal or 200, "".join(line + "\n" for line in lines).encode()
 
     def count(self, path=None):
         with self.lock:
@@ -69,11 +50,6 @@ class Backend:
     def forget(self):
         with self.lock:
             self.asked.clear()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -30,10 +30,14 @@ def steps():
     return found
 
 
+RESOURCE = "arn:aws:secretsmanager:*:*:secret:shop/*"
+
+
 def script():
+    """What is run. moto judges what a policy allows, but of resources it knows only "all"."""
     lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
     for commands, _ in steps():
-        lines += [commands, "echo", f"echo '{MARK}'"]
+        lines += [commands.replace(RESOURCE, "*"), "echo", f"echo '{MARK}'"]
     return "\n".join(lines)
 
 

@@ -435,8 +435,9 @@ enum {
  * several fields and the plugin answers for property and get_map itself. */
 #define ESP_CAP_WHOLE_VALUES (UINT64_C(1) << 4)
 /** Beside ESP_CAP_WHOLE_VALUES: the value is a JSON object whose members are the
- * secret's fields. A property is the exact name of a field before it is a path,
- * and one that is not there is a mistake (ESP_E_CONFIG), not a missing secret:
+ * secret's fields. A property is the exact name of a field before it is a path
+ * (and after that a name in a field: labels.app.kubernetes.io/name), and one that
+ * is not there is a mistake (ESP_E_CONFIG), not a missing secret:
  * deletionPolicy does not see it. An older core looks up as without it. Since 1.1. */
 #define ESP_CAP_FIELDS (UINT64_C(1) << 5)
 /** What get, get_map, get_batch and list find depends on the `namespace` of their

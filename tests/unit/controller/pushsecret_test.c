@@ -306,10 +306,38 @@ static void test_a_template(void **state)
     json_decref(src);
 }
 
+/* templateFrom, then data, then labels and annotations; a type that no Secret of the cluster
+ * may be given is as good as any. */
+static void test_a_template_with_actions(void **state)
+{
+    (void)state;
+    world_apply("{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'tpl','namespace':'ns'},'data':{"
+                "'from':'{{ .k | upper }}','k':'overwritten'}}");
+    world_store();
+    world_secret("src", "{'k':'v1'}");
+    world_push_secret(
+        "ps",
+        SPEC_WITH("'template':{'type':'bootstrap.kubernetes.io/token','metadata':{'labels':{'of':'{{ .k "
+                  "}}'},'annotations':{'at':'{{ .k | quote }}'}},'templateFrom':[{'configMap':{'name':'tpl',"
+                  "'items':[{'key':'from'},{'key':'k'}]}}],'data':{'k':'again {{ .k }}'}},",
+                  "'data':[{'match':{'remoteRef':{'remoteKey':'all'}}}],'dataTo':[{'storeRef':{'name':"
+                  "'store'},'match':{'regexp':'from'},'rewrite':[{'transform':{'template':"
+                  "'app/{{ .value | upper }}'}}]}]"));
+    world_expect_push("ps", SYNCED);
+    assert_string_equal(vault_pushed("all"), "from=V1,k=again v1");
+    assert_string_equal(vault_pushed("app/FROM"), "V1");
+    json_t *told = vault_last_push();
+    assert_string_equal(es_obj_str(told, "type"), "bootstrap.kubernetes.io/token");
+    assert_string_equal(es_obj_str(told, "labels", "of"), "v1");
+    assert_string_equal(es_obj_str(told, "annotations", "at"), "\"v1\"");
+    json_decref(told);
+}
+
 static bool has_failed_template(void *ctx)
 {
     (void)ctx;
-    return es_str_starts(world_ready(PS, "ns", "ps"), "False|Errored|could not apply template: ");
+    return es_str_starts(world_ready(PS, "ns", "ps"),
+                         "False|Errored|could not apply template: could not execute template: ");
 }
 
 static void test_a_template_that_cannot_be_rendered(void **state)
@@ -343,6 +371,7 @@ int main(void)
         IN_WORLD(test_what_is_there_already_may_stay),
         IN_WORLD(test_whether_it_is_there_cannot_be_told),
         IN_WORLD(test_a_template),
+        IN_WORLD(test_a_template_with_actions),
         IN_WORLD(test_a_template_that_cannot_be_rendered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,12 @@
  * not give. */
 #include "aws_service.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -45,24 +47,24 @@ static void test_versions_and_tags(void **state)
     expect_outputs(&s, "1 ={\"a\":\"1\",\"b\":\"2\"}");
 }
 
-static void test_a_batch_knows_versions_apart(void **state)
+static void test_versions_are_read_by_themselves(void **state)
 {
     (void)state;
     expect_outputs(
         &(struct scene){
             .more = STORE,
             .op = service_ops->get_batch,
-            .document = "{\"refs\":[" GET("a") "," REF("a", "2", "None") "," REF("b", "label",
-                                                                                 "None") "," GET("c") "]}",
+            .document =
+                "{\"refs\":[" GET("a") "," REF("a", "2", "None") "," GET("b") "," GET("c") "," GET("a") "]}",
             ANSWERS(ASKED(SSM "GetParameters",
-                          "{\"Names\":[\"/app/a\",\"/app/a:2\",\"/app/b:label\",\"/app/"
-                          "c\"],\"WithDecryption\":true}",
-                          "{\"Parameters\":[{\"Name\":\"/app/a\",\"Selector\":\":2\",\"Value\":\"two\"},"
-                          "{\"Name\":\"/app/b\",\"Selector\":\"label\",\"Value\":\"l\"},"
+                          "{\"Names\":[\"/app/a\",\"/app/b\",\"/app/c\"],\"WithDecryption\":true}",
+                          "{\"Parameters\":[{\"Name\":\"/app/b\",\"Value\":\"B\"},"
                           "{\"Name\":\"/app/a\",\"Value\":\"new\"}],\"InvalidParameters\":[\"/app/c\"]}"),
                     /* that it is invalid does not mean that it is not there */
-                    REFUSED(SSM "GetParameter", "ParameterNotFound", ""))},
-        "1 1=two\n1 2=l\n1 0=new\n-1 3=Secret does not exist");
+                    REFUSED(SSM "GetParameter", "ParameterNotFound", ""),
+                    ASKED(SSM "GetParameter", "{\"Name\":\"/app/a:2\",\"WithDecryption\":true}",
+                          "{\"Parameter\":{\"Value\":\"two\"}}"))},
+        "1 2=B\n1 0=new\n1 4=new\n-1 3=Secret does not exist\n1 1=two");
 }
 
 static void test_ten_at_a_time(void **state)
@@ -277,6 +279,47 @@ static void test_certificates_are_found_by_their_tags(void **state)
     expect_outputs(&s, "1 =false");
 }
 
+/* Each operation of a certificate looks into what the store remembers, and writes there. */
+static esp_status answer_tagging(struct world *world, struct esp_call *call,
+                                 const struct esp_http_request *request, struct esp_http_response *response)
+{
+    const esp_pair *target = test_header(request, "x-amz-target");
+    (void)world;
+    return test_answer(call, response, 200, NULL,
+                       esp_equal_str(target->value, TAGGING "GetResources")
+                           ? "{\"ResourceTagMappingList\":[{\"ResourceARN\":\"arn:a\"}]}"
+                           : "{\"Tags\":[{\"Key\":\"managed-by\",\"Value\":\"external-secrets\"}]}");
+}
+
+static void *look_and_delete(void *store)
+{
+    struct esp_call call = {.world = &service_world};
+    for (int i = 0; i < 50; i++) {
+        char document[64];
+        snprintf(document, sizeof document, "{\"remoteKey\":\"c%d\",\"property\":\"\"}", i % 5);
+        assert_int_equal(test_run(&call, service_ops->exists, store, document, NULL, 0), ESP_OK);
+        assert_string_equal(test_value(&call, "")->value, "true");
+        assert_int_equal(test_run(&call, service_ops->remove, store, document, NULL, 0), ESP_OK);
+    }
+    test_reset(&call);
+    return NULL;
+}
+
+static void test_threads_share_what_a_store_remembers(void **state)
+{
+    (void)state;
+    struct esp_call call = {0};
+    pthread_t threads[4];
+    void *store = service_open(&call, &(struct scene){.more = CM});
+    service_world.http = answer_tagging;
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, look_and_delete, store), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    service_close(&call, store);
+    test_reset(&call);
+}
+
 /* ---- check ---- */
 
 static void check(const char *spec, const char *why)
@@ -316,7 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions_and_tags),
-        cmocka_unit_test(test_a_batch_knows_versions_apart),
+        cmocka_unit_test(test_versions_are_read_by_themselves),
         cmocka_unit_test(test_ten_at_a_time),
         cmocka_unit_test(test_a_walk_begins_where_matches_can_be),
         cmocka_unit_test(test_what_has_gone_meanwhile_is_not_found),
@@ -325,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_only_what_is_managed_is_deleted),
         cmocka_unit_test(test_a_certificate_that_cannot_be_had),
         cmocka_unit_test(test_certificates_are_found_by_their_tags),
+        cmocka_unit_test(test_threads_share_what_a_store_remembers),
         cmocka_unit_test(test_specs_that_cannot_work),
     };
     return cmocka_run_group_tests(tests, service_load, NULL);

@@ -50,22 +50,6 @@ void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
     return fails() ? NULL : __real_reallocarray(ptr, count, size);
 }
 
-/* jansson's reader goes on with a part of a text when it has no memory for the rest, so it fails as a whole
- * here. */
-json_t *__real_json_loadb(const char *buffer, size_t len, size_t flags, json_error_t *error);
-json_t *__wrap_json_loadb(const char *buffer, size_t len, size_t flags, json_error_t *error);
-
-json_t *__wrap_json_loadb(const char *buffer, size_t len, size_t flags, json_error_t *error)
-{
-    bool was_armed = armed;
-    if (fails())
-        return NULL;
-    armed = false;
-    json_t *tree = __real_json_loadb(buffer, len, flags, error);
-    armed = was_armed;
-    return tree;
-}
-
 static const struct esp_store_ops *ops;
 static esp_op op;
 

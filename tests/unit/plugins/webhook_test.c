@@ -130,13 +130,13 @@ static void test_data_of_templates(void **state)
 {
     static const struct exchange read[] = {
         {.method = "GET",
-         .body = "{\"remoteRef\":{ \"key\":\"a/b "
+         .body = "{\"remoteRef\":{\"key\":\"a/b "
                  "c\",\"property\":\"p\",\"version\":\"v1\",\"namespace\":\"a\",\"remoteKey\":\"\","
                  "\"secretKey\":\"\"}}",
          .status = 200}};
     static const struct exchange push[] = {
         {.method = "POST",
-         .body = "{\"remoteRef\":{ "
+         .body = "{\"remoteRef\":{"
                  "\"key\":\"\",\"property\":\"\",\"version\":\"\",\"namespace\":\"a\",\"remoteKey\":\"r k\","
                  "\"secretKey\":\"s\",\"r k\":\"<v>\"}}",
          .status = 204}};

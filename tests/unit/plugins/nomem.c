@@ -1,0 +1,149 @@
+#include "nomem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *ptr, size_t size);
+void *__real_reallocarray(void *ptr, size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *ptr, size_t size);
+void *__wrap_reallocarray(void *ptr, size_t count, size_t size);
+json_t *__real_json_loadb(const char *text, size_t len, size_t flags, json_error_t *error);
+json_t *__wrap_json_loadb(const char *text, size_t len, size_t flags, json_error_t *error);
+
+static bool armed; /* while an operation runs */
+static size_t until_failure;
+static bool failed_one;
+
+static bool fails(void)
+{
+    if (!armed || test_in_host || until_failure-- > 0)
+        return false;
+    armed = false;
+    failed_one = true;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *ptr, size_t size)
+{
+    return fails() ? NULL : __real_realloc(ptr, size);
+}
+
+void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(ptr, count, size);
+}
+
+/* Inside of jansson there is nothing to be tested: a document is read as a whole or not at all. */
+json_t *__wrap_json_loadb(const char *text, size_t len, size_t flags, json_error_t *error)
+{
+    if (fails())
+        return NULL;
+    test_in_host = true;
+    json_t *read = __real_json_loadb(text, len, flags, error);
+    test_in_host = false;
+    return read;
+}
+
+/* ---- one allocation after the other ---- */
+
+static const struct nomem_case *now;
+static struct esp_call call;
+static size_t fail_at;
+
+static esp_status armed_op(void *instance, struct esp_call *c, const struct esp_request *request)
+{
+    until_failure = fail_at;
+    failed_one = false;
+    armed = true;
+    esp_status status = now->op ? now->op(instance, c, request) : now->ops->open(c, request, instance);
+    armed = false;
+    return status;
+}
+
+static esp_status open_once(void)
+{
+    void *store = NULL;
+    esp_status status = test_run(&call, armed_op, &store, now->open, NULL, 0);
+    assert_int_equal(status == ESP_OK, store != NULL);
+    if (store)
+        now->ops->close(store, &call);
+    return status;
+}
+
+static esp_status run_once(void)
+{
+    void *store = NULL;
+    now->world->requests = 0;
+    if (!now->op)
+        return open_once();
+    assert_int_equal(test_open(&call, now->ops, now->open, &store), ESP_OK);
+    now->world->requests = 0;
+    esp_status status = test_run(&call, armed_op, store, now->json, now->values, now->value_count);
+    now->ops->close(store, &call);
+    return status;
+}
+
+/* All outputs of the last run, to be freed. */
+static char *outputs(void)
+{
+    size_t size = 1, len = 0;
+    for (size_t i = 0; i < call.count; i++)
+        size += call.outputs[i].key_len + call.outputs[i].value_len + 2;
+    char *all = malloc(size);
+    assert_non_null(all);
+    all[0] = 0;
+    for (size_t i = 0; i < call.count; i++)
+        len += (size_t)snprintf(all + len, size - len, "%s=%s\n", call.outputs[i].key, call.outputs[i].value);
+    return all;
+}
+
+static void judge(esp_status status, const char *usual, size_t requests)
+{
+    char *got = outputs();
+    bool same = strcmp(got, usual) == 0 && now->world->requests == requests;
+    free(got);
+    if (status == ESP_E_NOT_FOUND || (status == ESP_OK && (now->in_the_end != ESP_OK || !same)))
+        fail_msg("allocation %zu of %s %s: %d", fail_at, now->open, now->json, (int)status);
+}
+
+void nomem_torture(const struct nomem_case *c)
+{
+    now = c;
+    call.world = c->world;
+    fail_at = SIZE_MAX;
+    esp_status usually = run_once();
+    if (usually != c->in_the_end)
+        fail_msg("%s %s: %d, %s", c->open, c->json, (int)usually, call.why);
+    char *usual = outputs();
+    size_t requests = c->world->requests;
+    for (fail_at = 0;; fail_at++) {
+        esp_status status = run_once();
+        if (!failed_one)
+            break;
+        judge(status, usual, requests);
+    }
+    assert_true(fail_at > 1);
+    free(usual);
+    test_reset(&call);
+}
