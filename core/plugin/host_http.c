@@ -273,10 +273,19 @@ static esp_status fill_response(struct esp_call *c, const struct es_http_respons
     return ESP_OK;
 }
 
+/* A provider that speaks to several services counts each by itself: "SecretsManager/GetSecretValue" of AWS is
+ * the call GetSecretValue of the provider AWS/SecretsManager. */
 static void count_call(const struct esp_call *c, const char *api, bool success)
 {
     const char *label = c->component && c->component->label ? c->component->label : es_call_provider(c);
-    const char *name = es_api_names_bound(c->plugin->api_names, api);
+    const char *name = es_api_names_bound(c->plugin->api_names, api), *slash = strchr(name, '/');
+    char of_service[MAX_NAME + MAX_API + 2];
+
+    if (slash) {
+        snprintf(of_service, sizeof of_service, "%s/%.*s", label, (int)(slash - name), name);
+        label = of_service;
+        name = slash + 1;
+    }
     es_metric_add(es_registry_api_calls(c->registry),
                   (const char *const[]){label, name, success ? "success" : "error"}, 1);
 }

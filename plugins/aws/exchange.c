@@ -11,9 +11,25 @@ void aws_add_subject(const char *operation, esp_bytes key, struct esp_text *out)
 
 /* ---- once ---- */
 
+/* The services as metrics have always named them. */
+static const char *metric_of(const char *service)
+{
+    static const char *const names[][2] = {{"secretsmanager", "SecretsManager"},
+                                           {"ssm", "ParameterStore"},
+                                           {"acm", "CertificateManager"},
+                                           {"tagging", "CertificateManager"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (esp_equal_str(esp_str(service), names[i][0]))
+            return names[i][1];
+    return "STS";
+}
+
 static esp_status post_with(struct esp_call *call, const struct aws_post *post, const esp_pair *headers,
                             size_t count, struct esp_http_response *response)
 {
+    struct esp_text api;
+    esp_text_init(&api, 200);
+    esp_text_addf(&api, "%s/%s", metric_of(post->service), post->operation);
     const struct esp_http_request request = {
         .size = sizeof request,
         .method = esp_str("POST"),
@@ -21,10 +37,12 @@ static esp_status post_with(struct esp_call *call, const struct aws_post *post, 
         .body = post->body,
         .headers = headers,
         .header_count = count,
-        .api = esp_str(post->operation),
+        .api = esp_text_bytes(&api),
     };
     *response = (struct esp_http_response){.size = sizeof *response};
-    return aws_host->http(call, &request, response);
+    esp_status status = aws_host->http(call, &request, response);
+    esp_text_free(&api);
+    return status;
 }
 
 /* Signed anew for each attempt: the time is part of the signature. */

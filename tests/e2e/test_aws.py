@@ -274,12 +274,13 @@ def test_a_cluster_store_serves_the_namespaces_that_it_names(aws, aws_operator, 
         for ref in made["spec"]["provider"]["aws"]["auth"]["secretRef"].values():
             ref["namespace"] = space.name
         made["spec"]["conditions"] = [{"namespaces": [space.name]}, {"namespaceRegexes": [f"^{others[0].name}$"]}]
-        aws_operator()
+        esod = aws_operator()
         cluster.apply(made)
         wait_for(lambda: cluster.ready("ClusterSecretStore", name))
         for where in (space, others[0]):
             where.external_secret("app", name, {"k": "db"})
             where.synced("app", {"k": "shared"})
+        assert 'provider_api_calls_count{provider="AWS/SecretsManager",call="GetSecretValue",status="success"}' in esod.metrics()
         others[1].external_secret("app", name, {"k": "db"})
         assert others[1].failed("app").endswith(
             f'using cluster store "{name}" is not allowed from namespace "{others[1].name}": denied by spec.condition')

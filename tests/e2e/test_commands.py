@@ -169,7 +169,8 @@ def test_crds_know_what_the_plugins_offer(esod):
         v1 = next(v for v in store["spec"]["versions"] if v["name"] == "v1")
         return set(v1["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["provider"].get("properties", {}))
 
-    assert providers() == {"fake"}
+    assert "fake" in providers()
+    assert providers("--plugin", "fake") == {"fake"}
     assert providers("--plugin-path", "/nowhere") == set()
 
 
@@ -182,12 +183,13 @@ def test_crds_apply(cluster, crds):
 # ---- plugins
 
 def test_plugins(esod):
-    p = esod("plugins")
-    head, row = p.stdout.splitlines()
+    head, *rows = esod("plugins").stdout.splitlines()
+    assert [row.split()[0] for row in rows] == sorted(file.stem for file in PLUGINS.glob("*.so"))
+    head, row = esod("plugins", "--plugin", "fake").stdout.splitlines()
     assert head.split() == ["PLUGIN", "VERSION", "ABI", "ISOLATION", "PROVIDERS", "PATH"]
     assert row.split()[0] == "fake" and row.endswith(str(PLUGINS / "fake.so"))
     for args in (["-o", "json"], ["--output=json"], ["--json"]):
-        found = json.loads(esod("plugins", *args).stdout)
+        found = json.loads(esod("plugins", "--plugin", "fake", *args).stdout)
         assert found["refused"] == [] and len(found["plugins"]) == 1
         fake = found["plugins"][0]
         assert (fake["name"], fake["abi"], fake["path"]) == ("fake", "1.1", str(PLUGINS / "fake.so"))
@@ -196,10 +198,10 @@ def test_plugins(esod):
 
 
 def test_plugins_inside_esod_have_no_fences(esod):
-    _, row = esod("plugins", "--isolation", "none").stdout.splitlines()
-    assert row.split()[3] == "none"
-    fake = json.loads(esod("plugins", "--json", "--isolation=none").stdout)["plugins"][0]
-    assert (fake["isolation"], fake["fences"]) == ("none", [])
+    _, *rows = esod("plugins", "--isolation", "none").stdout.splitlines()
+    assert {row.split()[3] for row in rows} == {"none"}
+    for plugin in json.loads(esod("plugins", "--json", "--isolation=none").stdout)["plugins"]:
+        assert (plugin["isolation"], plugin["fences"]) == ("none", [])
 
 
 # ---- pins
@@ -267,7 +269,7 @@ def test_a_missing_plugin_is_not_verified(esod, pinned):
 def test_verify_prints_the_line_for_what_is_not_pinned(esod, pinned, tmp_path):
     """What it prints is a configuration, and with that everything is pinned."""
     good = sha256_of(PLUGINS / "fake.so")
-    found, stderr = verify(esod)
+    found, stderr = verify(esod, "--plugin", "fake")
     assert [(f["name"], f["result"], f["line"]) for f in found] == [("fake", "not pinned", f'sha256: "{good}"')]
     assert stderr == ""
     copy = pinned(None)
@@ -316,7 +318,7 @@ def test_an_optional_plugin_may_be_bad(esod, broken, tmp_path):
     found = json.loads(esod("plugins", "-o", "json", "--config", "esod.yaml").stdout)
     assert [f["name"] for f in found["plugins"]] == ["fake"]
     assert [f["name"] for f in found["refused"]] == ["broken"] and "broken.so" in found["refused"][0]["reason"]
-    assert esod("crds", "--config", "esod.yaml").stdout == esod("crds").stdout
+    assert esod("crds", "--config", "esod.yaml").stdout == esod("crds", "--plugin", "fake").stdout
 
 
 def test_an_optional_plugin_that_is_bad_is_reported_by_readiness(make_operator, tmp_path, broken):

@@ -184,7 +184,9 @@ struct esp_http_request {
     esp_bytes cert_pem;      /**< PEM, the client certificate and ... */
     esp_bytes key_pem;       /**< ... its key: both or none. */
     esp_bytes server_name;   /**< Checked instead of the URL's host, when not empty. */
-    esp_bytes api;           /**< Metric label: the name of the backend's API call, never a key. */
+    esp_bytes api;           /**< Metric label: the name of the backend's API call, never a key. A service and a
+                                  slash before it, "Queue/Send", counts under the provider's label, a slash and
+                                  the service. */
     /** With ESP_HTTP_NTLM, and empty without it: a name, name@domain, or domain, backslash, name;
      * ASCII, at most 1 KiB. Since 1.1. */
     esp_bytes username;

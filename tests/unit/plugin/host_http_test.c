@@ -216,11 +216,11 @@ static void test_request_and_answer(void **state)
     es_buf_init(&text, 100000);
     es_metrics_write(metrics, &text);
     assert_non_null(strstr(es_buf_str(&text),
-                           "externalsecret_provider_api_calls_count{provider=\"Test/Probe\","
-                           "call=\"Probe/Read\",status=\"success\"} 1\n"));
+                           "externalsecret_provider_api_calls_count{provider=\"Test/Probe/Probe\","
+                           "call=\"Read\",status=\"success\"} 1\n"));
     assert_non_null(strstr(es_buf_str(&text),
-                           "externalsecret_provider_api_calls_count{provider=\"Test/Probe\","
-                           "call=\"Probe/Read\",status=\"error\"} 1\n"));
+                           "externalsecret_provider_api_calls_count{provider=\"Test/Probe/Probe\","
+                           "call=\"Read\",status=\"error\"} 1\n"));
     es_buf_fini(&text);
 }
 

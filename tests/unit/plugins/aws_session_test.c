@@ -27,7 +27,7 @@ static esp_status look_at_request(struct world *w, struct esp_call *call,
     assert_true(esp_equal_str(request->url, SM));
     assert_true(esp_equal_str(request->method, "POST"));
     assert_true(esp_equal_str(request->body, "{\"SecretId\":\"db\"}"));
-    assert_true(esp_equal_str(request->api, "GetSecretValue"));
+    assert_true(esp_equal_str(request->api, "SecretsManager/GetSecretValue"));
     assert_true(esp_equal_str(test_header(request, "Content-Type")->value, "application/x-amz-json-1.1"));
     assert_true(esp_equal_str(test_header(request, "X-Amz-Target")->value, "secretsmanager.GetSecretValue"));
     assert_true(esp_equal_str(test_header(request, "X-Amz-Date")->value, "20260301T040506Z"));
