@@ -243,7 +243,7 @@ static int apply(struct es_pass *p, const struct es_values *values, struct es_er
         return es_pass_report(p, "could not delete orphaned secrets", err);
     rc = es_hash_values(values_hash, values, err);
     if (rc == 0)
-        rc = es_template_render(p->env, p->es, values, &rendered, &templated, err);
+        rc = es_template_render(p->env, p->es, values, &p->seen, &rendered, &templated, err);
     if (rc < 0) {
         if (p->known_target)
             es_error_wrap(err, "unable to mutate secret %s: ", p->target_name);
@@ -344,8 +344,8 @@ int es_secret_sync(struct es_pass *p, struct es_error *err)
     int rc = es_cache_get(p->env->targets, p->ns, p->target_name, &p->known_target, NULL);
     if (rc < 0 && rc != ES_E_NOT_FOUND)
         return es_error_nomem(err);
-    if (!es_refresh_is_due(p->es, p->version, p->started_unix_ms) && is_settled_target(p)) {
-        p->out->after_ms = es_refresh_after_ms(p->es, p->started_unix_ms);
+    if (!es_pass_is_due(p) && is_settled_target(p)) {
+        p->out->after_ms = es_pass_rest_ms(p);
         return 0;
     }
     return sync_values(p, err);
