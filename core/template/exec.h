@@ -53,6 +53,14 @@ void es_texec_assign(struct es_texec *x, struct es_ttext name, const struct es_t
 /* After a failure, which x->rc tells, results are ES_T_NONE. */
 struct es_tvalue es_teval_pipeline(struct es_texec *x, const struct es_tvalue *dot, const struct es_tnode *n);
 
+/* An operand by itself; and constants and the dot, which are no calls. */
+struct es_tvalue es_teval_operand(struct es_texec *x, const struct es_tvalue *dot, const struct es_tnode *n);
+struct es_tvalue es_teval_plain(struct es_texec *x, const struct es_tvalue *dot, const struct es_tnode *n);
+
+/* A failure about a node, which stands between the two texts. */
+struct es_tvalue es_teval_refuse(struct es_texec *x, const char *before, const struct es_tnode *n,
+                                 const char *after);
+
 /* An operand where a parameter of `type` is (functions.h; '\0': of any). */
 struct es_tvalue es_teval_argument(struct es_texec *x, const struct es_tvalue *dot, char type,
                                    const struct es_tnode *n);

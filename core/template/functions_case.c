@@ -15,10 +15,9 @@ static bool read_rune(struct reader *r, uint32_t *ret)
 {
     if (r->at >= r->s->s.len)
         return false;
-    size_t n = es_utf8_decode(r->s->s.ptr + r->at, r->s->s.len - r->at, ret);
-    if (!n)
-        *ret = 0xFFFD;
-    r->at += n ? n : 1;
+    size_t n;
+    *ret = es_tstring_rune(r->s, r->at, &n);
+    r->at += n;
     return true;
 }
 
@@ -59,7 +58,8 @@ static bool is_inner(uint32_t rune)
            !es_rune_is(ES_RUNE_SPACE, rune);
 }
 
-static void title(struct es_tcall *c)
+/* The first character of each word is mapped; `goes_on` tells what a word is made of. */
+static void convert_begins(struct es_tcall *c, uint32_t (*map)(uint32_t rune), bool (*goes_on)(uint32_t rune))
 {
     struct reader r = {.s = &c->args[0]};
     struct es_buf out;
@@ -68,26 +68,25 @@ static void title(struct es_tcall *c)
 
     es_tcall_buf(&out);
     while (read_rune(&r, &rune)) {
-        put_rune(&out, begins ? es_rune_title(rune) : rune);
-        begins = !is_inner(rune);
+        put_rune(&out, begins ? map(rune) : rune);
+        begins = !goes_on(rune);
     }
     es_tcall_return_buf(c, &out);
 }
 
+static void title(struct es_tcall *c)
+{
+    convert_begins(c, es_rune_title, is_inner);
+}
+
+static bool is_no_space(uint32_t rune)
+{
+    return !es_rune_is(ES_RUNE_SPACE, rune);
+}
+
 static void untitle(struct es_tcall *c)
 {
-    struct reader r = {.s = &c->args[0]};
-    struct es_buf out;
-    uint32_t rune;
-    bool begins = true;
-
-    es_tcall_buf(&out);
-    while (read_rune(&r, &rune)) {
-        bool space = es_rune_is(ES_RUNE_SPACE, rune);
-        put_rune(&out, begins && !space ? es_rune_lower(rune) : rune);
-        begins = space;
-    }
-    es_tcall_return_buf(c, &out);
+    convert_begins(c, es_rune_lower, is_no_space);
 }
 
 static void swapcase(struct es_tcall *c)

@@ -94,17 +94,6 @@ static void abbrevboth(struct es_tcall *c)
         abbreviate(c, &c->args[2], left, right);
 }
 
-static uint32_t rune_at(const struct es_tvalue *s, size_t at, size_t *ret_len)
-{
-    uint32_t rune;
-
-    *ret_len = es_utf8_decode(s->s.ptr + at, s->s.len - at, &rune);
-    if (*ret_len)
-        return rune;
-    *ret_len = 1;
-    return 0xFFFD;
-}
-
 static void nospace(struct es_tcall *c)
 {
     const struct es_tvalue *s = &c->args[0];
@@ -113,7 +102,7 @@ static void nospace(struct es_tcall *c)
 
     es_tcall_buf(&out);
     for (size_t i = 0; i < s->s.len; i += len)
-        if (!es_rune_is(ES_RUNE_SPACE, rune_at(s, i, &len)))
+        if (!es_rune_is(ES_RUNE_SPACE, es_tstring_rune(s, i, &len)))
             es_buf_add(&out, s->s.ptr + i, len);
     es_tcall_return_buf(c, &out);
 }
@@ -127,7 +116,7 @@ static void initials(struct es_tcall *c)
 
     es_tcall_buf(&out);
     for (size_t i = 0; i < s->s.len; i += len) {
-        bool space = es_rune_is(ES_RUNE_SPACE, rune_at(s, i, &len));
+        bool space = es_rune_is(ES_RUNE_SPACE, es_tstring_rune(s, i, &len));
         if (gap && !space)
             es_buf_add(&out, s->s.ptr + i, len);
         gap = space;

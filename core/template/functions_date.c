@@ -6,6 +6,7 @@
 #include "core/template/functions.h"
 #include "core/template/gotime.h"
 #include "core/template/literal.h"
+#include "core/template/tzone.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -206,13 +207,21 @@ static struct es_ttime date_of(struct es_tcall *c, const struct es_tvalue *v)
     return now_of(c);
 }
 
+/* A zone that is not known counts as UTC. */
+static void place(struct es_ttime *t, const struct es_tvalue *zone)
+{
+    es_ttime_in(t, es_tstring_is(zone, "Local"));
+    if (!es_tstring_is(zone, "Local") && !es_tstring_is(zone, "UTC"))
+        es_tzone_at(zone->s.ptr, zone->s.len, t->s, &t->offset, t->zone);
+}
+
 static void format(struct es_tcall *c, const struct es_tvalue *layout, const struct es_tvalue *date,
-                   bool local)
+                   const struct es_tvalue *zone)
 {
     struct es_ttime t = date_of(c, date);
     struct es_buf out;
 
-    es_ttime_in(&t, local);
+    place(&t, zone);
     es_tcall_buf(&out);
     es_ttime_format(&out, &t, layout->s.ptr, layout->s.len);
     es_tcall_return_buf(c, &out);
@@ -220,29 +229,26 @@ static void format(struct es_tcall *c, const struct es_tvalue *layout, const str
 
 static const struct es_tvalue html_layout = {.type = ES_T_STRING, .s = {"2006-01-02", 10}};
 
-static bool is_local(const struct es_tvalue *zone)
-{
-    return es_tstring_is(zone, "Local");
-}
+static const struct es_tvalue local = {.type = ES_T_STRING, .s = {"Local", 5}};
 
 static void date(struct es_tcall *c)
 {
-    format(c, &c->args[0], &c->args[1], true);
+    format(c, &c->args[0], &c->args[1], &local);
 }
 
 static void date_in_zone(struct es_tcall *c)
 {
-    format(c, &c->args[0], &c->args[1], is_local(&c->args[2]));
+    format(c, &c->args[0], &c->args[1], &c->args[2]);
 }
 
 static void html_date(struct es_tcall *c)
 {
-    format(c, &html_layout, &c->args[0], true);
+    format(c, &html_layout, &c->args[0], &local);
 }
 
 static void html_date_in_zone(struct es_tcall *c)
 {
-    format(c, &html_layout, &c->args[0], is_local(&c->args[1]));
+    format(c, &html_layout, &c->args[0], &c->args[1]);
 }
 
 static void modify(struct es_tcall *c)

@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/secret/runes.h"
 #include "core/template/functions.h"
+#include "core/template/literal.h"
 
 static void b64enc(struct es_tcall *c)
 {
@@ -129,13 +130,6 @@ static void b32dec(struct es_tcall *c)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
 static void return_bad_hex(struct es_tcall *c, unsigned char byte)
 {
     char text[64], rune[5] = "";
@@ -155,14 +149,14 @@ static void hexdec(struct es_tcall *c)
 
     es_tcall_buf(&out);
     for (size_t i = 0; i < s->s.len; i++) {
-        int digit = hex_digit(s->s.ptr[i]);
+        int digit = es_hex_digit(s->s.ptr[i]);
         if (digit < 0) {
             return_bad_hex(c, (unsigned char)s->s.ptr[i]);
             es_buf_fini(&out);
             return;
         }
         if (i % 2)
-            es_buf_addc(&out, (char)(hex_digit(s->s.ptr[i - 1]) << 4 | digit));
+            es_buf_addc(&out, (char)(es_hex_digit(s->s.ptr[i - 1]) << 4 | digit));
     }
     if (s->s.len % 2) {
         es_tcall_return_text(c, "encoding/hex: odd length hex string");

@@ -84,9 +84,10 @@ static void rand_bytes(struct es_tcall *c)
 
 static size_t rune_length(const struct es_tvalue *s, size_t at)
 {
-    uint32_t rune;
-    size_t n = es_utf8_decode(s->s.ptr + at, s->s.len - at, &rune);
-    return n ? n : 1;
+    size_t len;
+
+    es_tstring_rune(s, at, &len);
+    return len;
 }
 
 /* Characters, not bytes, change places. */

@@ -12,25 +12,13 @@
 
 /* Trimming */
 
-/* The character at `at`, its length in *ret_len; a stray byte is U+FFFD. */
-static uint32_t rune_at(const struct es_tvalue *s, size_t at, size_t *ret_len)
-{
-    uint32_t rune;
-
-    *ret_len = es_utf8_decode(s->s.ptr + at, s->s.len - at, &rune);
-    if (*ret_len)
-        return rune;
-    *ret_len = 1;
-    return 0xFFFD;
-}
-
 static size_t last_rune(const struct es_tvalue *s, size_t end)
 {
     size_t at = end - 1, len;
 
     while (at > 0 && end - at < 4 && ((unsigned char)s->s.ptr[at] & 0xc0) == 0x80)
         at--;
-    rune_at(s, at, &len);
+    es_tstring_rune(s, at, &len);
     return at + len == end ? at : end - 1;
 }
 
@@ -40,11 +28,11 @@ static struct es_tvalue trim_while(const struct es_tvalue *s, const struct es_tv
 {
     size_t from = 0, to = s->s.len, len;
 
-    while (from < to && is_in(rune_at(s, from, &len), set))
+    while (from < to && is_in(es_tstring_rune(s, from, &len), set))
         from += len;
     while (to > from) {
         size_t at = last_rune(s, to);
-        if (!is_in(rune_at(s, at, &len), set))
+        if (!is_in(es_tstring_rune(s, at, &len), set))
             break;
         to = at;
     }
@@ -62,7 +50,7 @@ static bool is_one_of(uint32_t rune, const struct es_tvalue *set)
     size_t len;
 
     for (size_t i = 0; i < set->s.len; i += len)
-        if (rune_at(set, i, &len) == rune)
+        if (es_tstring_rune(set, i, &len) == rune)
             return true;
     return false;
 }
@@ -132,7 +120,7 @@ static void replace_nothing(struct es_buf *out, const struct es_tvalue *s, const
     size_t len;
 
     for (size_t i = 0; i < s->s.len; i += len) {
-        rune_at(s, i, &len);
+        es_tstring_rune(s, i, &len);
         es_buf_add(out, by->s.ptr, by->s.len);
         es_buf_add(out, s->s.ptr + i, len);
     }
@@ -193,7 +181,8 @@ static void quote(struct es_tcall *c)
     es_tcall_return_buf(c, &out);
 }
 
-static void squote(struct es_tcall *c)
+/* All but nil, printed, each between `quote`s, with spaces between them. */
+static void join_printed(struct es_tcall *c, const char *quote)
 {
     struct es_buf out;
     bool first = true;
@@ -202,29 +191,23 @@ static void squote(struct es_tcall *c)
     for (size_t i = 0; i < c->count; i++) {
         if (c->args[i].type <= ES_T_NIL)
             continue;
-        es_buf_adds(&out, first ? "'" : " '");
+        es_buf_adds(&out, first ? quote : " ");
+        es_buf_adds(&out, first ? "" : quote);
         first = false;
         es_tprint_verb_v(&out, &c->args[i]);
-        es_buf_addc(&out, '\'');
+        es_buf_adds(&out, quote);
     }
     es_tcall_return_buf(c, &out);
 }
 
+static void squote(struct es_tcall *c)
+{
+    join_printed(c, "'");
+}
+
 static void cat(struct es_tcall *c)
 {
-    struct es_buf out;
-    bool first = true;
-
-    es_tcall_buf(&out);
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->args[i].type <= ES_T_NIL)
-            continue;
-        if (!first)
-            es_buf_addc(&out, ' ');
-        first = false;
-        es_tprint_verb_v(&out, &c->args[i]);
-    }
-    es_tcall_return_buf(c, &out);
+    join_printed(c, "");
 }
 
 static void to_string(struct es_tcall *c)
@@ -328,7 +311,7 @@ static struct es_tlist *split_text(struct es_tcall *c, const struct es_tvalue *s
         if (len == 0) {
             if (from >= s->s.len)
                 break;
-            rune_at(s, from, &len);
+            es_tstring_rune(s, from, &len);
             if (from + len >= s->s.len)
                 break;
             list->items[n++] = es_tsubstring(s, from, from + len);

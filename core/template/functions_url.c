@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/template/functions.h"
+#include "core/template/literal.h"
 
 /* Parts of a URL escape differently. */
 enum part { PART_PATH, PART_USER, PART_HOST, PART_FRAGMENT };
@@ -33,13 +34,6 @@ static void add_escaped(struct es_buf *out, const char *s, size_t len, enum part
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
 static bool bad_url(struct es_tcall *c, const char *why)
 {
     bool joins = strcmp(c->name, "urlJoin") == 0;
@@ -63,8 +57,8 @@ static bool unescape(struct es_tcall *c, struct text s, enum part part, struct e
             out[n++] = s.ptr[i];
             continue;
         }
-        int high = s.len - i > 2 ? hex_digit(s.ptr[i + 1]) : -1,
-            low = high < 0 ? -1 : hex_digit(s.ptr[i + 2]);
+        int high = s.len - i > 2 ? es_hex_digit(s.ptr[i + 1]) : -1,
+            low = high < 0 ? -1 : es_hex_digit(s.ptr[i + 2]);
         if (low < 0 || (part == PART_HOST && high < 8 && memcmp(s.ptr + i, "%25", 3) != 0))
             return bad_url(c, "invalid URL escape");
         out[n++] = (char)(high << 4 | low);

@@ -69,9 +69,7 @@ static bool hex4(struct reader *r, uint32_t *ret)
     *ret = 0;
     for (int i = 0; i < 4; i++, r->at++) {
         char c = peek(r);
-        int digit = c >= '0' && c <= '9'                 ? c - '0'
-                    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-                                                         : -1;
+        int digit = es_hex_digit(c);
         if (digit < 0)
             return unexpected(r, "in \\u hexadecimal character escape");
         *ret = *ret << 4 | (uint32_t)digit;

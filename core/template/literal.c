@@ -12,13 +12,18 @@
 
 /* Strings and characters */
 
-static int digit_of(char c)
+int es_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    if ((c | 32) >= 'a' && (c | 32) <= 'f')
-        return (c | 32) - 'a' + 10;
-    return 99;
+    return (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* What is no digit is above every base. */
+static int digit_of(char c)
+{
+    int digit = es_hex_digit(c);
+    return digit < 0 ? 99 : digit;
 }
 
 /* `count` digits at *at. False: they are not there. */

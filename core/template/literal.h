@@ -15,4 +15,7 @@ bool es_go_parse_int(const char *s, size_t len, int base, int64_t *ret);
 /* ParseFloat. False also for what is too large. */
 bool es_go_parse_float(const char *s, size_t len, double *ret);
 
+/* 0 to 15, or -1. */
+int es_hex_digit(char c);
+
 #endif

@@ -30,6 +30,7 @@ struct es_tverb {
 };
 
 void es_tverb_print(const struct es_tverb *f, const struct es_tvalue *v, uint32_t verb, int depth);
+void es_tverb_fill(struct es_buf *out, char c, long count); /* below 0: nothing */
 void es_tverb_pad(const struct es_tverb *f, const char *text, size_t len);
 
 /* False: no verb for such a number. */

@@ -4,8 +4,8 @@
  *     rc = es_template_run("tls.crt", text, len, data, &opts, &blob, err);
  *
  * The language is Go's (https://pkg.go.dev/text/template), the functions are those
- * in docs/templates.md. Rendering reads nothing and writes nothing: it sees the data,
- * the clock and random bytes. Everything that held a value is wiped when it ends.
+ * in docs/templates.md. Rendering sees the data, the clock, random bytes and the
+ * machine's time zones, and nothing else. Everything that held a value is wiped when it ends.
  *
  * Errors have Go's wording, with line and column and the part of the template that
  * failed, and never a value: "template: k:1:3: executing "k" at <.x>: map has no entry

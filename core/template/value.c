@@ -99,6 +99,17 @@ struct es_tvalue es_tsubstring(const struct es_tvalue *s, size_t from, size_t to
     return es_tstring(s->s.ptr + from, to - from);
 }
 
+uint32_t es_tstring_rune(const struct es_tvalue *s, size_t at, size_t *ret_len)
+{
+    uint32_t rune;
+
+    *ret_len = es_utf8_decode(s->s.ptr + at, s->s.len - at, &rune);
+    if (*ret_len)
+        return rune;
+    *ret_len = 1;
+    return 0xFFFD;
+}
+
 static int compare(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t common = a_len < b_len ? a_len : b_len;

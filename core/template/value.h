@@ -157,6 +157,10 @@ static inline struct es_tvalue es_tstring(const char *ptr, size_t len)
 
 /* A slice of a string, kept in range: Go's s[from:to] without the panic. */
 struct es_tvalue es_tsubstring(const struct es_tvalue *s, size_t from, size_t to);
+
+/* The character at `at`, which is in range, and its length; a byte that is no UTF-8 is
+ * U+FFFD. */
+uint32_t es_tstring_rune(const struct es_tvalue *s, size_t at, size_t *ret_len);
 bool es_tstring_is(const struct es_tvalue *s, const char *text);
 int es_tstring_compare(const struct es_tvalue *a, const struct es_tvalue *b);
 

@@ -426,8 +426,9 @@ static void test_files_are_read(void **state)
     (void)state;
     struct chain c = make_chain();
     OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
-    assert_non_null(OSSL_PROVIDER_load(library, "default"));
-    assert_non_null(OSSL_PROVIDER_load(library, "legacy"));
+    OSSL_PROVIDER *usual = OSSL_PROVIDER_load(library, "default");
+    OSSL_PROVIDER *old = OSSL_PROVIDER_load(library, "legacy");
+    assert_true(usual && old);
     char *key = key_pem_of(c.key), *ordered = pem_of(&c, "012");
     char *plain = file_of(&c, "", NID_aes_256_cbc, NID_aes_256_cbc, library);
     char *modern = file_of(&c, "s3same", NID_aes_256_cbc, NID_aes_256_cbc, library);
@@ -455,6 +456,8 @@ static void test_files_are_read(void **state)
     free(legacy);
     free(key);
     free(ordered);
+    OSSL_PROVIDER_unload(old);
+    OSSL_PROVIDER_unload(usual);
     OSSL_LIB_CTX_free(library);
     chain_free(&c);
 }
