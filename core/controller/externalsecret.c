@@ -62,8 +62,8 @@ int es_pass_finish(struct es_pass *p, const char *reason, const char *message, c
         p->out->after_ms = ES_CONFLICT_PAUSE_MS;
         return 0;
     }
-    if (rc == 0)
-        es_pass_note_seen(p);
+    p->seen_holds = rc == 0;
+    es_pass_note_seen(p);
     p->out->after_ms = es_refresh_after_sync_ms(p->es);
     return rc;
 }
@@ -102,7 +102,7 @@ static int set_finalizer(struct es_pass *p, bool present, struct es_error *err)
     int rc = es_finalizer_set(p->env, &es_kind_external_secret, ES_FINALIZER, present, &newest, err);
 
     adopt(p, newest);
-    if (rc == 0 && !p->failed)
+    if (rc == 0)
         es_pass_note_seen(p);
     return rc;
 }
@@ -167,6 +167,8 @@ int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err
     int rc = es_external_secret_check(p->es, err);
 
     p->synced = true;
+    p->seen.stamp = (struct es_stamp){0};
+    p->seen_holds = false;
     if (rc < 0) {
         es_pass_report_and_wait(p, "could not update secret", err);
         return 1;

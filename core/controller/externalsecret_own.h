@@ -36,6 +36,7 @@ struct es_pass {
     char manager[ES_FIELD_MANAGER_MAX];
     bool synced;                  /* this pass has asked the provider */
     struct es_template_seen seen; /* by the template */
+    bool seen_holds;              /* and the target is made of that */
     int64_t rest_ms;              /* news of the template has to wait so long; 0: there is none */
     /* For the metrics: what became of it. */
     enum es_tally_ready ready;
@@ -75,7 +76,7 @@ bool es_pass_is_due(struct es_pass *p);
 /* If not: when it will be. */
 int64_t es_pass_rest_ms(const struct es_pass *p);
 
-/* What was seen is what the target is made of: kept with the version of the
+/* If what was seen is what the target is made of: kept with the version of the
  * ExternalSecret that this pass leaves. */
 void es_pass_note_seen(const struct es_pass *p);
 

@@ -4,6 +4,7 @@
  * that the last pass left. After a start, or when somebody else wrote the object, there
  * is none: then the times of the sources' writes tell. */
 #include "core/base/clock.h"
+#include "core/base/text.h"
 #include "core/controller/externalsecret_own.h"
 #include "core/controller/refresh.h"
 #include "core/controller/template_watched.h"
@@ -17,7 +18,7 @@ void es_pass_note_seen(const struct es_pass *p)
     struct es_cache *cache = p->env->external_secrets;
     char rv[ES_RV_MAX];
 
-    if (p->seen.stamp.number && es_cache_rv(cache, p->ns, p->name, rv))
+    if (p->seen_holds && p->seen.stamp.number && es_cache_rv(cache, p->ns, p->name, rv))
         es_cache_note(cache, p->ns, p->name, rv, p->seen.stamp.number);
 }
 
@@ -28,13 +29,21 @@ static bool follows_template(const struct es_pass *p)
            es_template_has_sources(es_obj_at(p->es, "spec", "target", "template"));
 }
 
+static bool is_ready(const struct es_pass *p)
+{
+    return es_streq(es_obj_str(es_obj_condition(p->es, "Ready"), "status"), "True");
+}
+
 static bool is_other(const struct es_pass *p, const struct es_stamp *now, int64_t refreshed_ms)
 {
     uint64_t noted = es_cache_noted(p->env->external_secrets, p->ns, p->name,
                                     es_obj_str(p->es, "metadata", "resourceVersion"));
 
-    /* Times of writes are cut to seconds, as that of the refresh is. */
-    return noted ? noted != now->number : now->missing || now->written_unix_ms >= refreshed_ms;
+    if (noted)
+        return noted != now->number;
+    /* A pass that failed leaves no stamp, and is to be repeated. Times of writes are cut
+     * to seconds, as that of the refresh is. */
+    return now->missing || now->written_unix_ms >= refreshed_ms || !is_ready(p);
 }
 
 static bool has_news(struct es_pass *p)
@@ -49,6 +58,7 @@ static bool has_news(struct es_pass *p)
     es_time_parse(es_obj_str(p->es, "status", "refreshTime"), &refreshed_ms);
     if (!is_other(p, &seen.stamp, refreshed_ms)) {
         p->seen = seen;
+        p->seen_holds = true;
         es_pass_note_seen(p);
         return false;
     }

@@ -117,6 +117,24 @@ static void test_a_broken_edit_is_told_and_the_secret_stays(void **state)
     assert_string_equal(world_value("es", "url"), "mended");
 }
 
+/* Nothing but the condition says then that there is something to do: the ConfigMap is
+ * older than the refresh. */
+static void test_a_mended_edit_ends_the_failure(void **state)
+{
+    (void)state;
+    config_map("one");
+    world_skip_ms(5000);
+    synced_some_time_ago(FROM(FROM_MAP));
+    config_map("{{ broken");
+    world_expect("es", "False|SecretSyncedError|could not update secret: unable to mutate secret es: could "
+                       "not apply template: error fetching templateFrom data: could not execute template: "
+                       "unable to parse template at key url: template: url:1: function \"broken\" not "
+                       "defined");
+    config_map("two");
+    world_expect("es", SYNCED);
+    world_expect_value("es", "url", "two");
+}
+
 /* A failure of a template of the author's own words may quote what it was given. */
 static void test_errors_say_nothing_of_values(void **state)
 {
@@ -168,6 +186,22 @@ static void test_an_object_of_any_kind_follows(void **state)
     json_t *made = world_get(&es_kind_config_map, "ns", "made");
     assert_string_equal(es_obj_str(made, "data", "url"), "two");
     json_decref(made);
+}
+
+/* What a repair has rendered from is known afterwards, as after any other pass. */
+static void test_a_repair_is_no_news(void **state)
+{
+    (void)state;
+    config_map("one {{ .password }}");
+    synced_some_time_ago(FROM(FROM_MAP));
+    world_delete(SECRET, "ns", "es");
+    world_expect_value("es", "url", "one hunter2");
+    world_settle();
+    assert_int_equal(is(&vault_reads), 1);
+    world_skip_ms(2000);
+    world_patch(&es_kind_secret_store, "ns", "store", "{'metadata':{'labels':{'wakes':'all'}}}");
+    world_settle();
+    assert_int_equal(is(&vault_reads), 1);
 }
 
 /* An immutable target keeps its content: what its template would make now is of no
@@ -299,9 +333,11 @@ int main(void)
         TEMPLATE(test_a_secret_that_esod_makes_is_followed_too),
         TEMPLATE(test_a_missing_config_map_is_waited_for),
         TEMPLATE(test_a_broken_edit_is_told_and_the_secret_stays),
+        TEMPLATE(test_a_mended_edit_ends_the_failure),
         TEMPLATE(test_errors_say_nothing_of_values),
         TEMPLATE(test_policies_that_do_not_follow),
         TEMPLATE(test_an_object_of_any_kind_follows),
+        TEMPLATE(test_a_repair_is_no_news),
         TEMPLATE(test_an_immutable_target_needs_no_template),
         TEMPLATE(test_a_secret_made_of_itself_comes_to_rest),
         TEMPLATE(test_secrets_made_of_each_other_take_their_time),
