@@ -180,6 +180,17 @@ static void test_errors_hold_no_values(void **state)
     check_error("{{ mustDateModify .secret now }}", ES_E_CONFIG, "time: invalid duration");
 }
 
+/* The reference's library takes bytes for characters here. */
+static void test_spaces_go_and_characters_stay_whole(void **state)
+{
+    const struct es_template_opts opts = {0};
+    (void)state;
+
+    check("{{ nospace \"\u00e9 \u00e0\\t\u4e16 x\" }}|{{ nospace \"a\u00a0b\u2003c\" }}", &opts,
+          "\u00e9\u00e0\u4e16x|abc");
+    check("{{ initials \"\u00e9t\u00e9 \u4e16\u754c x\" }}", &opts, "\u00e9\u4e16x");
+}
+
 static void test_delimiters(void **state)
 {
     const struct es_template_opts opts = {.left = "<%", .right = "%>"}, empty = {.left = "", .right = ""};
@@ -258,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_time_is_limited),
         cmocka_unit_test(test_nesting_is_limited_on_small_stacks),
         cmocka_unit_test(test_errors_hold_no_values),
+        cmocka_unit_test(test_spaces_go_and_characters_stay_whole),
         cmocka_unit_test(test_delimiters),
         cmocka_unit_test(test_a_text_that_is_too_large),
         cmocka_unit_test(test_the_cache),
