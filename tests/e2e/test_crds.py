@@ -269,7 +269,6 @@ TWO_WAYS = "extract, find, or generatorRef cannot be set at the same time"
 NO_WAY = "either extract, find, or sourceRef must be set to dataFrom"
 NO_SOURCE = "generatorRef or storeRef must be set when using sourceRef in dataFrom"
 TWO_KEYS = "duplicate secretKey found: "
-TOKEN = 'template.type="kubernetes.io/service-account-token" with templateFrom target="Annotations" is not allowed'
 GENERATOR = {"generatorRef": {"kind": "UUID", "name": "u"}}
 
 
@@ -279,10 +278,6 @@ def keys(*names):
 
 def policies(creation, deletion):
     return {"data": DATA, "target": {"creationPolicy": creation, "deletionPolicy": deletion}}
-
-
-def annotated(kind, target):
-    return {"data": DATA, "target": {"template": {"type": kind, "templateFrom": [{"literal": "a: b"}, {"literal": "a: b", "target": target}]}}}
 
 
 # What is refused, the words, and the nearest thing that is not refused.
@@ -306,10 +301,6 @@ RULES = {
                  {"data": keys("k", "l", "l"), "target": {"deletionPolicy": "Delete"}}),
     "two keys merged": ({"data": keys("k", "k"), "target": {"creationPolicy": "Merge"}}, TWO_KEYS + "k",
                         {"data": keys("k", "k"), "target": {"deletionPolicy": "Merge"}}),
-    "token": (annotated("kubernetes.io/service-account-token", "Annotations"), TOKEN,
-              annotated("kubernetes.io/service-account-token", "Labels")),
-    "token in other words": (annotated("kubernetes.io/service-account-token", "aNNotations"), TOKEN,
-                             annotated("Opaque", "aNNotations")),
 }
 
 
@@ -320,7 +311,7 @@ def test_rules(door, wrong, said, right):
     door.put("ExternalSecret", right)
 
 
-OLD_RULES = [n for n in RULES if n not in ("delete, create or merge", "token in other words")]
+OLD_RULES = [n for n in RULES if n != "delete, create or merge"]
 
 
 @pytest.mark.parametrize("rule", OLD_RULES)
@@ -341,6 +332,8 @@ LEFT_TO_THE_CONTROLLER = {
     "bootstrap token": {"type": "bootstrap.kubernetes.io/token"},
     "token by annotation": {"type": "kubernetes.io/service-account-token",
                             "metadata": {"annotations": {"kubernetes.io/service-account.name": "default"}}},
+    "token by templateFrom": {"type": "kubernetes.io/service-account-token",
+                              "templateFrom": [{"literal": "a: b", "target": "Annotations"}]},
     "a target no secret has": {"templateFrom": [{"literal": "a: b", "target": "metadata.ownerReferences"}]},
     "a template that is none": {"data": {"k": "{{ nonsense"}},
 }
