@@ -40,6 +40,7 @@ struct reader {
     yaml_parser_t parser;
     const char *name;
     struct es_error *err;
+    bool last_wins;           /* where a key comes twice */
     struct es_map anchors;    /* of the document being read */
     struct line_table *lines; /* likewise */
     size_t nodes;
@@ -439,7 +440,7 @@ static int read_member(struct reader *r, const yaml_event_t *key_event, unsigned
 
     if (rc < 0)
         return rc;
-    if (json_object_get(object, key)) {
+    if (!r->last_wins && json_object_get(object, key)) {
         rc = es_error_set(r->err, ES_E_CONFIG, "%s:%d: key \"%s\" is already defined at line %d", r->name,
                           line_of(key_event), key, get_line(r->lines, key_hash(object, key)));
         goto out;
@@ -629,9 +630,10 @@ static bool read_as_json(struct es_yaml *y, const char *text, size_t len)
     return false;
 }
 
-int es_yaml_parse(struct es_yaml *ret, const char *name, const char *text, size_t len, struct es_error *err)
+static int parse(struct es_yaml *ret, const char *name, const char *text, size_t len, bool last_wins,
+                 struct es_error *err)
 {
-    struct reader r = {.name = name, .err = err};
+    struct reader r = {.name = name, .err = err, .last_wins = last_wins};
     struct es_yaml y = {0};
 
     if (len > MAX_TEXT)
@@ -651,6 +653,17 @@ int es_yaml_parse(struct es_yaml *ret, const char *name, const char *text, size_
     else
         *ret = y;
     return rc;
+}
+
+int es_yaml_parse(struct es_yaml *ret, const char *name, const char *text, size_t len, struct es_error *err)
+{
+    return parse(ret, name, text, len, false, err);
+}
+
+int es_yaml_parse_rendered(struct es_yaml *ret, const char *name, const char *text, size_t len,
+                           struct es_error *err)
+{
+    return parse(ret, name, text, len, true, err);
 }
 
 static int read_file(struct es_buf *ret, const char *path, struct es_error *err)

@@ -36,6 +36,11 @@ struct es_yaml {
  * ES_E_NOMEM; *ret is untouched then. Documents that are null are left out. */
 int es_yaml_parse(struct es_yaml *ret, const char *name, const char *text, size_t len, struct es_error *err);
 
+/* The same for what a template made, or was given: of a key that comes twice the last counts, as with the
+ * reference. Nobody wrote such a text by hand, and templates rely on it to override. */
+int es_yaml_parse_rendered(struct es_yaml *ret, const char *name, const char *text, size_t len,
+                           struct es_error *err);
+
 /* The same for a file; ES_E_NOT_FOUND if there is none. */
 int es_yaml_load(struct es_yaml *ret, const char *path, struct es_error *err);
 void es_yaml_fini(struct es_yaml *y); /* zeroes are fine */

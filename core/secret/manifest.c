@@ -1,10 +1,13 @@
 #include "core/secret/manifest.h"
 
+#include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/text.h"
 #include "core/base/yaml.h"
 #include "core/kube/obj.h"
+#include "core/secret/gotext.h"
 #include "core/secret/hash.h"
 #include "core/secret/ownership.h"
 #include "core/secret/path.h"
@@ -61,7 +64,7 @@ static int add_text(json_t *steps, const char *field, const char *key, const str
 static int read_yaml(json_t **ret, const char *what, const struct es_blob *text, struct es_error *err)
 {
     struct es_yaml yaml = {0};
-    int rc = es_yaml_parse(&yaml, what, text->ptr ? (const char *)text->ptr : "", text->len, err);
+    int rc = es_yaml_parse_rendered(&yaml, what, text->ptr ? (const char *)text->ptr : "", text->len, err);
 
     if (rc == 0)
         *ret = yaml.count ? json_incref(yaml.docs[0].root) : json_null();
@@ -86,20 +89,43 @@ int es_manifest_add_value(json_t *steps, const char *target, const char *key, co
     return add_step(steps, json_pack("{s:s,s:o,s:b}", "path", target, "value", value, "merge", 0), err);
 }
 
+/* The text of a scalar, as the reference's reader of YAML has it where a text is wanted: `port: 5432` and
+ * `on: true` need no quotes, and nothing is an empty text. */
+static int scalar_text(struct es_blob *ret, const char *key, const json_t *value, struct es_error *err)
+{
+    char text[ES_GO_FLOAT_MAX] = "";
+    int rc;
+
+    if (json_is_string(value)) {
+        rc = es_blob_set(ret, json_string_value(value), json_string_length(value));
+    } else if (json_is_object(value) || json_is_array(value)) {
+        return es_error_set(
+            err, ES_E_CONFIG,
+            "could not unmarshal template to 'map[string][]byte': the value of %s is a %s, not a text", key,
+            json_is_object(value) ? "map" : "list");
+    } else {
+        if (json_is_real(value))
+            es_go_float(text, json_real_value(value), ES_GO_GENERAL);
+        else if (json_is_integer(value))
+            snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+        else if (json_is_boolean(value))
+            snprintf(text, sizeof text, "%s", json_is_true(value) ? "true" : "false");
+        rc = es_blob_set(ret, text, strlen(text));
+        OPENSSL_cleanse(text, sizeof text);
+    }
+    return rc < 0 ? es_error_nomem(err) : 0;
+}
+
 static int take_pair(es_manifest_pair *take, void *ctx, const char *key, const json_t *value,
                      const char *decoding, struct es_error *err)
 {
     struct es_blob blob = {0};
 
-    if (!json_is_string(value))
-        return es_error_set(
-            err, ES_E_CONFIG,
-            "could not unmarshal template to 'map[string][]byte': the value of %s is no string", key);
-    if (es_blob_set(&blob, json_string_value(value), json_string_length(value)) < 0)
-        return es_error_nomem(err);
-    int rc = es_blob_decode(&blob, decoding, err);
+    int rc = scalar_text(&blob, key, value, err);
     if (rc < 0)
-        es_error_wrap(err, "failed to decode rendered template value for key %s: ", key);
+        return rc;
+    if (es_blob_decode(&blob, decoding, err) < 0)
+        rc = es_error_wrap(err, "failed to decode rendered template value for key %s: ", key);
     else
         rc = take(ctx, key, &blob, err);
     es_blob_fini(&blob);

@@ -76,9 +76,9 @@ static void test_what_cannot_be_rendered(void **state)
         {TEMPLATE("'templateFrom':[{'literal':'[1]'}]"), FAILED
          "error fetching templateFrom data: could not unmarshal template to 'map[string][]byte': it is no "
          "map"},
-        {TEMPLATE("'templateFrom':[{'literal':'a: 1'}]"), FAILED
+        {TEMPLATE("'templateFrom':[{'literal':'a: [1]'}]"), FAILED
          "error fetching templateFrom data: could not unmarshal template to 'map[string][]byte': the value "
-         "of a is no string"},
+         "of a is a list, not a text"},
         {TEMPLATE("'templateFrom':[{'literal':'a: no!','valuesDecodingStrategy':'Base64'}]"), FAILED
          "error fetching templateFrom data: failed to decode rendered template value for key a: illegal "
          "base64 data at input byte 2"},

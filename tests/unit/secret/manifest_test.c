@@ -212,7 +212,10 @@ static void test_documents_that_do_not_fit(void **state)
     static const struct {
         const char *place, *text, *why;
     } cases[] = {
-        {"Data", "a: 1", "could not unmarshal template to 'map[string][]byte': the value of a is no string"},
+        {"Data", "a: [1]",
+         "could not unmarshal template to 'map[string][]byte': the value of a is a list, not a text"},
+        {"Data", "a: {b: c}",
+         "could not unmarshal template to 'map[string][]byte': the value of a is a map, not a text"},
         {"Labels", "[a]", "could not unmarshal template to 'map[string][]byte': it is no map"},
     };
     (void)state;
@@ -223,6 +226,21 @@ static void test_documents_that_do_not_fit(void **state)
     assert_int_equal(add("spec.x", NULL, "hunter2: [hunter2"), ES_E_CONFIG);
     assert_non_null(strstr(s.err.text, "could not unmarshal template YAML: literal:"));
     assert_null(strstr(s.err.text, "hunter2"));
+}
+
+static void test_scalars_are_texts_and_the_last_of_a_key_counts(void **state)
+{
+    struct es_blob text = blob("port: 5432\nratio: 5.10\nbig: 123456.75\nok: yes\noff: false\nnone: ~\n"
+                               "empty:\noct: 010\nday: 2020-01-02\nk: a\nk: b\n");
+    (void)state;
+
+    s.steps = json_array();
+    assert_int_equal(es_manifest_add_document(s.steps, "Data", "l", &text, "", &s.err), 0);
+    check_json(
+        json_object_get(shape_well(), "data"),
+        "{\"port\":\"5432\",\"ratio\":\"5.1\",\"big\":\"123456.75\",\"ok\":\"true\",\"false\":\"false\","
+        "\"none\":\"\",\"empty\":\"\",\"oct\":\"8\",\"day\":\"2020-01-02\",\"k\":\"b\"}");
+    es_blob_fini(&text);
 }
 
 static void test_literals_are_decoded(void **state)
@@ -378,6 +396,7 @@ int main(void)
         SHAPED(test_documents_and_paths),
         SHAPED(test_a_whole_spec),
         SHAPED(test_documents_that_do_not_fit),
+        SHAPED(test_scalars_are_texts_and_the_last_of_a_key_counts),
         SHAPED(test_literals_are_decoded),
         SHAPED(test_templates_do_not_change_who_it_is),
         SHAPED(test_steps_that_do_not_fit),
