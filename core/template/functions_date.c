@@ -15,21 +15,31 @@
 static bool field(struct es_tcall *c, const struct es_tobject *object, const char *name, size_t len,
                   bool *ret_is_method);
 
-/* Time.String. */
-static struct es_tvalue text(struct es_arena *arena, const struct es_tobject *object)
+static struct es_tvalue text_by(struct es_arena *arena, const struct es_tobject *object, const char *layout)
 {
-    static const char layout[] = "2006-01-02 15:04:05.999999999 -0700 MST";
     struct es_buf out;
 
     es_buf_init(&out, 200);
-    es_ttime_format(&out, object->data, layout, sizeof layout - 1);
+    es_ttime_format(&out, object->data, layout, strlen(layout));
     char *copy = es_arena_dup(arena, es_buf_str(&out), out.len);
     struct es_tvalue v = es_tstring(copy ? copy : "", copy ? out.len : 0);
     es_buf_fini(&out);
     return v;
 }
 
-static const struct es_tclass time_class = {"time.Time", "struct", field, text};
+/* Time.String. */
+static struct es_tvalue text(struct es_arena *arena, const struct es_tobject *object)
+{
+    return text_by(arena, object, "2006-01-02 15:04:05.999999999 -0700 MST");
+}
+
+/* Time.MarshalJSON. */
+static struct es_tvalue json(struct es_arena *arena, const struct es_tobject *object)
+{
+    return text_by(arena, object, "2006-01-02T15:04:05.999999999Z07:00");
+}
+
+static const struct es_tclass time_class = {"time.Time", "struct", field, text, json};
 
 static void return_time(struct es_tcall *c, const struct es_ttime *t)
 {

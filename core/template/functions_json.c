@@ -1,4 +1,6 @@
 /* JSON and YAML. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/yaml.h"
@@ -89,6 +91,45 @@ static void return_yaml_error(struct es_tcall *c, const char *text)
     es_tcall_return_map(c, ES_T_MAP_ANY, map);
 }
 
+/* "fromYaml:3: what is wrong while parsing a block" in the words of the reference's library, which
+ * templates may look at. It leaves out a first line, and where it was it counts from 0. */
+static void return_syntax_error(struct es_tcall *c, const char *text)
+{
+    static const char file[] = "fromYaml:";
+    char said[ES_ERROR_TEXT_MAX + 64];
+    long line = 0;
+
+    if (strncmp(text, file, sizeof file - 1) == 0) {
+        char *behind;
+        line = strtol(text + sizeof file - 1, &behind, 10);
+        text = behind + strspn(behind, ": ");
+    }
+    const char *where = strstr(text, " while ");
+    int len = (int)(where ? (size_t)(where - text) : strlen(text));
+    bool parsing = where && strncmp(where, " while parsing ", 15) == 0;
+    if (line > 1)
+        snprintf(said, sizeof said, "error converting YAML to JSON: yaml: line %ld: %.*s", line - parsing,
+                 len, text);
+    else
+        snprintf(said, sizeof said, "error converting YAML to JSON: yaml: %.*s", len, text);
+    return_yaml_error(c, said);
+}
+
+static void return_type_error(struct es_tcall *c, const json_t *root)
+{
+    const char *kind = json_is_array(root)     ? "array"
+                       : json_is_string(root)  ? "string"
+                       : json_is_boolean(root) ? "bool"
+                                               : "number";
+    char said[160];
+
+    snprintf(said, sizeof said,
+             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into Go value of type "
+             "map[string]interface {}",
+             kind);
+    return_yaml_error(c, said);
+}
+
 /* A text that is copied: the tree goes before the value does. */
 static bool keep_texts(struct es_tcall *c, struct es_tvalue *v)
 {
@@ -112,14 +153,14 @@ static void from_yaml(struct es_tcall *c)
 {
     struct es_yaml doc = {0};
     struct es_error err = ES_ERROR_INIT;
-    int rc = es_yaml_parse(&doc, "fromYaml", c->args[0].s.ptr, c->args[0].s.len, &err);
+    int rc = es_yaml_parse_rendered(&doc, "fromYaml", c->args[0].s.ptr, c->args[0].s.len, &err);
 
     if (rc < 0) {
-        return_yaml_error(c, err.text);
+        return_syntax_error(c, err.text);
     } else if (doc.count == 0) {
         es_tcall_return_map(c, ES_T_MAP_ANY, es_tcall_map(c, 0));
     } else if (!json_is_object(doc.docs[0].root)) {
-        return_yaml_error(c, "fromYaml: the document is no map");
+        return_type_error(c, doc.docs[0].root);
     } else if (!es_tdata_any(es_tcall_arena(c), doc.docs[0].root, &c->ret) || !keep_texts(c, &c->ret)) {
         c->ret = es_tnil();
         es_tcall_nomem(c);

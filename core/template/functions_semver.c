@@ -23,7 +23,7 @@ static struct es_tvalue text(struct es_arena *arena, const struct es_tobject *ob
     return es_tstring(out, (size_t)n);
 }
 
-static const struct es_tclass version_class = {"*semver.Version", "ptr", field, text};
+static const struct es_tclass version_class = {"*semver.Version", "ptr", field, text, text};
 
 static const struct es_semver *other(struct es_tcall *c)
 {

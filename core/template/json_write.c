@@ -76,7 +76,8 @@ static void write_object(struct writer *w, const struct es_tvalue *v)
     struct es_arena scratch = {0};
 
     es_arena_init(&scratch, (size_t)1 << 20);
-    struct es_tvalue text = v->object->class->text(&scratch, v->object);
+    const struct es_tclass *class = v->object->class;
+    struct es_tvalue text = (class->json ? class->json : class->text)(&scratch, v->object);
     es_go_json_string(w->out, text.s.ptr, text.s.len, w->style->escape_html);
     es_arena_fini(&scratch);
 }

@@ -104,6 +104,8 @@ struct es_tclass {
                   bool *ret_is_method);
     /* What fmt prints with %v; into the arena, NULL without memory. */
     struct es_tvalue (*text)(struct es_arena *arena, const struct es_tobject *object);
+    /* What JSON has for it, where that is another text; NULL: the same. */
+    struct es_tvalue (*json)(struct es_arena *arena, const struct es_tobject *object);
 };
 
 struct es_tobject {

@@ -172,6 +172,17 @@ static void write_text(struct writer *w, const struct es_tvalue *v, int indent, 
     es_buf_fini(&text);
 }
 
+/* A time is the text that JSON has for it. */
+static void write_object(struct writer *w, const struct es_tobject *object, int indent, int depth)
+{
+    struct es_arena scratch = {0};
+
+    es_arena_init(&scratch, (size_t)1 << 16);
+    struct es_tvalue text = object->class->json(&scratch, object);
+    es_tyaml_scalar(w->out, &text, indent, depth > 0);
+    es_arena_fini(&scratch);
+}
+
 static void write_word(struct writer *w, const struct es_tvalue *v, int depth)
 {
     if (depth > 0)
@@ -206,8 +217,10 @@ static void write_node(struct writer *w, const struct es_tvalue *v, int indent, 
 {
     enum es_tkind kind = es_tvalue_kind(v);
 
-    if (depth > DEPTH_MAX || kind == ES_TK_OBJECT)
+    if (depth > DEPTH_MAX || (kind == ES_TK_OBJECT && !v->object->class->json))
         w->failed = true;
+    else if (kind == ES_TK_OBJECT)
+        write_object(w, v->object, indent, depth);
     else if (kind == ES_TK_STRING || v->type == ES_T_BYTES)
         write_text(w, v, indent, depth);
     else if (kind == ES_TK_LIST && v->list->count) {
