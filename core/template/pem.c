@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <string.h>
 
@@ -21,10 +22,17 @@ BIO *es_tpem_reader(struct es_tcall *c, const struct es_tvalue *text)
 
 bool es_tpem_next(BIO *reader, struct es_tpem *ret, bool *ret_rest)
 {
-    bool rest = BIO_ctrl_pending(reader) > 0;
+    bool rest = BIO_ctrl_pending(reader) > 0, read;
 
-    *ret = (struct es_tpem){0};
-    if (PEM_read_bio(reader, &ret->type, &ret->header, &ret->der, &ret->len) == 1)
+    /* A broken block is passed over, as by Go: one that is whole may follow. */
+    do {
+        *ret = (struct es_tpem){0};
+        ERR_clear_error();
+        read = PEM_read_bio(reader, &ret->type, &ret->header, &ret->der, &ret->len) == 1;
+    } while (!read && BIO_ctrl_pending(reader) > 0 &&
+             ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE);
+    ERR_clear_error();
+    if (read)
         return true;
     if (ret_rest)
         *ret_rest = rest;

@@ -356,6 +356,10 @@ static void test_blocks_are_filtered(void **state)
     assert_renders(data, "{{ eq .certificates (filterPEM \"CERTIFICATE\" .all) }}", "true");
     assert_renders(data, "{{ eq .key (filterPEM \"private key\" .all) }}", "true");
     assert_renders(data, "[{{ filterPEM \"X\" .all }}]", "[]");
+    assert_renders(data,
+                   "{{ $broken := \"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END KEY-----\\n\" }}"
+                   "{{ eq .certificates (filterPEM \"CERTIFICATE\" (print $broken .all)) }}",
+                   "true");
     assert_renders(data, "[{{ filterPEM \"X\" \"\" }}]", "[]");
     assert_renders(data, "{{ filterPEM \"X\" \"nothing here\" }}",
                    "error calling filterPEM: error filtering pem: found junk");
