@@ -33,10 +33,10 @@ static esp_status ask_project(struct esp_call *call, struct gcp_store *s)
 static esp_status find_project(struct esp_call *call, struct gcp_store *s)
 {
     const json_t *cluster = json_object_get(json_object_get(s->spec, "auth"), "workloadIdentity");
-    esp_bytes given = gcp_text(s->spec, "projectID");
+    esp_bytes given = esp_tree_text(s->spec, "projectID");
 
     if (given.len == 0)
-        given = gcp_text(cluster, "clusterProjectID");
+        given = esp_tree_text(cluster, "clusterProjectID");
     if (given.len == 0)
         return ask_project(call, s);
     s->project = esp_dup(given);
@@ -48,8 +48,8 @@ static esp_status find_project(struct esp_call *call, struct gcp_store *s)
 static esp_status fill(struct esp_call *call, struct gcp_store *s)
 {
     s->spec = json_object_get(s->request, "spec");
-    s->location = gcp_text(s->spec, "location");
-    s->falls_back = esp_equal_str(gcp_text(s->spec, "secretVersionSelectionPolicy"), "LatestOrFetch");
+    s->location = esp_tree_text(s->spec, "location");
+    s->falls_back = esp_equal_str(esp_tree_text(s->spec, "secretVersionSelectionPolicy"), "LatestOrFetch");
     esp_status status = gcp_check_request(call, s->request);
     if (status == ESP_OK)
         status = find_project(call, s);
@@ -76,7 +76,7 @@ esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void *
 
     if (!s)
         return gcp_no_memory(call);
-    s->request = gcp_parse(req->json);
+    s->request = esp_tree_read(req->json);
     s->token = esp_token_new();
     esp_status status = s->request && s->token ? fill(call, s) : gcp_no_memory(call);
     if (status == ESP_OK)

@@ -23,7 +23,7 @@ extern const char vault_openbao[]; /* openbao.json */
 
 static esp_status check(struct esp_call *call, const struct esp_request *req, bool is_bao)
 {
-    json_t *request = vault_parse(req);
+    json_t *request = esp_tree_read(req->json);
     if (!request)
         return vault_no_memory(call);
     esp_status status = vault_check(call, request, is_bao);

@@ -144,8 +144,8 @@ static esp_status refuse_tags(const struct vault_store *s, struct esp_call *call
 static esp_status list(struct vault_store *s, struct esp_call *call, const json_t *find)
 {
     const json_t *tags = json_object_get(find, "tags");
-    esp_bytes path = vault_text(find, "path");
-    struct walk w = {.store = s, .call = call, .prefix = vault_text(find, "prefix")};
+    esp_bytes path = esp_tree_text(find, "path");
+    struct walk w = {.store = s, .call = call, .prefix = esp_tree_text(find, "prefix")};
     struct esp_text folder;
     if (json_is_object(tags) && (s->is_bao || !s->is_v2))
         return refuse_tags(s, call);
@@ -164,7 +164,7 @@ static esp_status list(struct vault_store *s, struct esp_call *call, const json_
 
 esp_status vault_list(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *find = vault_parse(req);
+    json_t *find = esp_tree_read(req->json);
     if (!find)
         return vault_no_memory(call);
     esp_status status = list(instance, call, find);

@@ -125,7 +125,6 @@ static void test_a_containers_endpoint(void **state)
 
 static int enter(void **state)
 {
-    json_set_alloc_funcs(malloc, free);
     return story_enter(state);
 }
 

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 #include <esp/text.h>
 
@@ -237,7 +236,6 @@ static void test_certificate_manager(void **state)
 static int enter(void **state)
 {
     (void)state;
-    json_set_alloc_funcs(malloc, free);
     ops = test_enter(esp_plugin_entry_v1)->components[0]->store;
     return 0;
 }

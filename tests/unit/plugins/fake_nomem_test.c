@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 #include <esp/text.h>
 
@@ -62,7 +61,6 @@ static void test_each_allocation_fails_in_turn(void **state)
 static int enter(void **state)
 {
     (void)state;
-    json_set_alloc_funcs(malloc, free);
     ops = test_enter(esp_plugin_entry_v1)->components[0]->store;
     return 0;
 }

@@ -7,11 +7,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 #include <esp/text.h>
 
@@ -223,7 +223,6 @@ static void test_writing(void **state)
 static int enter(void **state)
 {
     (void)state;
-    json_set_alloc_funcs(malloc, free);
     gcp_test_ops = test_enter(esp_plugin_entry_v1)->components[0]->store;
     return 0;
 }

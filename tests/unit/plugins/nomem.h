@@ -1,8 +1,7 @@
 /* tests/unit/plugins/nomem.h: a plugin, linked in, while each of its allocations fails in turn.
  *
- * Tests link test_plugin_nomem, which has the linker send here what the program allocates. jansson, being a
- * library, keeps its own: a test whose plugin builds documents with it calls json_set_alloc_funcs(malloc,
- * free). */
+ * Tests link test_plugin_nomem, which has the linker send here what the program allocates, and tells jansson
+ * to come here as well. Other libraries keep their own. */
 #ifndef TEST_PLUGIN_NOMEM_H
 #define TEST_PLUGIN_NOMEM_H
 
