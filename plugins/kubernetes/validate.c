@@ -152,41 +152,42 @@ static esp_status review(const struct kube_store *store, struct esp_call *call, 
                      answer.status, answer.status == 401 ? " (Unauthorized)" : "");
 }
 
-static esp_status ask_for_rules(const struct kube_store *store, struct esp_call *call, bool *allowed)
+/* Creates a review of the namespace: `spec` is the beginning of its document up to the namespace, `rest` what
+ * stands behind it. */
+static esp_status review_namespace(const struct kube_store *store, struct esp_call *call, const char *path,
+                                   const char *api, const char *spec, const char *rest, json_t **ret)
 {
     struct esp_text body;
-    json_t *answer = NULL;
 
     esp_text_init(&body, 1024);
-    esp_text_adds(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectRulesReview\","
-                         "\"spec\":{\"namespace\":");
+    esp_text_addf(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"%s\",\"spec\":%s",
+                  api + strlen("Create"), spec);
     esp_json_quote(store->remote_namespace, &body);
-    esp_text_adds(&body, "}}");
-    esp_status status = review(store, call, AUTHORIZATION "selfsubjectrulesreviews",
-                               "CreateSelfSubjectRulesReview", &body, &answer);
+    esp_text_adds(&body, rest);
+    esp_status status = review(store, call, path, api, &body, ret);
+    esp_text_free(&body);
+    return status;
+}
+
+static esp_status ask_for_rules(const struct kube_store *store, struct esp_call *call, bool *allowed)
+{
+    json_t *answer = NULL;
+    esp_status status = review_namespace(store, call, AUTHORIZATION "selfsubjectrulesreviews",
+                                         "CreateSelfSubjectRulesReview", "{\"namespace\":", "}}", &answer);
     *allowed = may_read(answer);
     json_decref(answer);
-    esp_text_free(&body);
     return status;
 }
 
 /* Rules that an authorizer cannot list, as those of a webhook, show here only. */
 static esp_status ask_for_access(const struct kube_store *store, struct esp_call *call, bool *allowed)
 {
-    struct esp_text body;
     json_t *answer = NULL;
-
-    esp_text_init(&body, 1024);
-    esp_text_adds(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectAccessReview\","
-                         "\"spec\":{\"resourceAttributes\":{\"resource\":\"secrets\",\"verb\":\"get\","
-                         "\"namespace\":");
-    esp_json_quote(store->remote_namespace, &body);
-    esp_text_adds(&body, "}}}");
-    esp_status status = review(store, call, AUTHORIZATION "selfsubjectaccessreviews",
-                               "CreateSelfSubjectAccessReview", &body, &answer);
+    esp_status status = review_namespace(
+        store, call, AUTHORIZATION "selfsubjectaccessreviews", "CreateSelfSubjectAccessReview",
+        "{\"resourceAttributes\":{\"resource\":\"secrets\",\"verb\":\"get\",\"namespace\":", "}}}", &answer);
     *allowed = json_is_true(json_object_get(json_object_get(answer, "status"), "allowed"));
     json_decref(answer);
-    esp_text_free(&body);
     return status;
 }
 
