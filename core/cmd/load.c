@@ -50,8 +50,8 @@ static void log_plugin(const struct es_plugin *p)
         es_buf_reset(&fences);
         es_fences_text(&fences, es_fences_missing(p));
         es_log(es_fences_missing(p) & ES_FENCE_SECCOMP ? ES_WARN : ES_INFO, "setup",
-               "this system lacks a part of what holds a plugin's process back",
-               ES_F_STR("plugin", p->name), ES_F_STR("missing", es_buf_str(&fences)));
+               "this system lacks a part of what holds a plugin's process back", ES_F_STR("plugin", p->name),
+               ES_F_STR("missing", es_buf_str(&fences)));
     }
     es_buf_fini(&fences);
 }

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/codec.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/base/yaml.h"
+#include "core/cmd/secret_view.h"
 #include "core/kube/obj.h"
 #include "core/plugin/crd_validate.h"
 
@@ -159,28 +159,6 @@ static void on_problem(void *ctx, const struct es_crd_problem *p)
     es_mem_free(text);
 }
 
-/* What an API server does with stringData: encodes it into data. */
-static int encode_string_data(json_t *secret)
-{
-    const json_t *plain = json_object_get(secret, "stringData");
-    const char *key;
-    json_t *value;
-
-    json_object_foreach ((json_t *)(uintptr_t)plain, key, value) {
-        struct es_buf b64;
-        es_buf_init(&b64, (size_t)4 << 20);
-        if (json_is_string(value))
-            es_base64_encode(&b64, json_string_value(value), json_string_length(value));
-        int rc = es_buf_failed(&b64)
-                     ? ES_E_NOMEM
-                     : es_obj_set(secret, json_stringn(es_buf_str(&b64), b64.len), "data", key);
-        es_buf_fini(&b64);
-        if (rc < 0)
-            return rc;
-    }
-    return json_object_del(secret, "stringData"), 0;
-}
-
 static void remember(struct reading *r, const struct es_kind *kind, const json_t *object)
 {
     const char *ns = *es_obj_namespace(object) ? es_obj_namespace(object) : "default";
@@ -239,7 +217,7 @@ static void take_object(struct reading *r, json_t *object)
         es_crd_default(r->crds, object, &err);
     if (!kind) /* a Deployment beside its ExternalSecret is no mistake */
         return;
-    if (kind == &es_kind_secret && encode_string_data(object) < 0) {
+    if (kind == &es_kind_secret && es_view_encode(object) < 0) {
         complain(r, r->doc->line, "out of memory");
         return;
     }

@@ -13,6 +13,7 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/base/yaml.h"
+#include "core/cmd/secret_view.h"
 #include "core/kube/obj.h"
 #include "core/secret/target.h"
 
@@ -34,18 +35,6 @@ static bool is_managed(const json_t *secret)
 
 /* ---- a Secret without what only machines care for ---- */
 
-static json_t *hidden_value(const json_t *value)
-{
-    struct es_blob blob = {0};
-    char text[48];
-
-    if (es_base64_decode(&blob, ES_BASE64_STD, json_string_value(value), json_string_length(value), NULL) < 0)
-        return json_string("(hidden)");
-    snprintf(text, sizeof text, "(hidden, %zu bytes)", blob.len);
-    es_blob_fini(&blob);
-    return json_string(text);
-}
-
 static json_t *presentable(const json_t *secret, bool show_values)
 {
     static const char *const noise[] = {"uid",           "resourceVersion", "generation", "creationTimestamp",
@@ -59,7 +48,7 @@ static json_t *presentable(const json_t *secret, bool show_values)
         json_object_del(json_object_get(copy, "metadata"), noise[i]);
     if (!show_values)
         json_object_foreach_safe (data, next, key, value)
-            json_object_set_new(data, key, hidden_value(value));
+            json_object_set_new(data, key, es_view_hidden(value));
     return copy;
 }
 

@@ -13,6 +13,7 @@
 #include "core/controller/generic_watch.h"
 #include "core/controller/refresh.h"
 #include "core/controller/status.h"
+#include "core/controller/template_watched.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
 #include "core/secret/rules.h"
@@ -29,6 +30,7 @@ static void adopt(struct es_pass *p, json_t *take_es)
     p->es = take_es;
     p->target_name = es_target_name(p->es);
     p->generic = es_obj_at(p->es, "spec", "target", "manifest");
+    p->seen.made = p->generic ? NULL : p->target_name;
     p->policy = es_creation_policy_of(p->es);
     p->deletion_policy = es_obj_str(p->es, "spec", "target", "deletionPolicy");
     if (!*p->deletion_policy)
@@ -60,6 +62,8 @@ int es_pass_finish(struct es_pass *p, const char *reason, const char *message, c
         p->out->after_ms = ES_CONFLICT_PAUSE_MS;
         return 0;
     }
+    p->seen_holds = rc == 0;
+    es_pass_note_seen(p);
     p->out->after_ms = es_refresh_after_sync_ms(p->es);
     return rc;
 }
@@ -98,6 +102,8 @@ static int set_finalizer(struct es_pass *p, bool present, struct es_error *err)
     int rc = es_finalizer_set(p->env, &es_kind_external_secret, ES_FINALIZER, present, &newest, err);
 
     adopt(p, newest);
+    if (rc == 0)
+        es_pass_note_seen(p);
     return rc;
 }
 
@@ -161,6 +167,8 @@ int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err
     int rc = es_external_secret_check(p->es, err);
 
     p->synced = true;
+    p->seen.stamp = (struct es_stamp){0};
+    p->seen_holds = false;
     if (rc < 0) {
         es_pass_report_and_wait(p, "could not update secret", err);
         return 1;
@@ -202,6 +210,7 @@ static int sync(struct es_pass *p, struct es_error *err)
 {
     if (es_synced_version(p->version, p->es, err) < 0 || es_field_manager(p->manager, p->name, err) < 0)
         return err->code;
+    es_template_watch(p->env, es_obj_at(p->es, "spec", "target", "template"));
     return p->generic ? es_generic_sync(p, err) : es_secret_sync(p, err);
 }
 

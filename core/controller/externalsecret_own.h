@@ -13,6 +13,7 @@
 #include "core/cluster/events.h"
 #include "core/controller/controller.h"
 #include "core/controller/tally.h"
+#include "core/controller/template.h"
 #include "core/secret/hash.h"
 #include "core/secret/target.h"
 
@@ -33,7 +34,10 @@ struct es_pass {
     int64_t started_unix_ms;
     char version[ES_SYNCED_VERSION_MAX]; /* what syncedResourceVersion will be */
     char manager[ES_FIELD_MANAGER_MAX];
-    bool synced; /* this pass has asked the provider */
+    bool synced;                  /* this pass has asked the provider */
+    struct es_template_seen seen; /* by the template */
+    bool seen_holds;              /* and the target is made of that */
+    int64_t rest_ms;              /* news of the template has to wait so long; 0: there is none */
     /* For the metrics: what became of it. */
     enum es_tally_ready ready;
     bool failed, foreign;
@@ -62,6 +66,19 @@ int es_pass_fetch(struct es_pass *p, struct es_values *ret, struct es_error *err
 /* The API server says that the object is gone. The watch is about to say so too;
  * should it not, then the first word was wrong and the work is still to be done. 0. */
 int es_pass_stop_vanished(struct es_pass *p);
+
+/* ---- what the template is made of (template_news.c) ---- */
+
+/* Is there anything to do beyond the target? By the clock, the version, or since the
+ * ConfigMaps and Secrets of templateFrom are others than the last time. */
+bool es_pass_is_due(struct es_pass *p);
+
+/* If not: when it will be. */
+int64_t es_pass_rest_ms(const struct es_pass *p);
+
+/* If what was seen is what the target is made of: kept with the version of the
+ * ExternalSecret that this pass leaves. */
+void es_pass_note_seen(const struct es_pass *p);
 
 /* ---- targets that are Secrets (secret_target.c) ---- */
 

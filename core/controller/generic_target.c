@@ -334,7 +334,7 @@ static int apply(struct generic *g)
         return finish_synced(g);
     int rc = es_kind_same(g->kind, &es_kind_secret) ? es_target_check_template(p->es, g->err) : 0;
     if (rc == 0)
-        rc = es_template_steps(p->env, p->es, &g->values, &g->steps, g->err);
+        rc = es_template_steps(p->env, p->es, &g->values, &p->seen, &g->steps, g->err);
     if (rc < 0)
         return report_write(g, false, ES_TARGET_TEMPLATE);
     return is_settled(g) ? finish_synced(g) : reach_target(g);
@@ -430,7 +430,7 @@ static bool is_left_alone(struct generic *g, bool valid)
 {
     struct es_pass *p = g->p;
 
-    p->out->after_ms = valid ? es_refresh_after_ms(p->es, p->started_unix_ms)
+    p->out->after_ms = valid ? es_pass_rest_ms(p)
                              : es_generic_watches_repair_in(p->env->generic, p->ns, p->name,
                                                             p->env->clock->mono_ms(p->env->clock->ctx));
     return valid || p->out->after_ms > 0;
@@ -441,7 +441,7 @@ static int sync(struct generic *g)
     struct es_pass *p = g->p;
     int rc = look(g);
 
-    if (rc == 0 && !es_refresh_is_due(p->es, p->version, p->started_unix_ms)) {
+    if (rc == 0 && !es_pass_is_due(p)) {
         rc = is_valid(g);
         if (rc >= 0 && is_left_alone(g, rc == 1))
             return 0;

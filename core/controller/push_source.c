@@ -1,19 +1,12 @@
 /* What a PushSecret pushes: the Secrets of spec.selector, and what spec.template makes of
  * them (specification: push-and-cluster, section 1.3, steps 6 and 9). */
-#include <string.h>
-
-#include "core/base/clock.h"
 #include "core/base/codec.h"
-#include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/controller/pushsecret_own.h"
-#include "core/controller/sources.h"
+#include "core/controller/stamp.h"
 #include "core/controller/template.h"
 #include "core/kube/obj.h"
-
-#define STAMP_MISSING 1
-#define STAMP_START 2
 
 /* kubectl keeps the whole manifest of a Secret here, values included: that is nothing to
  * hand out as an annotation. */
@@ -21,44 +14,21 @@
 
 /* ---- reading ---- */
 
-static int64_t time_of(const json_t *object, int64_t than)
+/* An empty list is something that was seen, too. */
+static void stamp(struct es_push_pass *p, struct es_push_sources *s)
 {
-    int64_t ms;
-    const char *text = json_is_string(object) ? json_string_value(object) : "";
-    return es_time_parse(text, &ms) == 0 && ms > than ? ms : than;
-}
-
-/* When it was last written: whoever did is in its managedFields. */
-static int64_t written_ms(const json_t *secret)
-{
-    int64_t ms = time_of(es_obj_at(secret, "metadata", "creationTimestamp"), 0);
-    json_t *entry;
-    size_t i;
-
-    json_array_foreach (es_obj_at(secret, "metadata", "managedFields"), i, entry)
-        ms = time_of(json_object_get(entry, "time"), ms);
-    return ms;
-}
-
-static uint64_t stamp_text(uint64_t stamp, const char *text)
-{
-    const uint64_t pair[2] = {stamp, es_hash64(text, strlen(text))};
-    return es_hash64(pair, sizeof pair);
-}
-
-static void stamp(struct es_push_sources *s)
-{
+    struct es_template_seen texts = {0};
     json_t *secret;
     size_t i;
 
-    s->stamp = STAMP_START;
-    json_array_foreach (s->items, i, secret) {
-        int64_t ms = written_ms(secret);
-        s->stamp = stamp_text(s->stamp, es_obj_str(secret, "metadata", "uid"));
-        s->stamp = stamp_text(s->stamp, es_obj_str(secret, "metadata", "resourceVersion"));
-        if (ms > s->changed_unix_ms)
-            s->changed_unix_ms = ms;
-    }
+    if (!json_array_size(s->items))
+        es_stamp_add_missing(&texts.stamp);
+    json_array_foreach (s->items, i, secret)
+        es_stamp_add(&texts.stamp, secret);
+    /* What cannot be read now is told of when the template is rendered. */
+    es_template_look(p->env, p->ns, es_obj_at(p->ps, "spec", "template"), &texts, NULL);
+    s->stamp = texts.stamp.number;
+    s->changed_unix_ms = texts.stamp.written_unix_ms;
 }
 
 static int read_named(struct es_push_pass *p, const char *name, struct es_push_sources *ret,
@@ -69,7 +39,7 @@ static int read_named(struct es_push_pass *p, const char *name, struct es_push_s
 
     if (rc == ES_E_NOT_FOUND) {
         ret->missing = true;
-        ret->stamp = STAMP_MISSING;
+        stamp(p, ret);
     }
     if (rc < 0)
         return rc;
@@ -103,7 +73,7 @@ int es_push_sources_read(struct es_push_pass *p, struct es_push_sources *ret, st
     else
         rc = es_error_set(err, ES_E_CONFIG, "no secret selector provided");
     if (rc == 0)
-        stamp(ret);
+        stamp(p, ret);
     return rc;
 }
 
@@ -188,7 +158,8 @@ static int apply_template(struct es_push_pass *p, struct es_push_source *s, stru
     if (!template)
         return 0;
     json_t *es = as_external_secret(p->ps, template);
-    int rc = es ? es_template_render(p->env, es, &s->values, &rendered, &has, err) : es_error_nomem(err);
+    int rc =
+        es ? es_template_render(p->env, es, &s->values, NULL, &rendered, &has, err) : es_error_nomem(err);
     if (rc == 0 && has)
         rc = merge_rendered(s, &rendered, es_obj_str(template, "type"), err);
     es_template_fini(&rendered);

@@ -6,6 +6,7 @@
 #include "core/base/text.h"
 #include "core/controller/denied.h"
 #include "core/controller/store_hold.h"
+#include "core/controller/template_watched.h"
 #include "core/kube/obj.h"
 
 static void term(struct es_terms *t, const char *what, const char *ns, const char *name)
@@ -64,6 +65,7 @@ void es_push_secret_index(const json_t *kept, struct es_terms *t)
     const char *ns = es_obj_namespace(kept);
 
     source_term(t, ns, es_obj_at(kept, "spec", "selector", "secret"));
+    es_template_terms(t, ns, es_obj_at(kept, "spec", "template"));
     es_store_hold_index_push(kept, t);
     store_terms(t, ns, es_obj_at(kept, "spec", "secretStoreRefs"));
     noted_terms(t, ns, es_obj_at(kept, "status", "syncedPushSecrets"));

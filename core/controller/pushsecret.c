@@ -11,6 +11,7 @@
 #include "core/controller/refresh.h"
 #include "core/controller/sources.h"
 #include "core/controller/store_hold.h"
+#include "core/controller/template_watched.h"
 #include "core/kube/obj.h"
 
 #define DEFAULT_PASS_MS (5 * 60 * INT64_C(1000))
@@ -257,7 +258,8 @@ static int sync(struct es_push_pass *p, struct es_error *err)
     if (rc < 0)
         return rc;
     if (es_obj_at(p->ps, "spec", "selector", "secret"))
-        es_sources_watch_secrets(p->env);
+        es_sources_watch(p->env, ES_READ_SECRET);
+    es_template_watch(p->env, es_obj_at(p->ps, "spec", "template"));
     return is_due(p) ? sync_due(p, err) : sync_early(p, err);
 }
 

@@ -83,7 +83,7 @@ bool es_refresh_is_due(const json_t *es, const char *version, int64_t now_ms)
     return windows_permit(es, now_ms, &edge_ms);
 }
 
-static bool is_periodic(const json_t *es)
+bool es_refresh_is_periodic(const json_t *es)
 {
     const char *policy = es_obj_str(es, "spec", "refreshPolicy");
     return !*policy || es_streq(policy, "Periodic");
@@ -97,7 +97,8 @@ int64_t es_refresh_after_ms(const json_t *es, int64_t now_ms)
     if (interval <= 0)
         return -1;
     /* Changes and a lost target arrive as events; nothing falls due by time. */
-    if (!is_periodic(es) || es_time_parse(es_obj_str(es, "status", "refreshTime"), &refreshed_ms) < 0)
+    if (!es_refresh_is_periodic(es) ||
+        es_time_parse(es_obj_str(es, "status", "refreshTime"), &refreshed_ms) < 0)
         return interval;
     int64_t elapsed = now_ms - refreshed_ms;
     if (elapsed < 0)

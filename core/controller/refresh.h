@@ -10,6 +10,9 @@
 /* spec.refreshInterval in ms: 1 h when absent or not readable. */
 int64_t es_refresh_interval_ms(const json_t *external_secret);
 
+/* refreshPolicy Periodic, which is the default. */
+bool es_refresh_is_periodic(const json_t *external_secret);
+
 /* Have the provider's values to be read again? `version` is what
  * status.syncedResourceVersion would be now. */
 bool es_refresh_is_due(const json_t *external_secret, const char *version, int64_t now_unix_ms);

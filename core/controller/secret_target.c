@@ -116,9 +116,10 @@ static int report_write(struct es_pass *p, enum es_target_fault fault, struct es
 
 struct write {
     const struct es_values *values;
-    const struct es_rendered_template *rendered; /* NULL: no template */
+    const struct es_rendered_template *rendered; /* NULL: no template, or not rendered */
     uint64_t inputs;
     enum es_target_fault fault;
+    bool frozen;  /* what is there keeps its content, so that nothing was rendered */
     bool missing; /* there is no target, and the policy does not create one */
     bool wrote;
 };
@@ -218,7 +219,7 @@ static int write_target(struct es_pass *p, struct write *w, struct es_error *err
     if (rc == ES_E_NOT_FOUND) {
         *err = (struct es_error)ES_ERROR_INIT;
         if (p->policy->creates)
-            return create_target(p, w, err);
+            return w->frozen ? ES_E_CONFLICT : create_target(p, w, err);
         w->missing = true;
         return 0;
     }
@@ -234,7 +235,7 @@ static int apply(struct es_pass *p, const struct es_values *values, struct es_er
     struct es_rendered_template rendered = {0};
     char values_hash[ES_SHA3_224_HEX_MAX];
     bool templated = false;
-    struct write w = {.values = values};
+    struct write w = {.values = values, .frozen = es_target_is_frozen(p->es, p->known_target)};
 
     if (!p->policy->writes)
         return es_pass_finish(p, "SecretSynced", "secret synced", NULL, err);
@@ -242,8 +243,8 @@ static int apply(struct es_pass *p, const struct es_values *values, struct es_er
     if (rc < 0)
         return es_pass_report(p, "could not delete orphaned secrets", err);
     rc = es_hash_values(values_hash, values, err);
-    if (rc == 0)
-        rc = es_template_render(p->env, p->es, values, &rendered, &templated, err);
+    if (rc == 0 && !w.frozen)
+        rc = es_template_render(p->env, p->es, values, &p->seen, &rendered, &templated, err);
     if (rc < 0) {
         if (p->known_target)
             es_error_wrap(err, "unable to mutate secret %s: ", p->target_name);
@@ -344,8 +345,8 @@ int es_secret_sync(struct es_pass *p, struct es_error *err)
     int rc = es_cache_get(p->env->targets, p->ns, p->target_name, &p->known_target, NULL);
     if (rc < 0 && rc != ES_E_NOT_FOUND)
         return es_error_nomem(err);
-    if (!es_refresh_is_due(p->es, p->version, p->started_unix_ms) && is_settled_target(p)) {
-        p->out->after_ms = es_refresh_after_ms(p->es, p->started_unix_ms);
+    if (!es_pass_is_due(p) && is_settled_target(p)) {
+        p->out->after_ms = es_pass_rest_ms(p);
         return 0;
     }
     return sync_values(p, err);

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/controller/push_watched.h"
 #include "core/controller/sources.h"
+#include "core/controller/template_watched.h"
 #include "core/kube/obj.h"
 #include "core/secret/target.h"
 
@@ -66,8 +67,10 @@ static void on_synced(void *ctx)
 {
     const struct source_watch *w = ctx;
     es_sources_list_ended(w->env, w->what);
+    /* What was deleted meanwhile is not in the list. */
     if (w->what == ES_READ_SECRET)
-        es_push_sources_unsure(w->env); /* what was deleted meanwhile is not in the list */
+        es_push_sources_unsure(w->env);
+    es_template_sources_unsure(w->env, w->what);
 }
 
 /* ---- life ---- */
@@ -131,7 +134,8 @@ void es_source_watches_begin(struct es_source_watches *all, enum es_kube_read wh
         return;
     if (es_cluster_watch(w->env->cluster, &opts, &cache, &err) < 0)
         es_log(ES_WARN, "controllers.SecretStore",
-               "what stores are opened with is not watched: changes are noticed with the stores' interval",
+               "what stores are opened with and templates are made of is not watched: changes are noticed "
+               "when an interval is over",
                ES_F_STR("resource", watched[what].kind->plural), ES_F_STR("error", err.text));
     settle(all, w, cache);
 }

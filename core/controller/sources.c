@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "core/controller/push_watched.h"
 #include "core/controller/source_watch.h"
+#include "core/controller/template_watched.h"
 #include "core/controller/watched.h"
 #include "core/kube/obj.h"
 
@@ -611,6 +612,7 @@ void es_sources_news(struct es_env *env, enum es_kube_read what, const char *ns,
     wake_all(s, &list, what, ns, name);
     if (what == ES_READ_SECRET)
         es_push_source_changed(env, ns, name);
+    es_template_source_changed(env, what, ns, name);
 }
 
 /* The watches of the other kinds are listeners: they hear of everybody's writes. */
@@ -661,15 +663,15 @@ void es_sources_list_ended(struct es_env *env, enum es_kube_read what)
 
 /* ---- housekeeping ---- */
 
-void es_sources_watch_secrets(struct es_env *env)
+void es_sources_watch(struct es_env *env, enum es_kube_read what)
 {
-    es_source_watches_begin(env->sources->watches, ES_READ_SECRET);
+    es_source_watches_begin(env->sources->watches, what);
 }
 
-/* PushSecrets read Secrets too. */
+/* PushSecrets read Secrets too, and templates are made of them. */
 static bool is_needed(struct es_env *env, enum es_kube_read what)
 {
-    return es_sources_count(env, what) ||
+    return es_sources_count(env, what) || es_template_wants(env, what) ||
            (what == ES_READ_SECRET && env->push_secrets && es_cache_count(env->push_secrets));
 }
 

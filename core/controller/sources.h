@@ -75,9 +75,9 @@ void es_sources_list_ended(struct es_env *env, enum es_kube_read what);
 void es_sources_store_changed(struct es_env *env, const struct es_kind *kind, const char *ns,
                               const char *name, const json_t *kept);
 
-/* A PushSecret reads Secrets: from here on es_push_source_changed is told of them. Not
- * from a cache's callback. */
-void es_sources_watch_secrets(struct es_env *env);
+/* A PushSecret or a template reads such objects: from here on es_push_source_changed and
+ * es_template_source_changed are told of them. Not from a cache's callback. */
+void es_sources_watch(struct es_env *env, enum es_kube_read what);
 
 /* Ends watches that nobody needs. Called now and then, by the main thread. */
 void es_sources_sweep(struct es_env *env);

@@ -120,7 +120,8 @@ static int render_data(struct es_env *env, const json_t *source, const struct es
 }
 
 int es_template_render(struct es_env *env, const json_t *es, const struct es_values *values,
-                       struct es_rendered_template *ret, bool *ret_has, struct es_error *err)
+                       struct es_template_seen *seen, struct es_rendered_template *ret, bool *ret_has,
+                       struct es_error *err)
 {
     const json_t *t = es_obj_at(es, "spec", "target", "template");
     const json_t *data = es_obj_at(t, "data"), *from = es_obj_at(t, "templateFrom");
@@ -134,7 +135,9 @@ int es_template_render(struct es_env *env, const json_t *es, const struct es_val
     out.includes_values = es_streq(es_obj_str(t, "mergePolicy"), "Merge") ||
                           (!json_object_size(data) && !json_array_size(from));
     if (rc == 0)
-        rc = es_template_add_from(env, es_obj_namespace(es), from, values, &out, err);
+        rc = es_template_check_engine(t, err);
+    if (rc == 0)
+        rc = es_template_add_from(env, es_obj_namespace(es), from, values, seen, &out, err);
     if (rc == 0)
         rc = render_data(env, data, values, &out.data, err);
     if (rc == 0)

@@ -9,6 +9,7 @@ struct entry {
     struct es_env *env;
     const char *ns;
     const struct es_values *values;
+    struct es_template_seen *seen;
     struct es_rendered_template *into;
     const char *target, *decoding;
     struct es_error *err;
@@ -73,7 +74,7 @@ static int add_source(struct entry *e, const struct es_template_source *from, co
 
     if (!ref)
         return 0;
-    int rc = es_cluster_get(e->env->cluster, from->kind, e->ns, es_obj_str(ref, "name"), &object, e->err);
+    int rc = es_template_read_source(e->env, from, e->ns, es_obj_str(ref, "name"), e->seen, &object, e->err);
     if (rc == 0)
         json_array_foreach (json_object_get(ref, "items"), i, item) {
             rc = add_item(e, from, object, item);
@@ -99,10 +100,10 @@ static int add_literal(struct entry *e, const json_t *template_from)
 }
 
 int es_template_add_from(struct es_env *env, const char *ns, const json_t *template_from,
-                         const struct es_values *values, struct es_rendered_template *into,
-                         struct es_error *err)
+                         const struct es_values *values, struct es_template_seen *seen,
+                         struct es_rendered_template *into, struct es_error *err)
 {
-    struct entry e = {.env = env, .ns = ns, .values = values, .into = into, .err = err};
+    struct entry e = {.env = env, .ns = ns, .values = values, .seen = seen, .into = into, .err = err};
     const json_t *one;
     size_t i;
 

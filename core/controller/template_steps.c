@@ -13,6 +13,7 @@ struct filling {
     struct es_env *env;
     const char *ns;
     const struct es_values *values;
+    struct es_template_seen *seen;
     json_t *steps;
     struct es_error *err;
 };
@@ -57,7 +58,7 @@ static int collect(struct filling *f, const struct es_template_source *from, con
 
     if (!ref)
         return 0;
-    int rc = es_cluster_get(f->env->cluster, from->kind, f->ns, es_obj_str(ref, "name"), &object, f->err);
+    int rc = es_template_read_source(f->env, from, f->ns, es_obj_str(ref, "name"), f->seen, &object, f->err);
     if (rc == 0)
         json_array_foreach (json_object_get(ref, "items"), i, item) {
             rc = collect_item(f, from, object, item, decoding, pairs);
@@ -154,16 +155,17 @@ static int add_data(struct filling *f, const json_t *data)
 }
 
 int es_template_steps(struct es_env *env, const json_t *es, const struct es_values *values,
-                      json_t **ret_steps, struct es_error *err)
+                      struct es_template_seen *seen, json_t **ret_steps, struct es_error *err)
 {
     const json_t *template = es_obj_at(es, "spec", "target", "template");
     const json_t *data = es_obj_at(template, "data"), *from = es_obj_at(template, "templateFrom");
-    struct filling f = {.env = env, .ns = es_obj_namespace(es), .values = values, .err = err};
+    struct filling f = {.env = env, .ns = es_obj_namespace(es), .values = values, .seen = seen, .err = err};
+    int rc = es_template_check_engine(template, err);
 
-    if (!json_object_size(data) && !json_array_size(from))
-        return 0;
+    if (rc < 0 || (!json_object_size(data) && !json_array_size(from)))
+        return rc;
     f.steps = json_array();
-    int rc = f.steps ? add_from(&f, from) : es_error_nomem(err);
+    rc = f.steps ? add_from(&f, from) : es_error_nomem(err);
     if (rc == 0)
         rc = add_data(&f, data);
     if (rc < 0) {

@@ -16,6 +16,7 @@
 #include "core/controller/store_hold.h"
 #include "core/controller/store_table.h"
 #include "core/controller/tally.h"
+#include "core/controller/template_watched.h"
 #include "core/controller/watched.h"
 #include "core/kube/obj.h"
 #include "core/secret/hash.h"
@@ -104,6 +105,7 @@ static void index_external_secret(const json_t *kept, struct es_terms *t)
     size_t i;
 
     target_term(t, ns, kept);
+    es_template_terms(t, ns, es_obj_at(kept, "spec", "target", "template"));
     store_term(t, ns, es_obj_at(kept, "spec", "secretStoreRef"));
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
         json_array_foreach (es_obj_at(kept, "spec", lists[l]), i, entry)

@@ -25,7 +25,7 @@
 #define ALL_COMMANDS (ES_FOR_RUN | ES_FOR_LOCAL | ES_FOR_PLUGINS)
 
 const struct es_setting es_settings_table[] = {
-    {"config", NULL, ES_SET_PATH, AT(config), "", ALL_COMMANDS, 0, 0,
+    {"config", NULL, ES_SET_PATH, AT(config), "", ALL_COMMANDS | ES_FOR_RENDER, 0, 0,
      "Configuration file. Default: " DEFAULT_FILE " if it exists (esod run)."},
     {"kubeconfig", "kubeconfig", ES_SET_PATH, AT(kubeconfig), "", ES_FOR_RUN, 0, 0,
      "Kubeconfig file. Default: $KUBECONFIG, then the pod's service account, then ~/.kube/config."},
@@ -53,9 +53,9 @@ const struct es_setting es_settings_table[] = {
      "How much older than its due time a read may be that a periodic refresh shares with others; at most a "
      "tenth of its refreshInterval. 0: it shares only what is read from then on."},
     {"template-left-delimiter", "templateLeftDelimiter", ES_SET_TEXT, AT(template_left), "{{",
-     ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "What begins an action in target.template."},
+     ES_FOR_RUN | ES_FOR_LOCAL | ES_FOR_RENDER, 0, 0, "What begins an action in target.template."},
     {"template-right-delimiter", "templateRightDelimiter", ES_SET_TEXT, AT(template_right), "}}",
-     ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "What ends one."},
+     ES_FOR_RUN | ES_FOR_LOCAL | ES_FOR_RENDER, 0, 0, "What ends one."},
     {"unsafe-allow-generic-targets", "unsafeAllowGenericTargets", ES_SET_BOOLEAN, AT(generic_targets),
      "false", ES_FOR_RUN, 0, 0,
      "Serve target.manifest: objects of other kinds than Secret, where values stand in the clear."},
@@ -429,7 +429,10 @@ static void add_commands(struct es_buf *out, unsigned commands)
     static const struct {
         unsigned bit;
         const char *text;
-    } names[] = {{ES_FOR_RUN, "run"}, {ES_FOR_LOCAL, "local"}, {ES_FOR_PLUGINS, "crds, plugins"}};
+    } names[] = {{ES_FOR_RUN, "run"},
+                 {ES_FOR_LOCAL, "local"},
+                 {ES_FOR_RENDER, "render"},
+                 {ES_FOR_PLUGINS, "crds, plugins"}};
     const char *between = "";
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -94,16 +94,29 @@ static void abbrevboth(struct es_tcall *c)
         abbreviate(c, &c->args[2], left, right);
 }
 
+/* The library behind sprig takes each byte for a character, as Latin-1 does: what is not ASCII comes out
+ * doubly encoded, or goes when a part of it looks like a space. People's values were made that way. */
+static bool is_latin1_space(unsigned char b)
+{
+    return b == ' ' || (b >= '\t' && b <= '\r') || b == 0x85 || b == 0xA0;
+}
+
+static void add_latin1(struct es_buf *out, unsigned char b)
+{
+    if (b >= 0x80)
+        es_buf_addc(out, (char)(0xC0 | b >> 6));
+    es_buf_addc(out, (char)(b >= 0x80 ? 0x80 | (b & 0x3F) : b));
+}
+
 static void nospace(struct es_tcall *c)
 {
     const struct es_tvalue *s = &c->args[0];
     struct es_buf out;
-    size_t len;
 
     es_tcall_buf(&out);
-    for (size_t i = 0; i < s->s.len; i += len)
-        if (!es_rune_is(ES_RUNE_SPACE, es_tstring_rune(s, i, &len)))
-            es_buf_add(&out, s->s.ptr + i, len);
+    for (size_t i = 0; i < s->s.len; i++)
+        if (!is_latin1_space((unsigned char)s->s.ptr[i]))
+            add_latin1(&out, (unsigned char)s->s.ptr[i]);
     es_tcall_return_buf(c, &out);
 }
 
@@ -112,13 +125,12 @@ static void initials(struct es_tcall *c)
     const struct es_tvalue *s = &c->args[0];
     struct es_buf out;
     bool gap = true;
-    size_t len;
 
     es_tcall_buf(&out);
-    for (size_t i = 0; i < s->s.len; i += len) {
-        bool space = es_rune_is(ES_RUNE_SPACE, es_tstring_rune(s, i, &len));
+    for (size_t i = 0; i < s->s.len; i++) {
+        bool space = is_latin1_space((unsigned char)s->s.ptr[i]);
         if (gap && !space)
-            es_buf_add(&out, s->s.ptr + i, len);
+            add_latin1(&out, (unsigned char)s->s.ptr[i]);
         gap = space;
     }
     es_tcall_return_buf(c, &out);

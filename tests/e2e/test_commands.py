@@ -12,35 +12,14 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import ROOT, SANITIZER, build_dir, free_port, wait_for, without_notes
+from commands import complaint, esod  # noqa: F401
+from harness import ROOT, build_dir, free_port, wait_for
 
 pytestmark = pytest.mark.sanitized
 
-COMMANDS = ["run", "local", "crds", "plugins", "version"]
+COMMANDS = ["run", "local", "render", "crds", "plugins", "version"]
 PLUGINS = build_dir() / "lib/esod/plugins"
 KINDS = {"ExternalSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret", "PushSecret", "ClusterPushSecret"}
-
-
-@pytest.fixture
-def esod(esod_bin, tmp_path):
-    """esod(*args, code=0) runs a command that ends by itself."""
-    def run(*args, code=0, env=None, **options):
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        p = subprocess.run([esod_bin, *args], text=True, timeout=60, cwd=tmp_path,
-                           env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **(env or {})}, **options)
-        assert not SANITIZER.search(p.stderr or ""), p.stderr
-        assert p.returncode == code, f"exit code {p.returncode}\n{p.stdout}\n{p.stderr}"
-        p.stderr = without_notes(p.stderr)
-        return p
-
-    return run
-
-
-def complaint(p):
-    """What a command says that could not do its work: one sentence, and nothing on stdout."""
-    assert p.stdout == ""
-    assert p.stderr.startswith("esod: ") and p.stderr.count("\n") == 1, p.stderr
-    return p.stderr[len("esod: "):-1]
 
 
 # ---- help
@@ -87,6 +66,15 @@ WRONG = {
     "no folder": (["local"], "local: which folder? see esod local --help"),
     "two folders": (["local", "a", "b"], 'local: one folder, not both "a" and "b"'),
     "form is missing": (["local", ".", "-o"], 'local: unknown or incomplete flag "-o"; see esod local --help'),
+    "nothing to render": (["render"], "render: which file? see esod render --help"),
+    "two to render": (["render", "a", "b"], 'render: one file, not both "a" and "b"'),
+    "unknown flag of render": (["render", "a", "--template"], 'render: unknown or incomplete flag "--template"; see esod render --help'),
+    "unknown form of render": (["render", "a", "-o", "table"], "render: -o is yaml or json, not table"),
+    "form of render is missing": (["render", "a", "-o"], "render: -o is yaml or json"),
+    "values are missing": (["render", "a", "--values"], "render: --values needs a value"),
+    "no pair": (["render", "a", "--set", "x"], "render: --set takes KEY=VALUE"),
+    "no pair of a file": (["render", "a", "--set-file", "=x"], "render: --set-file takes KEY=FILE"),
+    "nothing there to render": (["render", "/nowhere"], "/nowhere: No such file or directory"),
     "unknown form of crds": (["crds", "-o", "xml"], "crds: -o is yaml or json, not xml"),
     "form of crds is missing": (["crds", "--output"], "crds: --output is yaml or json"),
     "unknown argument of crds": (["crds", "all"], 'crds: unknown argument "all"; see esod crds --help'),

@@ -187,8 +187,8 @@ struct esp_http_request {
     esp_bytes api;           /**< Metric label: the name of the backend's API call, never a key. A service and a
                                   slash before it, "Queue/Send", counts under the provider's label, a slash and
                                   the service. */
-    /** With ESP_HTTP_NTLM, and empty without it: a name, or name, at sign, domain, or domain, backslash,
-     * name; ASCII, at most 1 KiB. Since 1.1. */
+    /** With ESP_HTTP_NTLM, and empty without it: a name alone, or with its domain as Windows writes both;
+     * ASCII, at most 1 KiB. Since 1.1. */
     esp_bytes username;
     esp_bytes password; /**< Its secret: UTF-8 of Latin-1's characters, at most 1 KiB. Since 1.1. */
 };

@@ -185,7 +185,7 @@ struct esp_http_request {
     esp_bytes key_pem;       /**< ... its key: both or none. */
     esp_bytes server_name;   /**< Checked instead of the URL's host, when not empty. */
     esp_bytes api;           /**< Metric label: the name of the backend's API call, never a key. */
-    /** With ESP_HTTP_NTLM, and empty without it: a name, name@domain, or domain, backslash, name;
+    /** With ESP_HTTP_NTLM, and empty without it: a name alone, or with its domain as Windows writes both;
      * ASCII, at most 1 KiB. Since 1.1. */
     esp_bytes username;
     esp_bytes password; /**< Its secret: UTF-8 of Latin-1's characters, at most 1 KiB. Since 1.1. */
