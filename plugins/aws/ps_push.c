@@ -278,14 +278,5 @@ static esp_status delete_managed(struct aws_store *store, struct esp_call *call,
 
 esp_status aws_ps_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    struct esp_text id;
-    json_t *document = esp_tree_read(req->json);
-
-    aws_store_id(instance, esp_tree_text(document, "remoteKey"), &id);
-    esp_status status = !document || esp_text_failed(&id)
-                            ? aws_no_memory(call)
-                            : delete_managed(instance, call, esp_text_bytes(&id));
-    esp_text_free(&id);
-    json_decref(document);
-    return status;
+    return aws_remove(instance, call, req, delete_managed);
 }

@@ -68,6 +68,20 @@ esp_status aws_push_tags(const struct aws_push *push, struct aws_store *store, s
     return aws_request_done(&r, store, call);
 }
 
+esp_status aws_remove(struct aws_store *store, struct esp_call *call, const struct esp_request *req,
+                      esp_status (*act)(struct aws_store *store, struct esp_call *call, esp_bytes id))
+{
+    struct esp_text id;
+    json_t *document = esp_tree_read(req->json);
+
+    aws_store_id(store, esp_tree_text(document, "remoteKey"), &id);
+    esp_status status =
+        !document || esp_text_failed(&id) ? aws_no_memory(call) : act(store, call, esp_text_bytes(&id));
+    esp_text_free(&id);
+    json_decref(document);
+    return status;
+}
+
 esp_status aws_not_managed(struct esp_call *call)
 {
     return esp_failf(aws_host, call, ESP_E_CONFIG, "secret not managed by external-secrets");

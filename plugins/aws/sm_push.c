@@ -311,7 +311,7 @@ static esp_status send_deletion(struct aws_store *store, struct esp_call *call, 
     return status;
 }
 
-static esp_status delete (struct aws_store *store, struct esp_call *call, esp_bytes id)
+static esp_status delete_managed(struct aws_store *store, struct esp_call *call, esp_bytes id)
 {
     struct aws_verdict verdict = {0};
     json_t *secret = NULL;
@@ -332,13 +332,5 @@ static esp_status delete (struct aws_store *store, struct esp_call *call, esp_by
 /* The whole secret goes, whatever the property: who pushed into a part of it is not noted anywhere. */
 esp_status aws_sm_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    struct esp_text id;
-    json_t *document = esp_tree_read(req->json);
-
-    aws_store_id(instance, esp_tree_text(document, "remoteKey"), &id);
-    esp_status status = !document || esp_text_failed(&id) ? aws_no_memory(call)
-                                                          : delete (instance, call, esp_text_bytes(&id));
-    esp_text_free(&id);
-    json_decref(document);
-    return status;
+    return aws_remove(instance, call, req, delete_managed);
 }
