@@ -26,11 +26,17 @@ esp_bytes vault_text(const json_t *object, const char *name)
     return esp_span(json_string_value(value), json_string_length(value));
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 esp_bytes vault_trimmed(esp_bytes text)
 {
-    while (text.len && (text.ptr[text.len - 1] == ' ' ||
-                        (text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r')))
+    while (text.len && is_space(text.ptr[text.len - 1]))
         text.len--;
+    while (text.len && is_space(text.ptr[0]))
+        text = esp_span(text.ptr + 1, text.len - 1);
     return text;
 }
 

@@ -65,7 +65,7 @@ json_t *vault_parse(const struct esp_request *req);
 /* The string under `name`, empty if there is none. Lives as long as `object`. */
 esp_bytes vault_text(const json_t *object, const char *name);
 
-/* Without the white space at its end. */
+/* Without the white space around it. */
 esp_bytes vault_trimmed(esp_bytes text);
 
 esp_status vault_no_memory(struct esp_call *call);
