@@ -162,7 +162,9 @@ static esp_status exists_to_read(struct aws_store *store, struct esp_call *call,
     esp_text_init(&value, AWS_MAX_TEXT);
     esp_status status = store->service->read(store, call, &ref, &value, &verdict);
     if (status == ESP_OK)
-        status = emit_exists(call, esp_tree_text(document, "property"), &value, &verdict);
+        status = emit_exists(call,
+                             store->service->pushes_whole ? esp_str("") : esp_tree_text(document, "property"),
+                             &value, &verdict);
     esp_text_free(&value);
     return status;
 }

@@ -131,8 +131,8 @@ static esp_status sign(const struct gcp_store *s, struct esp_call *call, struct 
     esp_text_free(&header);
     esp_text_free(&claims);
     if (result == ESP_JWT_BAD_KEY)
-        return gcp_no_token(got, ESP_E_CONFIG, BAD_KEY "the key of %.*s is no RSA private key in PEM",
-                            ESP_ARG(id->facts[GCP_EMAIL]));
+        return gcp_no_token(got, ESP_E_CONFIG,
+                            BAD_KEY "the private key of the service account is no RSA key in PEM");
     return result == ESP_JWT_OK ? ESP_OK : gcp_no_token(got, ESP_E_INTERNAL, "out of memory");
 }
 

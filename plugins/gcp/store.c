@@ -70,6 +70,17 @@ void gcp_close(void *instance, struct esp_call *call)
     free(s);
 }
 
+static esp_status get_token(struct gcp_store *s, struct esp_call *call)
+{
+    struct esp_text token;
+
+    esp_text_init(&token, GCP_MAX_SMALL);
+    esp_status status = esp_token_get(s->token, gcp_host, call, gcp_login, s, &token);
+    esp_text_free(&token);
+    return status;
+}
+
+/* Whose credentials are not accepted has no store to begin with. */
 esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void **instance)
 {
     struct gcp_store *s = calloc(1, sizeof *s);
@@ -80,6 +91,8 @@ esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void *
     s->token = esp_token_new();
     esp_status status = s->request && s->token ? fill(call, s) : gcp_no_memory(call);
     if (status == ESP_OK)
+        status = get_token(s, call);
+    if (status == ESP_OK)
         *instance = s;
     else
         gcp_close(s, call);
@@ -89,12 +102,6 @@ esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void *
 /* A store works when it gets a token: what that is good for depends on the secret. */
 esp_status gcp_validate(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    struct gcp_store *s = instance;
-    struct esp_text token;
     (void)req;
-
-    esp_text_init(&token, GCP_MAX_SMALL);
-    esp_status status = esp_token_get(s->token, gcp_host, call, gcp_login, s, &token);
-    esp_text_free(&token);
-    return status;
+    return get_token(instance, call);
 }

@@ -13,11 +13,17 @@
 
 const struct esp_host *vault_host;
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 esp_bytes vault_trimmed(esp_bytes text)
 {
-    while (text.len && (text.ptr[text.len - 1] == ' ' ||
-                        (text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r')))
+    while (text.len && is_space(text.ptr[text.len - 1]))
         text.len--;
+    while (text.len && is_space(text.ptr[0]))
+        text = esp_span(text.ptr + 1, text.len - 1);
     return text;
 }
 

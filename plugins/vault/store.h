@@ -59,7 +59,7 @@ void vault_close(void *instance, struct esp_call *call);
 /* What an admission webhook would refuse: ESP_OK, or ESP_E_CONFIG with a sentence. */
 esp_status vault_check(struct esp_call *call, const json_t *request, bool is_bao);
 
-/* Without the white space at its end. */
+/* Without the white space around it. */
 esp_bytes vault_trimmed(esp_bytes text);
 
 esp_status vault_no_memory(struct esp_call *call);
