@@ -7,50 +7,8 @@
 
 #include "core/base/error.h"
 #include "core/base/map.h"
+#include "core/base/metrics_own.h"
 #include "core/base/text.h"
-
-/* One label set: 24 bytes and its label values for a counter or gauge, which
- * is what a hundred thousand objects cost. A histogram has its buckets' counts
- * in values[1..]; values[0] is the sum. */
-struct sample {
-    uint32_t hash;
-    uint32_t labels_len;
-    double values[]; /* then the label values, a NUL behind each */
-};
-
-struct es_metric {
-    struct es_metric *next; /* sorted by name */
-    enum es_metric_type type;
-    const char *name, *help;
-    const char *labels[ES_METRIC_LABELS_MAX];
-    size_t label_count;
-    const double *buckets;
-    size_t bucket_count;
-    size_t value_count;                    /* doubles in a sample */
-    const struct es_metric_source *source; /* has the samples; NULL: they are below */
-    int which;
-
-    pthread_mutex_t lock;  /* guards all below */
-    struct sample **slots; /* open addressing; NULL is empty */
-    size_t count, cap;
-};
-
-struct hook {
-    void (*fn)(void *ctx);
-    void *ctx;
-};
-
-struct es_metrics {
-    pthread_mutex_t lock; /* guards the lists, not the families in them */
-    struct es_metric *families;
-    struct hook *hooks;
-    size_t hook_count;
-};
-
-static char *labels_of(const struct es_metric *f, struct sample *s)
-{
-    return (char *)(s->values + f->value_count);
-}
 
 /* Registry */
 
@@ -147,10 +105,10 @@ int es_metrics_on_collect(struct es_metrics *m, void (*fn)(void *ctx), void *ctx
     if (!m)
         return rc;
     pthread_mutex_lock(&m->lock);
-    struct hook *hooks = realloc(m->hooks, (m->hook_count + 1) * sizeof *hooks);
+    struct es_metric_hook *hooks = realloc(m->hooks, (m->hook_count + 1) * sizeof *hooks);
     if (hooks) {
         m->hooks = hooks;
-        m->hooks[m->hook_count++] = (struct hook){fn, ctx};
+        m->hooks[m->hook_count++] = (struct es_metric_hook){fn, ctx};
         rc = 0;
     }
     pthread_mutex_unlock(&m->lock);
@@ -158,11 +116,6 @@ int es_metrics_on_collect(struct es_metrics *m, void (*fn)(void *ctx), void *ctx
 }
 
 /* Samples */
-
-static const char *value_at(const char *const *values, size_t i)
-{
-    return values && values[i] ? values[i] : "";
-}
 
 /* The label values one behind the other, a NUL behind each: no two sets give
  * the same bytes. Points into `small` when it fits there. */
@@ -172,24 +125,25 @@ static char *join_values(const struct es_metric *f, const char *const *values, c
     size_t sizes[ES_METRIC_LABELS_MAX], len = 0;
 
     for (size_t i = 0; i < f->label_count; i++)
-        len += sizes[i] = strlen(value_at(values, i)) + 1;
+        len += sizes[i] = strlen(es_label_at(values, i)) + 1;
     char *joined = len <= small_size ? small : malloc(len);
     if (!joined || len > UINT32_MAX)
         return NULL;
     char *p = joined;
     for (size_t i = 0; i < f->label_count; p += sizes[i++])
-        memcpy(p, value_at(values, i), sizes[i]);
+        memcpy(p, es_label_at(values, i), sizes[i]);
     *ret_len = len;
     return joined;
 }
 
-static struct sample **find_slot_locked(struct es_metric *f, uint32_t hash, const char *labels, size_t len)
+static struct es_sample **find_slot_locked(struct es_metric *f, uint32_t hash, const char *labels, size_t len)
 {
     size_t mask = f->cap - 1;
 
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
-        struct sample *s = f->slots[i];
-        if (!s || (s->hash == hash && s->labels_len == len && memcmp(labels_of(f, s), labels, len) == 0))
+        struct es_sample *s = f->slots[i];
+        if (!s ||
+            (s->hash == hash && s->labels_len == len && memcmp(es_sample_labels(f, s), labels, len) == 0))
             return &f->slots[i];
     }
 }
@@ -197,9 +151,9 @@ static struct sample **find_slot_locked(struct es_metric *f, uint32_t hash, cons
 /* Puts the samples into a table of `cap` slots (a power of two above count). */
 static int rehash_locked(struct es_metric *f, size_t cap)
 {
-    struct sample **old = f->slots;
+    struct es_sample **old = f->slots;
     size_t old_cap = f->cap;
-    struct sample **slots = calloc(cap, sizeof *slots);
+    struct es_sample **slots = calloc(cap, sizeof *slots);
 
     if (!slots)
         return ES_E_NOMEM;
@@ -207,22 +161,22 @@ static int rehash_locked(struct es_metric *f, size_t cap)
     f->cap = cap;
     for (size_t i = 0; i < old_cap; i++)
         if (old[i])
-            *find_slot_locked(f, old[i]->hash, labels_of(f, old[i]), old[i]->labels_len) = old[i];
+            *find_slot_locked(f, old[i]->hash, es_sample_labels(f, old[i]), old[i]->labels_len) = old[i];
     free(old);
     return 0;
 }
 
-static struct sample *find_sample_locked(struct es_metric *f, const char *labels, size_t len)
+static struct es_sample *find_sample_locked(struct es_metric *f, const char *labels, size_t len)
 {
     uint32_t hash = (uint32_t)es_hash64(labels, len);
 
     if (f->count + 1 > f->cap / 4 * 3 && rehash_locked(f, f->cap ? f->cap * 2 : 8) < 0)
         return NULL;
-    struct sample **slot = find_slot_locked(f, hash, labels, len);
+    struct es_sample **slot = find_slot_locked(f, hash, labels, len);
     if (*slot)
         return *slot;
     size_t values = f->value_count * sizeof(double);
-    struct sample *s = malloc(sizeof *s + values + len);
+    struct es_sample *s = malloc(sizeof *s + values + len);
     if (!s)
         return NULL;
     s->hash = hash;
@@ -230,7 +184,7 @@ static struct sample *find_sample_locked(struct es_metric *f, const char *labels
     for (size_t i = 0; i < f->value_count; i++)
         s->values[i] = 0;
     if (len)
-        memcpy(labels_of(f, s), labels, len);
+        memcpy(es_sample_labels(f, s), labels, len);
     *slot = s;
     f->count++;
     return s;
@@ -238,7 +192,7 @@ static struct sample *find_sample_locked(struct es_metric *f, const char *labels
 
 enum change { CHANGE_ADD, CHANGE_SET, CHANGE_OBSERVE };
 
-static void change_locked(const struct es_metric *f, struct sample *s, enum change change, double v)
+static void change_locked(const struct es_metric *f, struct es_sample *s, enum change change, double v)
 {
     if (change == CHANGE_SET) {
         s->values[0] = v;
@@ -266,7 +220,7 @@ static void apply(struct es_metric *f, const char *const *values, enum change ch
     if (!labels)
         return;
     pthread_mutex_lock(&f->lock);
-    struct sample *s = find_sample_locked(f, labels, len);
+    struct es_sample *s = find_sample_locked(f, labels, len);
     if (s)
         change_locked(f, s, change, v);
     pthread_mutex_unlock(&f->lock);
@@ -292,7 +246,7 @@ void es_metric_observe(struct es_metric *f, const char *const *values, double va
 static bool matches(const char *labels, const char *const *values, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(labels, value_at(values, i)) != 0)
+        if (strcmp(labels, es_label_at(values, i)) != 0)
             return false;
         labels += strlen(labels) + 1;
     }
@@ -319,7 +273,7 @@ static void drop_slot_locked(struct es_metric *f, size_t hole)
 
 static void forget_one_locked(struct es_metric *f, const char *labels, size_t len)
 {
-    struct sample **slot = find_slot_locked(f, (uint32_t)es_hash64(labels, len), labels, len);
+    struct es_sample **slot = find_slot_locked(f, (uint32_t)es_hash64(labels, len), labels, len);
     if (*slot)
         drop_slot_locked(f, (size_t)(slot - f->slots));
 }
@@ -327,7 +281,7 @@ static void forget_one_locked(struct es_metric *f, const char *labels, size_t le
 static void forget_prefix_locked(struct es_metric *f, const char *const *values, size_t count)
 {
     for (size_t i = 0; i < f->cap;) {
-        if (f->slots[i] && matches(labels_of(f, f->slots[i]), values, count))
+        if (f->slots[i] && matches(es_sample_labels(f, f->slots[i]), values, count))
             drop_slot_locked(f, i); /* look at what moved up, too */
         else
             i++;
@@ -353,266 +307,4 @@ void es_metric_forget(struct es_metric *f, const char *const *values, size_t cou
     pthread_mutex_unlock(&f->lock);
     if (labels != small)
         free(labels);
-}
-
-/* Text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-
-static void add_escaped(struct es_buf *out, const char *text, bool label_value)
-{
-    uint32_t rune;
-
-    for (size_t left = strlen(text); left;) {
-        size_t n = es_utf8_decode(text, left, &rune);
-        if (!n) /* one bad byte would cost the whole scrape */
-            es_buf_adds(out, "\xEF\xBF\xBD");
-        else if (*text == '\\')
-            es_buf_adds(out, "\\\\");
-        else if (*text == '\n')
-            es_buf_adds(out, "\\n");
-        else if (*text == '"' && label_value)
-            es_buf_adds(out, "\\\"");
-        else
-            es_buf_add(out, text, n);
-        text += n ? n : 1;
-        left -= n ? n : 1;
-    }
-}
-
-static void add_number(struct es_buf *out, double v)
-{
-    char text[ES_FLOAT_TEXT_MAX];
-    es_buf_adds(out, es_float_format(v, 64, 21, text));
-}
-
-/* name_suffix{a="1",le="5"}, up to the space before the value. */
-static void add_series(struct es_buf *out, const struct es_metric *f, const char *suffix,
-                       const char *const *values, const double *le)
-{
-    es_buf_adds(out, f->name);
-    es_buf_adds(out, suffix);
-    if (f->label_count || le)
-        es_buf_addc(out, '{');
-    for (size_t i = 0; i < f->label_count; i++) {
-        if (i)
-            es_buf_addc(out, ',');
-        es_buf_adds(out, f->labels[i]);
-        es_buf_adds(out, "=\"");
-        add_escaped(out, value_at(values, i), true);
-        es_buf_addc(out, '"');
-    }
-    if (le) {
-        es_buf_adds(out, f->label_count ? ",le=\"" : "le=\"");
-        add_number(out, *le);
-        es_buf_addc(out, '"');
-    }
-    es_buf_adds(out, f->label_count || le ? "} " : " ");
-}
-
-static void add_line(struct es_buf *out, const struct es_metric *f, const char *suffix,
-                     const char *const *values, const double *le, double v)
-{
-    add_series(out, f, suffix, values, le);
-    add_number(out, v);
-    es_buf_addc(out, '\n');
-}
-
-static void add_sample(struct es_buf *out, const struct es_metric *f, struct sample *s)
-{
-    const char *labels[ES_METRIC_LABELS_MAX];
-    const char *at = labels_of(f, s);
-
-    for (size_t i = 0; i < f->label_count; at += strlen(at) + 1)
-        labels[i++] = at;
-    if (f->type != ES_HISTOGRAM) {
-        add_line(out, f, "", labels, NULL, s->values[0]);
-        return;
-    }
-    double so_far = 0;
-    for (size_t i = 0; i <= f->bucket_count; i++) {
-        double bound = i < f->bucket_count ? f->buckets[i] : __builtin_inf();
-        so_far += s->values[1 + i];
-        add_line(out, f, "_bucket", labels, &bound, so_far);
-    }
-    add_line(out, f, "_sum", labels, NULL, s->values[0]);
-    add_line(out, f, "_count", labels, NULL, so_far);
-}
-
-void es_metric_sample(const struct es_metric *f, struct es_buf *out, const char *const *values, double value)
-{
-    add_line(out, f, "", values, NULL, value);
-}
-
-struct sortable {
-    const char *labels;
-    size_t len;
-    struct sample *sample;
-};
-
-/* Byte order of the joined values is the order label by label: the NUL
- * between them sorts before every other byte. */
-static int compare_samples(const void *a, const void *b)
-{
-    const struct sortable *x = a, *y = b;
-    int order = memcmp(x->labels, y->labels, x->len < y->len ? x->len : y->len);
-    return order ? order : (x->len > y->len) - (x->len < y->len);
-}
-
-static void add_samples_locked(struct es_buf *out, struct es_metric *f)
-{
-    struct sortable *all = malloc((f->count ? f->count : 1) * sizeof *all);
-    size_t n = 0;
-
-    if (!all) {
-        out->failed = true;
-        return;
-    }
-    for (size_t i = 0; i < f->cap; i++)
-        if (f->slots[i])
-            all[n++] = (struct sortable){labels_of(f, f->slots[i]), f->slots[i]->labels_len, f->slots[i]};
-    qsort(all, n, sizeof *all, compare_samples);
-    for (size_t i = 0; i < n; i++)
-        add_sample(out, f, all[i].sample);
-    free(all);
-}
-
-static void add_head(struct es_buf *out, const struct es_metric *f)
-{
-    static const char *const types[] = {
-        [ES_COUNTER] = "counter", [ES_GAUGE] = "gauge", [ES_HISTOGRAM] = "histogram"};
-
-    es_buf_addf(out, "# HELP %s ", f->name);
-    add_escaped(out, f->help ? f->help : "", false);
-    es_buf_addf(out, "\n# TYPE %s %s\n", f->name, types[f->type]);
-}
-
-static void write_family(struct es_buf *out, struct es_metric *f)
-{
-    pthread_mutex_lock(&f->lock);
-    if (f->count) {
-        add_head(out, f);
-        add_samples_locked(out, f);
-    }
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* Pages */
-
-struct view {
-    const struct es_metric_source *source;
-    void *view;
-};
-
-struct es_metrics_page {
-    struct es_metrics *metrics;
-    struct es_metric *at; /* the family whose turn it is; NULL: all were written */
-    size_t pos;           /* in a source's samples */
-    bool headed;          /* its HELP and TYPE are written */
-    struct view views[ES_METRIC_SOURCES_MAX];
-    size_t view_count;
-};
-
-static struct hook *copy_hooks(struct es_metrics *m, size_t *ret_count)
-{
-    pthread_mutex_lock(&m->lock);
-    size_t count = m->hook_count;
-    struct hook *hooks = malloc((count ? count : 1) * sizeof *hooks);
-    if (hooks && count)
-        memcpy(hooks, m->hooks, count * sizeof *hooks);
-    pthread_mutex_unlock(&m->lock);
-    *ret_count = hooks ? count : 0;
-    return hooks;
-}
-
-static struct es_metric *next_family(struct es_metrics *m, const struct es_metric *after)
-{
-    pthread_mutex_lock(&m->lock);
-    struct es_metric *f = after ? after->next : m->families;
-    pthread_mutex_unlock(&m->lock);
-    return f;
-}
-
-/* What the source gave for this page. */
-static void *view_of(struct es_metrics_page *p, const struct es_metric_source *source)
-{
-    for (size_t i = 0; i < p->view_count; i++)
-        if (p->views[i].source == source)
-            return p->views[i].view;
-    if (p->view_count == ES_METRIC_SOURCES_MAX)
-        return NULL;
-    void *view = source->open(source->ctx);
-    p->views[p->view_count++] = (struct view){source, view};
-    return view;
-}
-
-/* Some samples of a source's family; false: it is done. */
-static bool write_some(struct es_metrics_page *p, struct es_buf *out)
-{
-    const struct es_metric *f = p->at;
-    void *view = view_of(p, f->source);
-    size_t before = out->len;
-
-    if (!view)
-        return false;
-    if (!p->headed)
-        add_head(out, f);
-    size_t headed = out->len;
-    bool more = f->source->write(f->source->ctx, view, f->which, &p->pos, f, out);
-    p->headed = p->headed || out->len > headed;
-    if (!p->headed && !out->failed) { /* no head without a sample; one may be among those to come */
-        out->len = before;
-        out->ptr[before] = '\0';
-    }
-    return more;
-}
-
-struct es_metrics_page *es_metrics_page_open(struct es_metrics *m)
-{
-    struct es_metrics_page *p = m ? calloc(1, sizeof *p) : NULL;
-    size_t count = 0;
-
-    if (!p)
-        return NULL;
-    p->metrics = m;
-    /* A hook sets metrics and may take locks of its own: none of ours is held. */
-    struct hook *hooks = copy_hooks(m, &count);
-    for (size_t i = 0; i < count; i++)
-        hooks[i].fn(hooks[i].ctx);
-    free(hooks);
-    p->at = next_family(m, NULL);
-    return p;
-}
-
-bool es_metrics_page_next(struct es_metrics_page *p, struct es_buf *out)
-{
-    if (!p->at)
-        return false;
-    if (p->at->source && write_some(p, out))
-        return true;
-    if (!p->at->source)
-        write_family(out, p->at);
-    p->at = next_family(p->metrics, p->at);
-    p->pos = 0;
-    p->headed = false;
-    return true;
-}
-
-void es_metrics_page_close(struct es_metrics_page *p)
-{
-    if (!p)
-        return;
-    for (size_t i = 0; i < p->view_count; i++)
-        if (p->views[i].view)
-            p->views[i].source->close(p->views[i].source->ctx, p->views[i].view);
-    free(p);
-}
-
-void es_metrics_write(struct es_metrics *m, struct es_buf *out)
-{
-    struct es_metrics_page *p = es_metrics_page_open(m);
-
-    if (!p && m)
-        out->failed = true;
-    while (p && es_metrics_page_next(p, out))
-        ;
-    es_metrics_page_close(p);
 }

@@ -10,25 +10,12 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/base/yaml_lines.h"
 #include "core/base/yaml_scalar.h"
 
 #define MAX_TEXT ((size_t)8 << 20)
 #define MAX_DEPTH 64
 #define MAX_NODES 1000000
-
-/* Lines by the hash of what they belong to: a node, or a member of a node.
- * jansson shares true, false and null between all trees, so those are found
- * as members only. A keyed 64-bit hash stands for its origin: a chance of
- * one in 10^7 that two of a million entries meet, and then an error text
- * names a wrong line. */
-struct line {
-    uint64_t hash; /* 0: empty */
-    int line;
-};
-struct line_table {
-    struct line *slots;
-    size_t count, cap;
-};
 
 struct anchor {
     char *name;
@@ -40,74 +27,10 @@ struct reader {
     yaml_parser_t parser;
     const char *name;
     struct es_error *err;
-    struct es_map anchors;    /* of the document being read */
-    struct line_table *lines; /* likewise */
+    struct es_map anchors;       /* of the document being read */
+    struct es_yaml_lines *lines; /* likewise */
     size_t nodes;
 };
-
-static uint64_t node_hash(const json_t *node)
-{
-    return es_hash64(&node, sizeof node) | 1;
-}
-
-static uint64_t index_hash(const json_t *parent, size_t index)
-{
-    struct {
-        const json_t *parent;
-        size_t index;
-    } id = {parent, index};
-    return es_hash64(&id, sizeof id) | 1;
-}
-
-static uint64_t key_hash(const json_t *parent, const char *key)
-{
-    return (es_hash64(key, strlen(key)) * UINT64_C(0x9E3779B97F4A7C15) + node_hash(parent)) | 1;
-}
-
-static struct line *find_line(const struct line_table *t, uint64_t hash)
-{
-    size_t i = (size_t)(hash >> 1) & (t->cap - 1);
-    while (t->slots[i].hash && t->slots[i].hash != hash)
-        i = (i + 1) & (t->cap - 1);
-    return &t->slots[i];
-}
-
-static int get_line(const struct line_table *t, uint64_t hash)
-{
-    return t && t->cap ? find_line(t, hash)->line : 0;
-}
-
-static int grow_lines(struct line_table *t)
-{
-    struct line_table bigger = {.cap = t->cap ? t->cap * 2 : 64, .count = t->count};
-
-    bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
-    if (!bigger.slots)
-        return ES_E_NOMEM;
-    for (size_t i = 0; i < t->cap; i++)
-        if (t->slots[i].hash)
-            *find_line(&bigger, t->slots[i].hash) = t->slots[i];
-    free(t->slots);
-    *t = bigger;
-    return 0;
-}
-
-static int put_line(struct line_table *t, uint64_t hash, int line)
-{
-    if (t->count >= t->cap / 4 * 3 && grow_lines(t) < 0)
-        return ES_E_NOMEM;
-    struct line *slot = find_line(t, hash);
-    t->count += !slot->hash;
-    *slot = (struct line){hash, line};
-    return 0;
-}
-
-static void free_lines(struct line_table *t)
-{
-    if (t)
-        free(t->slots);
-    free(t);
-}
 
 static bool is_shared(const json_t *node)
 {
@@ -116,7 +39,7 @@ static bool is_shared(const json_t *node)
 
 static int note_node(struct reader *r, const json_t *node, int line)
 {
-    if (!node || (!is_shared(node) && put_line(r->lines, node_hash(node), line) < 0))
+    if (!node || (!is_shared(node) && es_yaml_lines_put(r->lines, es_yaml_of_node(node), line) < 0))
         return es_error_nomem(r->err);
     return 0;
 }
@@ -209,12 +132,12 @@ static int copy_object(struct reader *r, const json_t *from, json_t *to, int lin
 
     json_object_foreach ((json_t *)from, key, value) {
         json_t *copy = NULL;
-        int key_line = get_line(r->lines, key_hash(from, key));
+        int key_line = es_yaml_lines_get(r->lines, es_yaml_of_key(from, key));
         int rc = copy_node(r, value, line, depth + 1, &copy);
         if (rc < 0)
             return rc;
         if (json_object_set_new_nocheck(to, key, copy) < 0 ||
-            put_line(r->lines, key_hash(to, key), key_line) < 0)
+            es_yaml_lines_put(r->lines, es_yaml_of_key(to, key), key_line) < 0)
             return es_error_nomem(r->err);
     }
     return 0;
@@ -224,11 +147,12 @@ static int copy_array(struct reader *r, const json_t *from, json_t *to, int line
 {
     for (size_t i = 0; i < json_array_size(from); i++) {
         json_t *copy = NULL;
-        int item_line = get_line(r->lines, index_hash(from, i));
+        int item_line = es_yaml_lines_get(r->lines, es_yaml_of_index(from, i));
         int rc = copy_node(r, json_array_get(from, i), line, depth + 1, &copy);
         if (rc < 0)
             return rc;
-        if (json_array_append_new(to, copy) < 0 || put_line(r->lines, index_hash(to, i), item_line) < 0)
+        if (json_array_append_new(to, copy) < 0 ||
+            es_yaml_lines_put(r->lines, es_yaml_of_index(to, i), item_line) < 0)
             return es_error_nomem(r->err);
     }
     return 0;
@@ -245,7 +169,7 @@ static int copy_node(struct reader *r, const json_t *from, int line, unsigned de
     json_t *to = json_is_object(from)  ? json_object()
                  : json_is_array(from) ? json_array()
                                        : json_copy((json_t *)from);
-    rc = note_node(r, to, is_shared(from) ? 0 : get_line(r->lines, node_hash(from)));
+    rc = note_node(r, to, is_shared(from) ? 0 : es_yaml_lines_get(r->lines, es_yaml_of_node(from)));
     if (rc == 0 && json_is_object(from))
         rc = copy_object(r, from, to, line, depth);
     if (rc == 0 && json_is_array(from))
@@ -319,7 +243,8 @@ static int read_sequence(struct reader *r, unsigned depth, json_t *array)
         yaml_event_delete(&ev);
         if (end || rc < 0)
             return rc;
-        if (json_array_append_new(array, item) < 0 || put_line(r->lines, index_hash(array, i), line) < 0)
+        if (json_array_append_new(array, item) < 0 ||
+            es_yaml_lines_put(r->lines, es_yaml_of_index(array, i), line) < 0)
             return es_error_nomem(r->err);
     }
 }
@@ -393,7 +318,8 @@ static int take_members(struct reader *r, json_t *to, const json_t *from, bool o
         if (!overwrite && json_object_get(to, key))
             continue;
         if (json_object_set_nocheck(to, key, value) < 0 ||
-            put_line(r->lines, key_hash(to, key), get_line(r->lines, key_hash(from, key))) < 0)
+            es_yaml_lines_put(r->lines, es_yaml_of_key(to, key),
+                              es_yaml_lines_get(r->lines, es_yaml_of_key(from, key))) < 0)
             return es_error_nomem(r->err);
     }
     return 0;
@@ -441,7 +367,7 @@ static int read_member(struct reader *r, const yaml_event_t *key_event, unsigned
         return rc;
     if (json_object_get(object, key)) {
         rc = es_error_set(r->err, ES_E_CONFIG, "%s:%d: key \"%s\" is already defined at line %d", r->name,
-                          line_of(key_event), key, get_line(r->lines, key_hash(object, key)));
+                          line_of(key_event), key, es_yaml_lines_get(r->lines, es_yaml_of_key(object, key)));
         goto out;
     }
     rc = next_event(r, &ev);
@@ -450,7 +376,7 @@ static int read_member(struct reader *r, const yaml_event_t *key_event, unsigned
     rc = read_node(r, &ev, depth + 1, &value);
     yaml_event_delete(&ev);
     if (rc == 0 && (json_object_set_new_nocheck(object, key, value) < 0 ||
-                    put_line(r->lines, key_hash(object, key), line_of(key_event)) < 0))
+                    es_yaml_lines_put(r->lines, es_yaml_of_key(object, key), line_of(key_event)) < 0))
         rc = es_error_nomem(r->err);
 out:
     es_mem_free(key);
@@ -561,7 +487,7 @@ static int read_document(struct reader *r, struct es_yaml *y)
         rc = es_error_nomem(r->err);
     }
     json_decref(root);
-    free_lines(r->lines);
+    es_yaml_lines_free(r->lines);
     return rc;
 }
 
@@ -689,7 +615,7 @@ void es_yaml_fini(struct es_yaml *y)
 {
     for (size_t i = 0; i < y->count; i++) {
         json_decref(y->docs[i].root);
-        free_lines(y->docs[i].lines);
+        es_yaml_lines_free(y->docs[i].lines);
     }
     free(y->docs);
     *y = (struct es_yaml){0};
@@ -697,15 +623,15 @@ void es_yaml_fini(struct es_yaml *y)
 
 int es_yaml_line(const struct es_yaml_doc *doc, const json_t *node)
 {
-    return node && !is_shared(node) ? get_line(doc->lines, node_hash(node)) : 0;
+    return node && !is_shared(node) ? es_yaml_lines_get(doc->lines, es_yaml_of_node(node)) : 0;
 }
 
 int es_yaml_line_of_key(const struct es_yaml_doc *doc, const json_t *parent, const char *key)
 {
-    return get_line(doc->lines, key_hash(parent, key));
+    return es_yaml_lines_get(doc->lines, es_yaml_of_key(parent, key));
 }
 
 int es_yaml_line_of_index(const struct es_yaml_doc *doc, const json_t *parent, size_t index)
 {
-    return get_line(doc->lines, index_hash(parent, index));
+    return es_yaml_lines_get(doc->lines, es_yaml_of_index(parent, index));
 }

@@ -8,32 +8,13 @@
 
 #include "core/base/error.h"
 #include "core/base/map.h"
+#include "core/engine/heap.h"
 
-#define NOT_IN_HEAP UINT32_MAX
 #define NOT_ASKED INT64_MIN
 #define CALM_WORKERS 2
 #define WATCH_MAX_MS 1000 /* a clock that jumps, as those of tests do, is noticed after so long */
 #define SPREAD_MAX_MS 30000
 #define FAILURES_MAX 30 /* more than it takes to reach the longest backoff */
-
-/* Every object of the cluster has one of these, most of the time asleep: small. */
-struct item {
-    int64_t due_ms;
-    int64_t asked_ms; /* of the newest add, NOT_ASKED: only time makes it due */
-    uint64_t serial;  /* first in, first out among equals */
-    uint32_t place;   /* in its lane's heap */
-    uint8_t kind, failures;
-    uint8_t lane; /* enum es_lane */
-    bool running : 1;
-    bool calm    : 1;
-    bool again   : 1; /* due at `due_ms` once the worker is done */
-    char id[];        /* one character for the kind, then the key */
-};
-
-struct heap {
-    struct item **items;
-    size_t count, cap;
-};
 
 struct es_queue {
     const struct es_clock *clock;
@@ -48,7 +29,7 @@ struct es_queue {
     int64_t watch_until_ms; /* until then */
     uint64_t wakeups;
     struct es_map map; /* id -> item */
-    struct heap lanes[ES_LANES];
+    struct es_heap lanes[ES_LANES];
     uint64_t serial, added, retried;
     struct {
         uint64_t added, retried;
@@ -60,70 +41,6 @@ struct es_queue {
 static int64_t now_ms(const struct es_queue *q)
 {
     return q->clock->mono_ms(q->clock->ctx);
-}
-
-/* ---- a binary heap by due time ---- */
-
-static bool before(const struct item *a, const struct item *b)
-{
-    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->serial < b->serial;
-}
-
-static void put(struct heap *h, size_t place, struct item *i)
-{
-    h->items[place] = i;
-    i->place = (uint32_t)place;
-}
-
-static void sift(struct heap *h, size_t place)
-{
-    struct item *i = h->items[place];
-
-    while (place && before(i, h->items[(place - 1) / 2])) {
-        put(h, place, h->items[(place - 1) / 2]);
-        place = (place - 1) / 2;
-    }
-    for (;;) {
-        size_t child = 2 * place + 1;
-        if (child >= h->count)
-            break;
-        if (child + 1 < h->count && before(h->items[child + 1], h->items[child]))
-            child++;
-        if (!before(h->items[child], i))
-            break;
-        put(h, place, h->items[child]);
-        place = child;
-    }
-    put(h, place, i);
-}
-
-static int heap_add(struct heap *h, struct item *i)
-{
-    if (h->count == NOT_IN_HEAP)
-        return ES_E_NOMEM;
-    if (h->count == h->cap) {
-        size_t cap = h->cap ? h->cap * 2 : 64;
-        struct item **items = realloc(h->items, cap * sizeof(struct item *));
-        if (!items)
-            return ES_E_NOMEM;
-        h->items = items;
-        h->cap = cap;
-    }
-    put(h, h->count++, i);
-    sift(h, i->place);
-    return 0;
-}
-
-static void heap_remove(struct heap *h, struct item *i)
-{
-    size_t place = i->place;
-    struct item *last = h->items[--h->count];
-
-    i->place = NOT_IN_HEAP;
-    if (last != i) {
-        put(h, place, last);
-        sift(h, place);
-    }
 }
 
 /* ---- life ---- */
@@ -153,7 +70,7 @@ struct es_queue *es_queue_new(const struct es_queue_opts *opts)
 
 void es_queue_free(struct es_queue *q)
 {
-    struct item *i;
+    struct es_item *i;
 
     if (!q)
         return;
@@ -179,19 +96,19 @@ void es_queue_stop(struct es_queue *q)
 
 /* ---- adding ---- */
 
-static void forget_locked(struct es_queue *q, struct item *i)
+static void forget_locked(struct es_queue *q, struct es_item *i)
 {
     es_map_remove(&q->map, i->id);
     free(i);
 }
 
-static struct item *find_or_add_locked(struct es_queue *q, int kind, const char *key)
+static struct es_item *find_or_add_locked(struct es_queue *q, int kind, const char *key)
 {
     char id[768];
     int n = snprintf(id, sizeof id, "%c%s", 'A' + kind, key);
     if (n < 0 || n >= (int)sizeof id || kind < 0 || kind >= ES_QUEUE_KINDS)
         return NULL;
-    struct item *i = es_map_get(&q->map, id);
+    struct es_item *i = es_map_get(&q->map, id);
     if (i)
         return i;
     i = calloc(1, sizeof *i + (size_t)n + 1);
@@ -199,7 +116,7 @@ static struct item *find_or_add_locked(struct es_queue *q, int kind, const char 
         return NULL;
     memcpy(i->id, id, (size_t)n + 1);
     i->kind = (uint8_t)kind;
-    i->place = NOT_IN_HEAP;
+    i->place = ES_NOT_IN_HEAP;
     i->asked_ms = NOT_ASKED;
     if (es_map_put(&q->map, i->id, i, NULL) < 0) {
         free(i);
@@ -235,13 +152,13 @@ static void tell_locked(struct es_queue *q, int64_t due)
         pthread_cond_signal(&q->watch);
 }
 
-static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, enum es_lane lane)
+static int schedule_locked(struct es_queue *q, struct es_item *i, int64_t due_ms, enum es_lane lane)
 {
     i->due_ms = due_ms;
     i->lane = (uint8_t)lane;
     i->serial = q->serial++;
     q->kinds[i->kind].added++;
-    if (heap_add(&q->lanes[lane], i) < 0)
+    if (es_heap_add(&q->lanes[lane], i) < 0)
         return ES_E_NOMEM;
     tell_locked(q, due_ms);
     return 0;
@@ -250,7 +167,7 @@ static int schedule_locked(struct es_queue *q, struct item *i, int64_t due_ms, e
 static int add_locked(struct es_queue *q, int kind, const char *key, int64_t since, int64_t due,
                       enum es_lane lane)
 {
-    struct item *i = q->stopped ? NULL : find_or_add_locked(q, kind, key);
+    struct es_item *i = q->stopped ? NULL : find_or_add_locked(q, kind, key);
     int rc = 0;
 
     if (!i)
@@ -264,12 +181,12 @@ static int add_locked(struct es_queue *q, int kind, const char *key, int64_t sin
         if (!i->again || lane < i->lane)
             i->lane = (uint8_t)lane;
         i->again = true;
-    } else if (i->place == NOT_IN_HEAP) {
+    } else if (i->place == ES_NOT_IN_HEAP) {
         rc = schedule_locked(q, i, due, lane);
         if (rc < 0)
             forget_locked(q, i);
     } else if (due < i->due_ms || lane < i->lane) {
-        heap_remove(&q->lanes[i->lane], i);
+        es_heap_remove(&q->lanes[i->lane], i);
         q->kinds[i->kind].added--; /* it waits already */
         rc = schedule_locked(q, i, due < i->due_ms ? due : i->due_ms, lane < i->lane ? lane : i->lane);
     }
@@ -296,16 +213,16 @@ int es_queue_add_since(struct es_queue *q, int kind, const char *key, int64_t si
 /* ---- working ---- */
 
 /* The first entry of a lane that may be worked on now; NULL: none. */
-static struct item *head_locked(const struct es_queue *q, int lane)
+static struct es_item *head_locked(const struct es_queue *q, int lane)
 {
     bool full = lane == ES_LANE_CALM && q->calm_running >= q->calm_workers;
     return q->lanes[lane].count && !full ? q->lanes[lane].items[0] : NULL;
 }
 
-static struct item *due_item_locked(const struct es_queue *q, int64_t now)
+static struct es_item *due_item_locked(const struct es_queue *q, int64_t now)
 {
     for (int lane = 0; lane < ES_LANES; lane++) {
-        struct item *head = head_locked(q, lane);
+        struct es_item *head = head_locked(q, lane);
         if (head && head->due_ms <= now)
             return head;
     }
@@ -317,7 +234,7 @@ static int64_t next_due_locked(const struct es_queue *q)
     int64_t next = INT64_MAX;
 
     for (int lane = 0; lane < ES_LANES; lane++) {
-        const struct item *head = head_locked(q, lane);
+        const struct es_item *head = head_locked(q, lane);
         if (head && head->due_ms < next)
             next = head->due_ms;
     }
@@ -359,7 +276,7 @@ static void wait_locked(struct es_queue *q, int64_t now)
 
 /* When the reason for this work arose: the newest one, since one pass serves
  * all. What was asked for a later time may be taken for an earlier reason. */
-static int64_t since_of(const struct item *i, int64_t now)
+static int64_t since_of(const struct es_item *i, int64_t now)
 {
     int64_t since = i->asked_ms != NOT_ASKED ? i->asked_ms : i->due_ms;
     return since < now ? since : now;
@@ -367,14 +284,14 @@ static int64_t since_of(const struct item *i, int64_t now)
 
 bool es_queue_take(struct es_queue *q, struct es_work *ret)
 {
-    struct item *i = NULL;
+    struct es_item *i = NULL;
 
     pthread_mutex_lock(&q->lock);
     while (!q->stopped) {
         int64_t now = now_ms(q);
         i = due_item_locked(q, now);
         if (i) {
-            heap_remove(&q->lanes[i->lane], i);
+            es_heap_remove(&q->lanes[i->lane], i);
             i->running = true;
             i->calm = i->lane == ES_LANE_CALM;
             i->again = false;
@@ -401,7 +318,7 @@ bool es_queue_take(struct es_queue *q, struct es_work *ret)
     return i != NULL;
 }
 
-static void finish_locked(struct es_queue *q, struct item *i, int64_t delay_ms, enum es_lane lane)
+static void finish_locked(struct es_queue *q, struct es_item *i, int64_t delay_ms, enum es_lane lane)
 {
     int64_t due = now_ms(q) + delay_ms;
 
@@ -425,7 +342,7 @@ static void finish_locked(struct es_queue *q, struct item *i, int64_t delay_ms, 
 
 void es_queue_done(struct es_queue *q, struct es_work *work, int64_t delay_ms, enum es_lane lane)
 {
-    struct item *i = work->item;
+    struct es_item *i = work->item;
 
     pthread_mutex_lock(&q->lock);
     i->failures = 0;
@@ -466,7 +383,7 @@ static int64_t spread_locked(struct es_queue *q, int64_t at_least_ms)
 
 int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_least_ms, enum es_lane lane)
 {
-    struct item *i = work->item;
+    struct es_item *i = work->item;
 
     pthread_mutex_lock(&q->lock);
     int64_t delay = backoff_locked(q, i->failures), asked = spread_locked(q, at_least_ms);
@@ -484,7 +401,7 @@ int64_t es_queue_failed(struct es_queue *q, struct es_work *work, int64_t at_lea
 bool es_queue_busy(struct es_queue *q)
 {
     pthread_mutex_lock(&q->lock);
-    const struct item *due = due_item_locked(q, now_ms(q));
+    const struct es_item *due = due_item_locked(q, now_ms(q));
     bool busy = due && due->lane < ES_LANE_CALM;
     pthread_mutex_unlock(&q->lock);
     return busy;
@@ -502,7 +419,7 @@ void es_queue_stats(struct es_queue *q, struct es_queue_stats *ret)
     }
     for (int lane = 0; lane < ES_LANES; lane++)
         for (size_t i = 0; i < q->lanes[lane].count; i++) {
-            const struct item *item = q->lanes[lane].items[i];
+            const struct es_item *item = q->lanes[lane].items[i];
             int64_t waited = now - item->due_ms;
             if (waited < 0) {
                 ret->delayed++;

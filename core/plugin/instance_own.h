@@ -1,4 +1,4 @@
-/* core/plugin/instance_own.h: what find.c asks of instance.c. Private to the
+/* core/plugin/instance_own.h: what find.c asks of instance_ops.c. Private to the
  * room. Each begins `c`; the caller reads its outputs and ends it, also on
  * failure. */
 #ifndef ES_PLUGIN_INSTANCE_OWN_H

@@ -3,8 +3,6 @@
 
 #include "batch.h"
 #include "request.h"
-#include "tree.h"
-
 extern const char aws_schema[]; /* schema.json, compiled in */
 
 /* ---- the store ---- */
@@ -32,7 +30,7 @@ static esp_status aws_check(void *instance, struct esp_call *call, const struct 
     if (!document)
         return ESP_E_INTERNAL;
     const json_t *spec = json_object_get(document, "spec");
-    esp_bytes service = aws_text(spec, "service");
+    esp_bytes service = esp_tree_text(spec, "service");
     esp_status status = ESP_OK;
     if (!aws_service_named(service))
         status =
@@ -75,9 +73,9 @@ static esp_status aws_validate(void *instance, struct esp_call *call, const stru
 
 static struct aws_ref ref_of(const json_t *ref)
 {
-    return (struct aws_ref){.key = aws_text(ref, "key"),
-                            .version = aws_text(ref, "version"),
-                            .wants_tags = esp_equal_str(aws_text(ref, "metadataPolicy"), "Fetch")};
+    return (struct aws_ref){.key = esp_tree_text(ref, "key"),
+                            .version = esp_tree_text(ref, "version"),
+                            .wants_tags = esp_equal_str(esp_tree_text(ref, "metadataPolicy"), "Fetch")};
 }
 
 static esp_status aws_get(void *instance, struct esp_call *call, const struct esp_request *req)
@@ -157,14 +155,16 @@ static esp_status emit_exists(struct esp_call *call, esp_bytes property, const s
 
 static esp_status exists_to_read(struct aws_store *store, struct esp_call *call, const json_t *document)
 {
-    const struct aws_ref ref = {.key = aws_text(document, "remoteKey")};
+    const struct aws_ref ref = {.key = esp_tree_text(document, "remoteKey")};
     struct aws_verdict verdict = {0};
     struct esp_text value;
 
     esp_text_init(&value, AWS_MAX_TEXT);
     esp_status status = store->service->read(store, call, &ref, &value, &verdict);
     if (status == ESP_OK)
-        status = emit_exists(call, aws_text(document, "property"), &value, &verdict);
+        status = emit_exists(call,
+                             store->service->pushes_whole ? esp_str("") : esp_tree_text(document, "property"),
+                             &value, &verdict);
     esp_text_free(&value);
     return status;
 }

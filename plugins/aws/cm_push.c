@@ -6,8 +6,6 @@
 #include "push.h"
 #include "search.h"
 #include "tags.h"
-#include "tree.h"
-
 /* ---- which certificate it is ---- */
 
 static void write_search(struct aws_request *r, esp_bytes name)
@@ -27,7 +25,7 @@ static void keep_smallest(const json_t *page, struct esp_text *arn)
     size_t i;
 
     json_array_foreach (json_object_get(page, "ResourceTagMappingList"), i, found) {
-        esp_bytes here = aws_text(found, "ResourceARN");
+        esp_bytes here = esp_tree_text(found, "ResourceARN");
         if (here.len == 0 || (arn->len && esp_compare(esp_text_bytes(arn), here) <= 0))
             continue;
         esp_text_cut(arn, 0);
@@ -128,7 +126,7 @@ static esp_status read_bundle(struct bundle *b, struct esp_call *call)
     esp_bytes certificate = value_named(b->push.req, "tls.crt");
 
     b->key = value_named(b->push.req, "tls.key");
-    if (aws_text(b->push.document, "secretKey").len)
+    if (esp_tree_text(b->push.document, "secretKey").len)
         return esp_failf(aws_host, call, ESP_E_CONFIG,
                          "secretKey must be empty for the AWS Certificate Manager provider: the whole "
                          "kubernetes.io/tls secret is required (tls.crt and tls.key)");
@@ -360,9 +358,9 @@ static esp_status with_found(struct aws_store *store, struct esp_call *call, con
 {
     struct esp_text name, arn;
     json_t *list = NULL;
-    json_t *document = aws_tree(req->json);
+    json_t *document = esp_tree_read(req->json);
 
-    aws_store_id(store, aws_text(document, "remoteKey"), &name);
+    aws_store_id(store, esp_tree_text(document, "remoteKey"), &name);
     esp_text_init(&arn, AWS_MAX_ID);
     esp_status status = !document || esp_text_failed(&name)
                             ? aws_no_memory(call)

@@ -24,8 +24,8 @@ static esp_status read_key(struct esp_call *call, const json_t *refs, const char
     *ret = esp_str("");
     if (!ref)
         return ESP_OK;
-    return aws_host->kube_read(call, ESP_KUBE_SECRET, aws_text(ref, "namespace"), aws_text(ref, "name"),
-                               aws_text(ref, "key"), ret);
+    return aws_host->kube_read(call, ESP_KUBE_SECRET, esp_tree_text(ref, "namespace"),
+                               esp_tree_text(ref, "name"), esp_tree_text(ref, "key"), ret);
 }
 
 static esp_status read_fixed(struct aws_login *login, struct esp_call *call, const json_t *refs)
@@ -57,10 +57,10 @@ static const json_t *account_ref(const json_t *spec)
 /* Where the account is: a ClusterSecretStore may say so, a SecretStore's is beside it. For texts. */
 static esp_bytes account_namespace(const json_t *ref, const json_t *document)
 {
-    esp_bytes ns = aws_text(json_object_get(document, "store"), "namespace");
+    esp_bytes ns = esp_tree_text(json_object_get(document, "store"), "namespace");
     if (ns.len == 0)
-        ns = aws_text(ref, "namespace");
-    return ns.len ? ns : aws_text(document, "namespace");
+        ns = esp_tree_text(ref, "namespace");
+    return ns.len ? ns : esp_tree_text(document, "namespace");
 }
 
 /* Looked up in the text: a tree would be made for two short strings. */
@@ -78,9 +78,9 @@ static bool keep_annotation(esp_bytes account, const char *path, const char *oth
 static esp_status read_account(struct aws_login *login, struct esp_call *call, const json_t *ref,
                                const json_t *document)
 {
-    esp_bytes account, name = aws_text(ref, "name"), ns = account_namespace(ref, document);
-    esp_status status = aws_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, aws_text(ref, "namespace"), name,
-                                            esp_str(""), &account);
+    esp_bytes account, name = esp_tree_text(ref, "name"), ns = account_namespace(ref, document);
+    esp_status status = aws_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, esp_tree_text(ref, "namespace"),
+                                            name, esp_str(""), &account);
     if (status != ESP_OK)
         return status;
     if (!keep_annotation(account, ROLE_PATH, "", &login->role) ||
@@ -104,8 +104,8 @@ static esp_status ask_as_account(const struct aws_login *login, struct aws_run *
     json_array_foreach (json_object_get(ref, "audiences"), i, more)
         if (count < MAX_AUDIENCES)
             audiences[count++] = esp_span(json_string_value(more), json_string_length(more));
-    esp_status status = aws_host->sa_token(run->call, aws_text(ref, "namespace"), aws_text(ref, "name"),
-                                           audiences, count, 0, &token);
+    esp_status status = aws_host->sa_token(run->call, esp_tree_text(ref, "namespace"),
+                                           esp_tree_text(ref, "name"), audiences, count, 0, &token);
     if (status != ESP_OK)
         return status;
     return aws_sts_web_identity(run, sts, login->role, esp_str(AWS_SESSION_NAME), token, ret);
@@ -141,16 +141,16 @@ static json_t *injected_tags(const json_t *spec, const json_t *document, bool cu
  * (x-esp-per-namespace). While it is only looked at, there is no namespace to log in for. */
 static bool is_nobodys(const json_t *spec, const json_t *document)
 {
-    esp_bytes policy = aws_text(spec, "sessionTagsPolicy");
+    esp_bytes policy = esp_tree_text(spec, "sessionTagsPolicy");
     return (esp_equal_str(policy, "Simple") || esp_equal_str(policy, "Custom")) &&
-           aws_text(document, "namespace").len == 0;
+           esp_tree_text(document, "namespace").len == 0;
 }
 
 /* The policies replace the list: whoever relies on the injected ones must not be fooled by a list that names
  * them. */
 static bool take_tags(struct aws_login *login, const json_t *spec, const json_t *document)
 {
-    esp_bytes policy = aws_text(spec, "sessionTagsPolicy");
+    esp_bytes policy = esp_tree_text(spec, "sessionTagsPolicy");
     bool custom = esp_equal_str(policy, "Custom");
     if (custom || esp_equal_str(policy, "Simple"))
         login->tags = injected_tags(spec, document, custom);
@@ -165,7 +165,7 @@ esp_status aws_login_init(struct aws_login *login, struct esp_call *call, const 
                           const json_t *document)
 {
     aws_creds_init(&login->fixed);
-    login->spec = json_deep_copy(spec);
+    login->spec = json_incref((json_t *)spec);
     if (!login->spec || !take_tags(login, spec, document))
         return aws_no_memory(call);
     if (is_nobodys(spec, document))
@@ -188,7 +188,8 @@ void aws_login_free(struct aws_login *login)
 
 bool aws_login_is_fixed(const struct aws_login *login)
 {
-    return !account_ref(login->spec) && secret_ref(login->spec) && aws_text(login->spec, "role").len == 0 &&
+    return !account_ref(login->spec) && secret_ref(login->spec) &&
+           esp_tree_text(login->spec, "role").len == 0 &&
            json_array_size(json_object_get(login->spec, "additionalRoles")) == 0;
 }
 
@@ -230,8 +231,8 @@ esp_status aws_login_run(const struct aws_login *login, struct aws_run *run, con
         if (status == ESP_OK)
             status = assume(run, sts, &role, ret);
     }
-    const struct aws_role last = {.arn = aws_text(login->spec, "role"),
-                                  .external_id = aws_text(login->spec, "externalID"),
+    const struct aws_role last = {.arn = esp_tree_text(login->spec, "role"),
+                                  .external_id = esp_tree_text(login->spec, "externalID"),
                                   .tags = login->tags,
                                   .transitive = json_object_get(login->spec, "transitiveTagKeys")};
     if (status == ESP_OK && last.arn.len)

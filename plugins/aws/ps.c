@@ -12,6 +12,7 @@ const struct aws_service aws_parameter_store = {
     .list = aws_ps_list,
     .push = aws_ps_push,
     .remove = aws_ps_remove,
+    .pushes_whole = true,
 };
 
 void aws_ps_begin_get(struct aws_request *r, esp_bytes id, bool decrypted)

@@ -4,8 +4,6 @@
 #include "ps.h"
 
 #include "search.h"
-#include "tree.h"
-
 static void add_filter(struct aws_request *r, esp_bytes key, const char *option, esp_bytes value)
 {
     bool first = r->body.ptr && r->body.ptr[r->body.len - 1] == '[';
@@ -137,10 +135,10 @@ static esp_status by_name(struct aws_store *store, struct esp_call *call, esp_by
 static esp_status find(struct aws_store *store, struct esp_call *call, const json_t *what)
 {
     const json_t *tags = json_object_get(what, "tags");
-    esp_bytes path = aws_text(what, "path");
+    esp_bytes path = esp_tree_text(what, "path");
 
     if (json_is_object(json_object_get(what, "name")))
-        return by_name(store, call, path, aws_text(what, "prefix"));
+        return by_name(store, call, path, esp_tree_text(what, "prefix"));
     if (json_object_size(tags) == 0)
         return esp_failf(aws_host, call, ESP_E_CONFIG, "unexpected find operator");
     return run(store, call, &(struct search){path, tags, aws_search_read, NULL});

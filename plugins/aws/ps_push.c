@@ -7,8 +7,6 @@
 
 #include "push.h"
 #include "tags.h"
-#include "tree.h"
-
 /* What is to be there in the end. */
 struct wish {
     struct aws_push push;
@@ -33,7 +31,7 @@ static esp_status read_type(struct wish *w, struct esp_call *call)
 static esp_status read_tier(struct wish *w, struct esp_call *call)
 {
     const json_t *tier = json_object_get(w->push.spec, "tier");
-    esp_bytes type = aws_text(tier, "type");
+    esp_bytes type = esp_tree_text(tier, "type");
     const char *key;
     json_t *value;
 
@@ -70,7 +68,7 @@ static esp_status read_value(struct wish *w, struct esp_call *call)
     esp_status status = read_decoded(w, call, &decoded);
     if (status != ESP_OK)
         return status;
-    if (aws_text(w->push.document, "secretKey").len || decoded)
+    if (esp_tree_text(w->push.document, "secretKey").len || decoded)
         status = esp_push_value(aws_host, call, req, &w->value);
     else
         esp_json_values(req->values, req->value_count, true, &w->value);
@@ -114,17 +112,19 @@ static void add_tier(struct aws_request *r, const json_t *tier)
 {
     const json_t *policies = json_object_get(tier, "policies");
 
-    if (!esp_equal_str(aws_text(tier, "type"), "Advanced"))
+    if (!esp_equal_str(esp_tree_text(tier, "type"), "Advanced"))
         return;
     aws_json_text(&r->body, "Tier", esp_str("Advanced"));
     if (!policies || json_is_null(policies))
         return;
-    char *text = json_is_string(policies) ? NULL : json_dumps(policies, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (text || json_is_string(policies))
-        aws_json_text(&r->body, "Policies", text ? esp_str(text) : aws_text(tier, "policies"));
-    else
+    struct esp_text text;
+    esp_text_init(&text, AWS_MAX_TEXT);
+    if (json_is_string(policies))
+        esp_text_add(&text, esp_tree_text(tier, "policies"));
+    else if (!esp_tree_write(policies, &text))
         r->body.failed = true;
-    free(text);
+    aws_json_text(&r->body, "Policies", esp_text_bytes(&text));
+    esp_text_free(&text);
 }
 
 /* Tags come with a new parameter only: AWS takes none with one that is overwritten. */
@@ -278,14 +278,5 @@ static esp_status delete_managed(struct aws_store *store, struct esp_call *call,
 
 esp_status aws_ps_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    struct esp_text id;
-    json_t *document = aws_tree(req->json);
-
-    aws_store_id(instance, aws_text(document, "remoteKey"), &id);
-    esp_status status = !document || esp_text_failed(&id)
-                            ? aws_no_memory(call)
-                            : delete_managed(instance, call, esp_text_bytes(&id));
-    esp_text_free(&id);
-    json_decref(document);
-    return status;
+    return aws_remove(instance, call, req, delete_managed);
 }

@@ -33,6 +33,10 @@ struct aws_tagging {
 esp_status aws_push_tags(const struct aws_push *push, struct aws_store *store, struct esp_call *call,
                          const struct aws_tagging *how, const json_t *list);
 
+/* Removes what the request names: calls `act` with its name at AWS. */
+esp_status aws_remove(struct aws_store *store, struct esp_call *call, const struct esp_request *req,
+                      esp_status (*act)(struct aws_store *store, struct esp_call *call, esp_bytes id));
+
 /* How texts and descriptions call what a push has made. */
 #define AWS_DESCRIPTION "secret 'managed-by:external-secrets'"
 

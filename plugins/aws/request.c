@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "fail.h"
-#include "tree.h"
-
 const struct aws_api aws_sm_api = {"secretsmanager", "secretsmanager."};
 const struct aws_api aws_ssm_api = {"ssm", "AmazonSSM."};
 const struct aws_api aws_acm_api = {"acm", "CertificateManager."};
@@ -77,7 +75,7 @@ void aws_request_judge(const struct aws_request *r, struct aws_verdict *verdict)
 
 json_t *aws_request_tree(const struct aws_request *r, struct esp_call *call)
 {
-    json_t *tree = aws_tree(r->answer.body);
+    json_t *tree = esp_tree_read(r->answer.body);
     if (!tree)
         aws_no_memory(call);
     return tree;

@@ -14,7 +14,7 @@
 esp_status aws_retry_read(struct esp_call *call, const json_t *settings, struct aws_retry *ret)
 {
     const json_t *most = json_object_get(settings, "maxRetries");
-    esp_bytes interval = aws_text(settings, "retryInterval");
+    esp_bytes interval = esp_tree_text(settings, "retryInterval");
     *ret = (struct aws_retry){ATTEMPTS, -1};
     if (json_is_integer(most)) {
         json_int_t n = json_integer_value(most);

@@ -59,7 +59,7 @@ esp_status aws_search_names(struct aws_store *store, struct esp_call *call, cons
     json_t *found;
 
     json_array_foreach (list, i, found) {
-        esp_bytes name = aws_text(found, "Name");
+        esp_bytes name = esp_tree_text(found, "Name");
         if (status == ESP_OK && name.len > before && esp_starts_with(name, store->prefix))
             status = aws_host->emit(call, ESP_OUT_NAME, esp_span(name.ptr + before, name.len - before),
                                     esp_str(""));
@@ -77,7 +77,7 @@ esp_status aws_search_read(struct aws_store *store, struct esp_call *call, const
         return aws_no_memory(call);
     json_array_foreach (list, i, found)
         items[i] =
-            (struct aws_item){.ref = {.key = aws_text(found, "Name"), .is_id = true}, .is_found = true};
+            (struct aws_item){.ref = {.key = esp_tree_text(found, "Name"), .is_id = true}, .is_found = true};
     esp_status status = aws_batch(store, call, items, json_array_size(list));
     free(items);
     return status;

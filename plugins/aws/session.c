@@ -31,10 +31,12 @@ esp_status aws_no_memory(struct esp_call *call)
     return esp_failf(aws_host, call, ESP_E_INTERNAL, "out of memory");
 }
 
-esp_bytes aws_text(const json_t *object, const char *name)
+json_t *aws_document(struct esp_call *call, const struct esp_request *req)
 {
-    const json_t *value = json_object_get(object, name);
-    return esp_span(json_string_value(value), json_string_length(value));
+    json_t *document = esp_tree_read(req->json);
+    if (!document)
+        aws_no_memory(call);
+    return document;
 }
 
 bool aws_code_is(const struct aws_answer *answer, const char *code)
@@ -74,7 +76,7 @@ static esp_status find_endpoints(struct aws_session *session, struct esp_call *c
 static esp_status fill(struct aws_session *session, struct esp_call *call, const json_t *spec,
                        const json_t *document)
 {
-    session->region = esp_dup(aws_text(spec, "region"));
+    session->region = esp_dup(esp_tree_text(spec, "region"));
     session->token = esp_token_new();
     if (!session->region.ptr || !session->token)
         return aws_no_memory(call);

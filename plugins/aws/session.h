@@ -16,11 +16,11 @@
 #ifndef AWS_SESSION_H
 #define AWS_SESSION_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include <esp/plugin.h>
 #include <esp/text.h>
+#include <esp/tree.h>
 
 /* The services of the core; the plugin's entry sets it. */
 extern const struct esp_host *aws_host;
@@ -82,8 +82,9 @@ bool aws_code_is(const struct aws_answer *answer, const char *code);
  * sentence names operation, key, code and status, and for a missing right who lacks which. */
 esp_status aws_fail(struct esp_call *call, const struct aws_ask *ask, const struct aws_answer *answer);
 
-/* The string under `name` of an object, empty if there is none. Lives as long as the object. */
-esp_bytes aws_text(const json_t *object, const char *name);
+/* The document of a request, to be released with json_decref. NULL, and the core has been told, without
+ * memory. */
+json_t *aws_document(struct esp_call *call, const struct esp_request *req);
 
 /* "out of memory", ESP_E_INTERNAL. */
 esp_status aws_no_memory(struct esp_call *call);

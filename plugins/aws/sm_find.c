@@ -6,8 +6,6 @@
 #include "search.h"
 #include "sm.h"
 #include "tags.h"
-#include "tree.h"
-
 static void add_filter(struct esp_text *out, const char *key, esp_bytes value)
 {
     bool first = out->len && out->ptr[out->len - 1] == '[';
@@ -145,13 +143,13 @@ static esp_status by_name(struct aws_store *store, struct esp_call *call, esp_by
 static esp_status find(struct aws_store *store, struct esp_call *call, const json_t *what)
 {
     const json_t *tags = json_object_get(what, "tags");
-    esp_bytes path = aws_text(what, "path");
+    esp_bytes path = esp_tree_text(what, "path");
     bool has_name = json_is_object(json_object_get(what, "name"));
 
     if (!has_name && json_object_size(tags) == 0)
         return esp_failf(aws_host, call, ESP_E_CONFIG, "unexpected find operator");
     if (has_name && path.len == 0)
-        return by_name(store, call, aws_text(what, "prefix"), tags);
+        return by_name(store, call, esp_tree_text(what, "prefix"), tags);
     if (json_object_size(tags) > 0)
         return run(store, call, path, tags, aws_search_read);
     return run(store, call, path, NULL, NULL);

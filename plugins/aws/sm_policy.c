@@ -9,7 +9,8 @@ static esp_status no_policy(struct esp_call *call, const char *why)
 
 static esp_status read_source(struct esp_call *call, const json_t *ref, esp_bytes *policy)
 {
-    esp_bytes kind = aws_text(ref, "kind"), name = aws_text(ref, "name"), key = aws_text(ref, "key");
+    esp_bytes kind = esp_tree_text(ref, "kind"), name = esp_tree_text(ref, "name"),
+              key = esp_tree_text(ref, "key");
     int32_t what = esp_equal_str(kind, "Secret") ? ESP_KUBE_SECRET : ESP_KUBE_CONFIGMAP;
 
     if (!json_is_object(ref))

@@ -7,8 +7,6 @@
 
 #include "push.h"
 #include "tags.h"
-#include "tree.h"
-
 /* The first version of a secret has this id, so that a creation that is tried again makes one secret. */
 #define FIRST_VERSION "00000000-0000-0000-0000-000000000001"
 
@@ -107,7 +105,7 @@ static esp_status set_property(struct esp_call *call, esp_bytes current, esp_byt
 static esp_status new_value(const struct wish *w, struct esp_call *call, esp_bytes current,
                             struct esp_text *value)
 {
-    esp_bytes property = aws_text(w->push.document, "property"), given = esp_text_bytes(&w->given);
+    esp_bytes property = esp_tree_text(w->push.document, "property"), given = esp_text_bytes(&w->given);
     esp_status status = ESP_OK;
 
     if (property.len)
@@ -313,7 +311,7 @@ static esp_status send_deletion(struct aws_store *store, struct esp_call *call, 
     return status;
 }
 
-static esp_status delete (struct aws_store *store, struct esp_call *call, esp_bytes id)
+static esp_status delete_managed(struct aws_store *store, struct esp_call *call, esp_bytes id)
 {
     struct aws_verdict verdict = {0};
     json_t *secret = NULL;
@@ -334,13 +332,5 @@ static esp_status delete (struct aws_store *store, struct esp_call *call, esp_by
 /* The whole secret goes, whatever the property: who pushed into a part of it is not noted anywhere. */
 esp_status aws_sm_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    struct esp_text id;
-    json_t *document = aws_tree(req->json);
-
-    aws_store_id(instance, aws_text(document, "remoteKey"), &id);
-    esp_status status = !document || esp_text_failed(&id) ? aws_no_memory(call)
-                                                          : delete (instance, call, esp_text_bytes(&id));
-    esp_text_free(&id);
-    json_decref(document);
-    return status;
+    return aws_remove(instance, call, req, delete_managed);
 }

@@ -18,7 +18,7 @@ static bool is_replica(const json_t *replicas, esp_bytes region)
     size_t i;
 
     json_array_foreach (replicas, i, item)
-        if (esp_equal(aws_text(item, "Region"), region))
+        if (esp_equal(esp_tree_text(item, "Region"), region))
             return true;
     return false;
 }
@@ -63,7 +63,7 @@ static esp_status remove_regions(struct aws_store *store, struct esp_call *call,
     aws_sm_begin(&r, "RemoveRegionsFromReplication", id);
     aws_json_raw(&r.body, "RemoveReplicaRegions", esp_str("["));
     json_array_foreach (replicas, i, item) {
-        esp_bytes region = aws_text(item, "Region");
+        esp_bytes region = esp_tree_text(item, "Region");
         if (has_region(wanted, region))
             continue;
         aws_json_item(&r.body, region);
@@ -95,7 +95,7 @@ esp_status aws_sm_replicas_sync(struct aws_store *store, struct esp_call *call, 
     if (status != ESP_OK)
         return status;
     aws_sm_begin(&r, "ReplicateSecretToRegions", id);
-    if (add_regions(&r, wanted, replicas, aws_text(secret, "KmsKeyId")))
+    if (add_regions(&r, wanted, replicas, esp_tree_text(secret, "KmsKeyId")))
         return aws_request_done(&r, store, call);
     aws_request_end(&r);
     return ESP_OK;

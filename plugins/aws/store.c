@@ -18,9 +18,9 @@ const struct aws_service *aws_service_named(esp_bytes name)
 static bool fill(struct aws_store *store, const json_t *spec)
 {
     const json_t *settings = json_object_get(spec, "secretsManager");
-    esp_bytes prefix = aws_text(spec, "prefix");
+    esp_bytes prefix = esp_tree_text(spec, "prefix");
 
-    store->service = aws_service_named(aws_text(spec, "service"));
+    store->service = aws_service_named(esp_tree_text(spec, "service"));
     store->force_delete = json_is_true(json_object_get(settings, "forceDeleteWithoutRecovery"));
     store->recovery_days = json_integer_value(json_object_get(settings, "recoveryWindowInDays"));
     store->prefix = esp_dup(prefix);
@@ -40,7 +40,7 @@ esp_status aws_store_open(struct esp_call *call, const json_t *document, struct 
     esp_status status = fill(store, spec) ? ESP_OK : aws_no_memory(call);
     if (status == ESP_OK && !store->service)
         status = esp_failf(aws_host, call, ESP_E_CONFIG, "unknown AWS Provider Service: %.*s",
-                           ESP_ARG(aws_text(spec, "service")));
+                           ESP_ARG(esp_tree_text(spec, "service")));
     if (status == ESP_OK)
         status = aws_session_open(call, spec, document, &store->session);
     if (status != ESP_OK) {

@@ -67,6 +67,7 @@ struct aws_service {
 
     esp_op list, push, remove; /* the instance is a struct aws_store */
     esp_op exists;             /* NULL: what can be read exists */
+    bool pushes_whole;         /* no push looks at a property, so what exists has nothing to do with it */
 };
 
 extern const struct aws_service aws_secrets_manager, aws_parameter_store, aws_certificate_manager;

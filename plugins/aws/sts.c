@@ -37,8 +37,8 @@ static void add_tags(struct esp_text *form, const struct aws_role *role)
     size_t i;
     json_t *tag, *key;
     json_array_foreach (role->tags, i, tag) {
-        add_numbered(form, "Tags", i, ".Key", aws_text(tag, "key"));
-        add_numbered(form, "Tags", i, ".Value", aws_text(tag, "value"));
+        add_numbered(form, "Tags", i, ".Key", esp_tree_text(tag, "key"));
+        add_numbered(form, "Tags", i, ".Value", esp_tree_text(tag, "value"));
     }
     if (json_array_size(role->tags) == 0)
         return;

@@ -26,7 +26,7 @@ static const json_t *value_of(const json_t *list, const char *key)
     size_t i;
 
     json_array_foreach (list, i, tag)
-        if (esp_equal_str(aws_text(tag, "Key"), key))
+        if (esp_equal_str(esp_tree_text(tag, "Key"), key))
             return json_object_get(tag, "Value");
     return NULL;
 }
@@ -40,13 +40,10 @@ bool aws_tags_managed(const json_t *list)
 esp_status aws_tags_json(struct esp_call *call, const json_t *list, struct esp_text *out)
 {
     json_t *tags = aws_tags_of(list);
-    char *text = tags ? json_dumps(tags, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    bool done = tags && esp_tree_write(tags, out);
 
-    if (text)
-        esp_text_adds(out, text);
-    free(text);
     json_decref(tags);
-    return text && !esp_text_failed(out) ? ESP_OK : aws_no_memory(call);
+    return done ? ESP_OK : aws_no_memory(call);
 }
 
 static esp_status check_wanted(struct esp_call *call, const json_t *tags)
@@ -75,7 +72,7 @@ esp_status aws_tags_wanted(struct esp_call *call, const json_t *spec, json_t **r
     esp_status status = check_wanted(call, given);
     if (status != ESP_OK)
         return status;
-    json_t *tags = given ? json_copy((json_t *)given) : json_object();
+    json_t *tags = esp_tree_copy(given);
     if (tags && json_object_set_new(tags, AWS_MANAGED_KEY, json_string(AWS_MANAGED_VALUE)) == 0) {
         *ret = tags;
         return ESP_OK;
@@ -107,7 +104,7 @@ size_t aws_tags_add_stale(struct aws_request *r, const char *name, const json_t 
 
     aws_json_raw(&r->body, name, esp_str("["));
     json_array_foreach (list, i, tag) {
-        esp_bytes key = aws_text(tag, "Key");
+        esp_bytes key = esp_tree_text(tag, "Key");
         if (key.len == 0 || esp_starts_with(key, esp_str("aws:")) ||
             json_object_get(wanted, (const char *)key.ptr))
             continue;

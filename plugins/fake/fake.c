@@ -2,12 +2,12 @@
  *
  * The smallest complete plugin: it reads, lists and takes what is pushed.
  * docs/writing-a-plugin.md walks through it. */
-#include <jansson.h>
 #include <stdlib.h>
 
-#include <esp/json.h>
 #include <esp/plugin.h>
+#include <esp/push.h>
 #include <esp/text.h>
+#include <esp/tree.h>
 
 #include "entries.h"
 #include "memory.h"
@@ -24,19 +24,6 @@ struct store {
     struct fake_shelf *shelf;
     json_int_t validation_result;
 };
-
-/* The document of a request, to be released with json_decref; NULL without memory. */
-static json_t *parse(const struct esp_request *req)
-{
-    return json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
-}
-
-/* The string under `name`, empty if there is none. Lives as long as `object`. */
-static esp_bytes text(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    return esp_span(json_string_value(value), json_string_length(value));
-}
 
 static esp_status no_memory(struct esp_call *call)
 {
@@ -57,9 +44,9 @@ static esp_status warn_of_nothing(struct esp_call *call, size_t index)
  * same: where no webhook stands before the reference, it serves it as well. */
 static esp_status check_entry(struct esp_call *call, const json_t *entry, size_t index)
 {
-    if (text(entry, "key").len == 0)
+    if (esp_tree_text(entry, "key").len == 0)
         return esp_failf(host, call, ESP_E_CONFIG, "key must be set in data %zu", index);
-    return text(entry, "value").len ? ESP_OK : warn_of_nothing(call, index);
+    return esp_tree_text(entry, "value").len ? ESP_OK : warn_of_nothing(call, index);
 }
 
 static esp_status fake_check(void *instance, struct esp_call *call, const struct esp_request *req)
@@ -68,7 +55,7 @@ static esp_status fake_check(void *instance, struct esp_call *call, const struct
     esp_status status = ESP_OK;
     size_t index;
     json_t *entry;
-    json_t *request = parse(req);
+    json_t *request = esp_tree_read(req->json);
     if (!request)
         return no_memory(call);
     json_array_foreach (json_object_get(json_object_get(request, "spec"), "data"), index, entry) {
@@ -96,13 +83,14 @@ static bool fill(struct store *store)
     size_t index;
     json_t *entry;
     json_array_foreach (json_object_get(spec, "data"), index, entry) {
-        if (!fake_entries_add(&store->entries, text(entry, "key"), text(entry, "version"),
-                              text(entry, "value")))
+        if (!fake_entries_add(&store->entries, esp_tree_text(entry, "key"), esp_tree_text(entry, "version"),
+                              esp_tree_text(entry, "value")))
             return false;
     }
     fake_entries_sort(&store->entries);
     store->validation_result = json_integer_value(json_object_get(spec, "validationResult"));
-    store->shelf = fake_memory_shelf(text(id, "kind"), text(id, "namespace"), text(id, "name"));
+    store->shelf = fake_memory_shelf(esp_tree_text(id, "kind"), esp_tree_text(id, "namespace"),
+                                     esp_tree_text(id, "name"));
     return store->shelf != NULL;
 }
 
@@ -111,7 +99,7 @@ static esp_status fake_open(struct esp_call *call, const struct esp_request *req
     struct store *store = calloc(1, sizeof *store);
     if (!store)
         return no_memory(call);
-    store->request = parse(req);
+    store->request = esp_tree_read(req->json);
     if (!store->request || !fill(store)) {
         fake_close(store, call);
         return no_memory(call);
@@ -147,10 +135,10 @@ static esp_status emit_pushed(const struct store *store, struct esp_call *call, 
 static esp_status fake_get(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     const struct store *store = instance;
-    json_t *ref = parse(req);
+    json_t *ref = esp_tree_read(req->json);
     if (!ref)
         return no_memory(call);
-    esp_bytes key = text(ref, "key"), version = text(ref, "version");
+    esp_bytes key = esp_tree_text(ref, "key"), version = esp_tree_text(ref, "version");
     const struct fake_entry *entry = fake_entries_find(&store->entries, key, version);
     esp_status status = ESP_E_NOT_FOUND;
     if (entry)
@@ -199,7 +187,7 @@ static esp_status list_all(const struct store *store, struct esp_call *call)
 
 static esp_status fake_list(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *find = parse(req);
+    json_t *find = esp_tree_read(req->json);
     if (!find)
         return no_memory(call);
     bool by_name = json_is_object(json_object_get(find, "name"));
@@ -213,51 +201,33 @@ static esp_status fake_list(void *instance, struct esp_call *call, const struct 
 static esp_status fake_exists(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     const struct store *store = instance;
-    json_t *ref = parse(req);
+    json_t *ref = esp_tree_read(req->json);
     if (!ref)
         return no_memory(call);
-    esp_bytes key = text(ref, "remoteKey");
+    esp_bytes key = esp_tree_text(ref, "remoteKey");
     bool found = fake_entries_find(&store->entries, key, esp_str("")) || fake_memory_has(store->shelf, key);
     json_decref(ref);
     return host->emit(call, ESP_OUT_VALUE, esp_str(""), esp_str(found ? "true" : "false"));
 }
 
-/* One value as it is; a whole Secret as a JSON object of strings. */
-static void add_pushed(struct esp_text *value, const struct esp_request *req, bool whole)
-{
-    if (!whole) {
-        if (req->value_count)
-            esp_text_add(value, req->values[0].value);
-        return;
-    }
-    esp_text_addc(value, '{');
-    for (size_t i = 0; i < req->value_count; i++) {
-        if (i)
-            esp_text_addc(value, ',');
-        esp_json_quote(req->values[i].name, value);
-        esp_text_addc(value, ':');
-        esp_json_quote(req->values[i].value, value);
-    }
-    esp_text_addc(value, '}');
-}
-
 static esp_status keep(const struct store *store, struct esp_call *call, const struct esp_request *req,
                        const json_t *data)
 {
-    esp_bytes key = text(data, "remoteKey");
+    esp_bytes key = esp_tree_text(data, "remoteKey");
     struct esp_text value;
     if (fake_entries_find(&store->entries, key, esp_str("")))
         return esp_failf(host, call, ESP_E_CONFIG, "key already exists");
     esp_text_init(&value, FAKE_MEMORY_MAX);
-    add_pushed(&value, req, text(data, "secretKey").len == 0);
-    bool kept = !esp_text_failed(&value) && fake_memory_put(store->shelf, key, esp_text_bytes(&value));
+    esp_status status = esp_push_value(host, call, req, &value);
+    if (status == ESP_OK && !fake_memory_put(store->shelf, key, esp_text_bytes(&value)))
+        status = esp_failf(host, call, ESP_E_INTERNAL, "no room for more pushed values");
     esp_text_free(&value);
-    return kept ? ESP_OK : esp_failf(host, call, ESP_E_INTERNAL, "no room for more pushed values");
+    return status;
 }
 
 static esp_status fake_push(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *data = parse(req);
+    json_t *data = esp_tree_read(req->json);
     if (!data)
         return no_memory(call);
     esp_status status = keep(instance, call, req, data);

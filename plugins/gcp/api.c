@@ -93,7 +93,7 @@ esp_status gcp_read(const struct gcp_store *s, struct esp_call *call, esp_bytes 
 json_t *gcp_parse_answer(struct esp_call *call, const struct esp_http_response *answer, const char *api,
                          esp_bytes key)
 {
-    json_t *found = gcp_parse(answer->body);
+    json_t *found = esp_tree_read(answer->body);
 
     if (json_is_object(found))
         return found;

@@ -12,10 +12,10 @@
 static esp_status read_one(struct esp_call *call, const json_t *ref, const char *key, bool optional,
                            enum gcp_fact fact, struct gcp_identity *id)
 {
-    esp_bytes name = gcp_text(ref, "name"), value = {0};
+    esp_bytes name = esp_tree_text(ref, "name"), value = {0};
 
-    esp_status status =
-        gcp_host->kube_read(call, ESP_KUBE_SECRET, gcp_text(ref, "namespace"), name, esp_str(key), &value);
+    esp_status status = gcp_host->kube_read(call, ESP_KUBE_SECRET, esp_tree_text(ref, "namespace"), name,
+                                            esp_str(key), &value);
     if (status == ESP_E_NOT_FOUND && optional)
         return ESP_OK;
     if (status != ESP_OK)
@@ -39,7 +39,7 @@ esp_status gcp_aws_read(struct esp_call *call, const json_t *block, struct gcp_i
         status = read_one(call, ref, "aws_session_token", true, GCP_AWS_SESSION, id);
     if (status != ESP_OK)
         return status;
-    bool done = gcp_identity_set(id, GCP_AWS_REGION, gcp_text(block, "region")) &&
+    bool done = gcp_identity_set(id, GCP_AWS_REGION, esp_tree_text(block, "region")) &&
                 gcp_identity_set(id, GCP_SUBJECT_TYPE, esp_str(AWS_TYPE));
     return done ? ESP_OK : gcp_no_memory(call);
 }

@@ -7,10 +7,10 @@
 static esp_status check_namespace(struct esp_call *call, const json_t *store, const json_t *ref,
                                   const char *what)
 {
-    esp_bytes ns = gcp_text(ref, "namespace");
+    esp_bytes ns = esp_tree_text(ref, "namespace");
 
-    if (ns.len == 0 || !esp_equal_str(gcp_text(store, "kind"), "SecretStore") ||
-        esp_equal(ns, gcp_text(store, "namespace")))
+    if (ns.len == 0 || !esp_equal_str(esp_tree_text(store, "kind"), "SecretStore") ||
+        esp_equal(ns, esp_tree_text(store, "namespace")))
         return ESP_OK;
     return gcp_fail(call, ESP_E_CONFIG, 0,
                     "%s: namespace should either be empty or match the namespace of the SecretStore for a "
@@ -22,7 +22,7 @@ static esp_status check_key(struct esp_call *call, const json_t *store, const js
 {
     const json_t *ref = json_object_get(block, "secretAccessKeySecretRef");
 
-    if (gcp_text(ref, "name").len == 0 || gcp_text(ref, "key").len == 0)
+    if (esp_tree_text(ref, "name").len == 0 || esp_tree_text(ref, "key").len == 0)
         return gcp_fail(call, ESP_E_CONFIG, 0,
                         "invalid auth secret data: secretAccessKeySecretRef needs a name and a key");
     return check_namespace(call, store, ref, "invalid auth secret data");
@@ -62,7 +62,7 @@ static esp_status check_auth(struct esp_call *call, const json_t *store, const j
 /* What stands in a host's name and in paths. */
 static esp_status check_location(struct esp_call *call, const json_t *spec)
 {
-    esp_bytes at = gcp_text(spec, "location");
+    esp_bytes at = esp_tree_text(spec, "location");
 
     for (size_t i = 0; i < at.len; i++)
         if (!((at.ptr[i] >= 'a' && at.ptr[i] <= 'z') || (at.ptr[i] >= '0' && at.ptr[i] <= '9') ||
@@ -74,7 +74,7 @@ static esp_status check_location(struct esp_call *call, const json_t *spec)
 
 static esp_status check_policy(struct esp_call *call, const json_t *spec)
 {
-    esp_bytes policy = gcp_text(spec, "secretVersionSelectionPolicy");
+    esp_bytes policy = esp_tree_text(spec, "secretVersionSelectionPolicy");
 
     if (policy.len == 0 || esp_equal_str(policy, "LatestOrFail") || esp_equal_str(policy, "LatestOrFetch"))
         return ESP_OK;
@@ -97,7 +97,7 @@ esp_status gcp_check_request(struct esp_call *call, const json_t *request)
 
 esp_status gcp_check(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *request = gcp_parse(req->json);
+    json_t *request = esp_tree_read(req->json);
     (void)instance;
 
     if (!request)

@@ -23,23 +23,23 @@ esp_status gcp_cluster_ask(struct esp_call *call, const json_t *ref, esp_bytes a
     json_array_foreach (json_object_get(ref, "audiences"), i, more)
         if (count < MAX_AUDIENCES)
             audiences[count++] = esp_span(json_string_value(more), json_string_length(more));
-    return gcp_host->sa_token(call, gcp_text(ref, "namespace"), gcp_text(ref, "name"), audiences, count,
-                              TOKEN_LIFE_S, token);
+    return gcp_host->sa_token(call, esp_tree_text(ref, "namespace"), esp_tree_text(ref, "name"), audiences,
+                              count, TOKEN_LIFE_S, token);
 }
 
 esp_status gcp_annotation_read(struct esp_call *call, const json_t *ref, struct gcp_identity *id)
 {
     esp_bytes json = {0};
 
-    esp_status status = gcp_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, gcp_text(ref, "namespace"),
-                                            gcp_text(ref, "name"), esp_str(""), &json);
+    esp_status status = gcp_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, esp_tree_text(ref, "namespace"),
+                                            esp_tree_text(ref, "name"), esp_str(""), &json);
     if (status != ESP_OK)
         return status;
-    json_t *account = gcp_parse(json);
+    json_t *account = esp_tree_read(json);
     if (!account)
         return gcp_no_memory(call);
-    esp_bytes email = gcp_text(json_object_get(json_object_get(account, "metadata"), "annotations"),
-                               "iam.gke.io/gcp-service-account");
+    esp_bytes email = esp_tree_text(json_object_get(json_object_get(account, "metadata"), "annotations"),
+                                    "iam.gke.io/gcp-service-account");
     bool done = email.len == 0 || gcp_identity_impersonate(id, email);
     json_decref(account);
     return done ? ESP_OK : gcp_no_memory(call);
@@ -51,7 +51,7 @@ esp_status gcp_annotation_read(struct esp_call *call, const json_t *ref, struct 
 static esp_status name_of(struct esp_call *call, const json_t *block, const char *member, const char *path,
                           const char *what, struct esp_text *out)
 {
-    esp_bytes given = gcp_text(block, member);
+    esp_bytes given = esp_tree_text(block, member);
 
     if (given.len) {
         esp_text_add(out, given);

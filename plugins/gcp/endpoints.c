@@ -48,12 +48,12 @@ static esp_status set(struct esp_call *call, enum gcp_service service, esp_bytes
 
 esp_status gcp_configure(struct esp_call *call, const struct esp_request *request)
 {
-    json_t *block = gcp_parse(request->json);
+    json_t *block = esp_tree_read(request->json);
     const json_t *endpoints = json_object_get(block, "endpoints");
     esp_status status = block ? ESP_OK : gcp_no_memory(call);
 
     for (int i = 0; i < GCP_SERVICES && status == ESP_OK; i++)
-        status = set(call, (enum gcp_service)i, gcp_text(endpoints, names[i]));
+        status = set(call, (enum gcp_service)i, esp_tree_text(endpoints, names[i]));
     json_decref(block);
     return status;
 }

@@ -115,16 +115,16 @@ esp_status gcp_external_read(struct esp_call *call, esp_bytes json, const char *
 static esp_status read_config(struct esp_call *call, const json_t *block, struct gcp_identity *id)
 {
     const json_t *ref = json_object_get(block, "credConfig");
-    esp_bytes endpoint = gcp_text(block, "externalTokenEndpoint"), json = {0};
+    esp_bytes endpoint = esp_tree_text(block, "externalTokenEndpoint"), json = {0};
     struct esp_text where;
 
-    esp_status status = gcp_host->kube_read(call, ESP_KUBE_CONFIGMAP, gcp_text(ref, "namespace"),
-                                            gcp_text(ref, "name"), gcp_text(ref, "key"), &json);
+    esp_status status = gcp_host->kube_read(call, ESP_KUBE_CONFIGMAP, esp_tree_text(ref, "namespace"),
+                                            esp_tree_text(ref, "name"), esp_tree_text(ref, "key"), &json);
     if (status != ESP_OK)
         return status;
     esp_text_init(&where, GCP_MAX_SMALL);
-    esp_text_addf(&where, "key %.*s of ConfigMap %.*s", ESP_ARG(gcp_text(ref, "key")),
-                  ESP_ARG(gcp_text(ref, "name")));
+    esp_text_addf(&where, "key %.*s of ConfigMap %.*s", ESP_ARG(esp_tree_text(ref, "key")),
+                  ESP_ARG(esp_tree_text(ref, "name")));
     status = esp_text_failed(&where) ? gcp_no_memory(call)
                                      : gcp_external_read(call, json, esp_text_str(&where), &endpoint, id);
     esp_text_free(&where);
@@ -144,7 +144,8 @@ static esp_status read_source(struct esp_call *call, const json_t *block, struct
 
 static bool finish(const json_t *block, struct gcp_identity *id)
 {
-    esp_bytes audience = gcp_text(block, "audience"), email = gcp_text(block, "gcpServiceAccountEmail");
+    esp_bytes audience = esp_tree_text(block, "audience"),
+              email = esp_tree_text(block, "gcpServiceAccountEmail");
 
     return (audience.len == 0 || gcp_identity_set(id, GCP_AUDIENCE, audience)) &&
            (email.len == 0 || gcp_identity_impersonate(id, email)) &&
@@ -161,7 +162,7 @@ esp_status gcp_federation_check(struct esp_call *call, const json_t *block)
         return gcp_fail(call, ESP_E_CONFIG, 0,
                         BAD_BLOCK "exactly one of credConfig, awsSecurityCredentials or serviceAccountRef "
                                   "must be provided");
-    if (!config && gcp_text(block, "audience").len == 0)
+    if (!config && esp_tree_text(block, "audience").len == 0)
         return gcp_fail(call, ESP_E_CONFIG, 0,
                         BAD_BLOCK "audience must be provided, when serviceAccountRef or "
                                   "awsSecurityCredentials is provided");

@@ -2,12 +2,12 @@
 #ifndef GCP_GCP_H
 #define GCP_GCP_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include <esp/plugin.h>
 #include <esp/text.h>
 #include <esp/token.h>
+#include <esp/tree.h>
 
 #include "identity.h"
 
@@ -34,15 +34,6 @@ struct gcp_store {
 /* Records why the operation fails and returns `status`. At most 1000 bytes, no secret. */
 esp_status gcp_fail(struct esp_call *call, esp_status status, uint64_t retry_after_ms, const char *format,
                     ...) __attribute__((format(printf, 4, 5)));
-
-/* The document of a request, to be released with json_decref; NULL without memory. */
-json_t *gcp_parse(esp_bytes json);
-
-/* Appends the value as JSON text, members sorted. False without memory. */
-bool gcp_write(const json_t *value, struct esp_text *out);
-
-/* The string under `name`, empty if there is none. Lives as long as `object`. */
-esp_bytes gcp_text(const json_t *object, const char *name);
 
 esp_status gcp_no_memory(struct esp_call *call);
 

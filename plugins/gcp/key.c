@@ -80,11 +80,11 @@ esp_status gcp_key_read(struct esp_call *call, esp_bytes json, const char *where
 esp_status gcp_key_open(struct esp_call *call, const json_t *block, struct gcp_identity *id)
 {
     const json_t *ref = json_object_get(block, "secretAccessKeySecretRef");
-    esp_bytes name = gcp_text(ref, "name"), key = gcp_text(ref, "key"), json = {0};
+    esp_bytes name = esp_tree_text(ref, "name"), key = esp_tree_text(ref, "key"), json = {0};
     char where[600];
 
     esp_status status =
-        gcp_host->kube_read(call, ESP_KUBE_SECRET, gcp_text(ref, "namespace"), name, key, &json);
+        gcp_host->kube_read(call, ESP_KUBE_SECRET, esp_tree_text(ref, "namespace"), name, key, &json);
     if (status != ESP_OK)
         return status;
     snprintf(where, sizeof where, "key %.*s of Secret %.*s", ESP_ARG(key), ESP_ARG(name));
@@ -131,8 +131,8 @@ static esp_status sign(const struct gcp_store *s, struct esp_call *call, struct 
     esp_text_free(&header);
     esp_text_free(&claims);
     if (result == ESP_JWT_BAD_KEY)
-        return gcp_no_token(got, ESP_E_CONFIG, BAD_KEY "the key of %.*s is no RSA private key in PEM",
-                            ESP_ARG(id->facts[GCP_EMAIL]));
+        return gcp_no_token(got, ESP_E_CONFIG,
+                            BAD_KEY "the private key of the service account is no RSA key in PEM");
     return result == ESP_JWT_OK ? ESP_OK : gcp_no_token(got, ESP_E_INTERNAL, "out of memory");
 }
 

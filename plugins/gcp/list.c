@@ -62,7 +62,7 @@ static esp_bytes last_segment(esp_bytes name)
 static esp_status look_at_secret(void *ctx, struct esp_call *call, const json_t *secret)
 {
     const struct find *f = ctx;
-    esp_bytes name = last_segment(gcp_text(secret, "name"));
+    esp_bytes name = last_segment(esp_tree_text(secret, "name"));
 
     if (name.len == 0 || !esp_starts_with(name, f->path) || !has_tags(secret, f->tags))
         return ESP_OK;
@@ -104,14 +104,14 @@ static esp_status find(const struct gcp_store *s, struct esp_call *call, struct 
 
 esp_status gcp_list(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *request = gcp_parse(req->json);
+    json_t *request = esp_tree_read(req->json);
     esp_status status;
 
     if (!request)
         return gcp_no_memory(call);
     bool by_name = json_is_object(json_object_get(request, "name"));
     const json_t *tags = json_object_get(request, "tags");
-    struct find f = {gcp_text(request, "path"), by_name ? NULL : tags};
+    struct find f = {esp_tree_text(request, "path"), by_name ? NULL : tags};
     if (!by_name && json_object_size(tags) == 0)
         status =
             gcp_fail(call, ESP_E_CONFIG, 0, "unexpected find operator: gcpsm finds by name.regexp or tags");

@@ -49,7 +49,7 @@ static esp_status send_document(struct push *p, const char *method, const char *
     struct esp_text body;
 
     esp_text_init(&body, GCP_MAX_LARGE);
-    bool written = take_document && gcp_write(take_document, &body);
+    bool written = take_document && esp_tree_write(take_document, &body);
     json_decref(take_document);
     esp_status status =
         written ? send(p, method, api, path, esp_text_bytes(&body), &v) : gcp_no_memory(p->call);
@@ -289,14 +289,14 @@ static esp_status prepare(struct push *p, const struct esp_request *req, const j
 
 esp_status gcp_push(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *data = gcp_parse(req->json), *spec = NULL;
+    json_t *data = esp_tree_read(req->json), *spec = NULL;
 
     if (!data)
         return gcp_no_memory(call);
     struct push p = {.s = instance,
                      .call = call,
-                     .key = gcp_text(data, "remoteKey"),
-                     .property = gcp_text(data, "property")};
+                     .key = esp_tree_text(data, "remoteKey"),
+                     .property = esp_tree_text(data, "property")};
     esp_text_init(&p.value, GCP_MAX_LARGE);
     esp_status status = prepare(&p, req, data, &spec);
     if (status == ESP_OK)

@@ -81,7 +81,7 @@ json_t *gcp_push_spec(struct esp_call *call, const struct esp_request *req, esp_
     esp_text_init(&text, GCP_MAX_SMALL);
     *status = esp_push_spec_of(gcp_host, call, req, known, "failed to parse PushSecret metadata: ", &text);
     if (*status == ESP_OK) {
-        spec = gcp_parse(esp_text_bytes(&text));
+        spec = esp_tree_read(esp_text_bytes(&text));
         *status = spec ? check(call, spec) : gcp_no_memory(call);
     }
     esp_text_free(&text);
@@ -97,7 +97,7 @@ json_t *gcp_push_spec(struct esp_call *call, const struct esp_request *req, esp_
 
 bool gcp_is_managed(const json_t *secret)
 {
-    return esp_equal_str(gcp_text(json_object_get(secret, "labels"), GCP_MANAGED_BY), GCP_MANAGER);
+    return esp_equal_str(esp_tree_text(json_object_get(secret, "labels"), GCP_MANAGED_BY), GCP_MANAGER);
 }
 
 static bool put(json_t *object, const char *name, json_t *take_value)
@@ -105,22 +105,11 @@ static bool put(json_t *object, const char *name, json_t *take_value)
     return json_object_set_new(object, name, take_value) == 0;
 }
 
-/* An own copy of an object that may be missing. Not json_copy: it leaves out what it has no memory for. */
-static json_t *copy_map(const json_t *map)
-{
-    json_t *copy = json_object();
-
-    if (!copy || !json_is_object(map) || json_object_update(copy, (json_t *)map) == 0)
-        return copy;
-    json_decref(copy);
-    return NULL;
-}
-
 /* The labels of the metadata, then, with Merge, those that are there, and the one that says whose it is. */
 static json_t *want_labels(const json_t *spec, const json_t *there)
 {
-    json_t *labels = copy_map(json_object_get(spec, "labels"));
-    bool merge = esp_equal_str(gcp_text(spec, "mergePolicy"), "Merge");
+    json_t *labels = esp_tree_copy(json_object_get(spec, "labels"));
+    bool merge = esp_equal_str(esp_tree_text(spec, "mergePolicy"), "Merge");
 
     if (labels && (!merge || !there || json_object_update(labels, (json_t *)there) == 0) &&
         put(labels, GCP_MANAGED_BY, json_string(GCP_MANAGER)))
@@ -208,8 +197,9 @@ static json_t *want_replication(const json_t *spec)
 
 json_t *gcp_push_create(const struct gcp_store *s, const json_t *spec)
 {
-    json_t *secret = json_pack("{s:o, s:o, s:o}", "labels", want_labels(spec, NULL), "annotations",
-                               copy_map(json_object_get(spec, "annotations")), "topics", want_topics(spec));
+    json_t *secret =
+        json_pack("{s:o, s:o, s:o}", "labels", want_labels(spec, NULL), "annotations",
+                  esp_tree_copy(json_object_get(spec, "annotations")), "topics", want_topics(spec));
 
     if (!secret)
         return NULL;
@@ -239,7 +229,7 @@ static bool change(json_t *request, const json_t *secret, const char *name, json
 /* A property shares the secret with others: it takes nothing away from them. */
 static bool change_for_property(json_t *request, const json_t *secret)
 {
-    json_t *labels = copy_map(json_object_get(secret, "labels"));
+    json_t *labels = esp_tree_copy(json_object_get(secret, "labels"));
 
     if (labels && !put(labels, GCP_MANAGED_BY, json_string(GCP_MANAGER))) {
         json_decref(labels);
@@ -251,7 +241,7 @@ static bool change_for_property(json_t *request, const json_t *secret)
 static bool change_as_said(json_t *request, const json_t *secret, const json_t *spec)
 {
     return change(request, secret, "labels", want_labels(spec, json_object_get(secret, "labels"))) &&
-           change(request, secret, "annotations", copy_map(json_object_get(spec, "annotations"))) &&
+           change(request, secret, "annotations", esp_tree_copy(json_object_get(spec, "annotations"))) &&
            (!json_is_array(json_object_get(spec, "topics")) ||
             change(request, secret, "topics", want_topics(spec)));
 }

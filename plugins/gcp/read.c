@@ -9,7 +9,7 @@
 static esp_status read_value(const struct gcp_store *s, struct esp_call *call, const json_t *ref,
                              struct esp_text *value)
 {
-    esp_bytes key = gcp_text(ref, "key"), version = gcp_text(ref, "version");
+    esp_bytes key = esp_tree_text(ref, "key"), version = esp_tree_text(ref, "version");
     struct gcp_verdict v;
 
     esp_status status = gcp_access(s, call, key, version.len ? version : esp_str("latest"), value, &v);
@@ -34,7 +34,7 @@ static bool write_metadata(const json_t *secret, struct esp_text *out)
     json_t *found = json_object();
     bool done = found && json_object_set_new(found, "annotations", member(secret, "annotations")) == 0 &&
                 json_object_set_new(found, "labels", member(secret, "labels")) == 0;
-    done = done && gcp_write(found, out);
+    done = done && esp_tree_write(found, out);
     json_decref(found);
     return done;
 }
@@ -45,9 +45,9 @@ static esp_status read_metadata(const struct gcp_store *s, struct esp_call *call
     struct gcp_verdict v;
     json_t *secret = NULL;
 
-    esp_status status = gcp_get_secret(s, call, gcp_text(ref, "key"), &secret, &v);
+    esp_status status = gcp_get_secret(s, call, esp_tree_text(ref, "key"), &secret, &v);
     if (status == ESP_OK && v.status != ESP_OK)
-        return gcp_unread(call, &v, "GetSecret", gcp_text(ref, "key"));
+        return gcp_unread(call, &v, "GetSecret", esp_tree_text(ref, "key"));
     if (status != ESP_OK)
         return status;
     bool done = write_metadata(secret, value);
@@ -58,13 +58,13 @@ static esp_status read_metadata(const struct gcp_store *s, struct esp_call *call
 esp_status gcp_get(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     const struct gcp_store *s = instance;
-    json_t *ref = gcp_parse(req->json);
+    json_t *ref = esp_tree_read(req->json);
     struct esp_text value;
 
     if (!ref)
         return gcp_no_memory(call);
     esp_text_init(&value, GCP_MAX_LARGE);
-    esp_status status = esp_equal_str(gcp_text(ref, "metadataPolicy"), "Fetch")
+    esp_status status = esp_equal_str(esp_tree_text(ref, "metadataPolicy"), "Fetch")
                             ? read_metadata(s, call, ref, &value)
                             : read_value(s, call, ref, &value);
     if (status == ESP_OK)

@@ -14,9 +14,9 @@ static esp_status delete_secret(const struct gcp_store *s, struct esp_call *call
 
     esp_text_init(&path, GCP_MAX_SMALL);
     gcp_add_secret(s, key, &path);
-    if (gcp_text(secret, "etag").len) {
+    if (esp_tree_text(secret, "etag").len) {
         esp_text_adds(&path, "?etag=");
-        esp_query_add(&path, gcp_text(secret, "etag"));
+        esp_query_add(&path, esp_tree_text(secret, "etag"));
     }
     esp_status status = gcp_ask(
         s, call, &(struct gcp_ask){.method = "DELETE", .api = "DeleteSecret", .path = &path}, &answer);
@@ -50,11 +50,11 @@ static esp_status remove_key(const struct gcp_store *s, struct esp_call *call, e
 
 esp_status gcp_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *ref = gcp_parse(req->json);
+    json_t *ref = esp_tree_read(req->json);
 
     if (!ref)
         return gcp_no_memory(call);
-    esp_status status = remove_key(instance, call, gcp_text(ref, "remoteKey"));
+    esp_status status = remove_key(instance, call, esp_tree_text(ref, "remoteKey"));
     json_decref(ref);
     return status;
 }
@@ -76,11 +76,11 @@ static esp_status look_for(const struct gcp_store *s, struct esp_call *call, esp
 
 esp_status gcp_exists(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *ref = gcp_parse(req->json);
+    json_t *ref = esp_tree_read(req->json);
 
     if (!ref)
         return gcp_no_memory(call);
-    esp_status status = look_for(instance, call, gcp_text(ref, "remoteKey"));
+    esp_status status = look_for(instance, call, esp_tree_text(ref, "remoteKey"));
     json_decref(ref);
     return status;
 }

@@ -33,10 +33,10 @@ static esp_status ask_project(struct esp_call *call, struct gcp_store *s)
 static esp_status find_project(struct esp_call *call, struct gcp_store *s)
 {
     const json_t *cluster = json_object_get(json_object_get(s->spec, "auth"), "workloadIdentity");
-    esp_bytes given = gcp_text(s->spec, "projectID");
+    esp_bytes given = esp_tree_text(s->spec, "projectID");
 
     if (given.len == 0)
-        given = gcp_text(cluster, "clusterProjectID");
+        given = esp_tree_text(cluster, "clusterProjectID");
     if (given.len == 0)
         return ask_project(call, s);
     s->project = esp_dup(given);
@@ -48,8 +48,8 @@ static esp_status find_project(struct esp_call *call, struct gcp_store *s)
 static esp_status fill(struct esp_call *call, struct gcp_store *s)
 {
     s->spec = json_object_get(s->request, "spec");
-    s->location = gcp_text(s->spec, "location");
-    s->falls_back = esp_equal_str(gcp_text(s->spec, "secretVersionSelectionPolicy"), "LatestOrFetch");
+    s->location = esp_tree_text(s->spec, "location");
+    s->falls_back = esp_equal_str(esp_tree_text(s->spec, "secretVersionSelectionPolicy"), "LatestOrFetch");
     esp_status status = gcp_check_request(call, s->request);
     if (status == ESP_OK)
         status = find_project(call, s);
@@ -70,15 +70,28 @@ void gcp_close(void *instance, struct esp_call *call)
     free(s);
 }
 
+static esp_status get_token(struct gcp_store *s, struct esp_call *call)
+{
+    struct esp_text token;
+
+    esp_text_init(&token, GCP_MAX_SMALL);
+    esp_status status = esp_token_get(s->token, gcp_host, call, gcp_login, s, &token);
+    esp_text_free(&token);
+    return status;
+}
+
+/* Whose credentials are not accepted has no store to begin with. */
 esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void **instance)
 {
     struct gcp_store *s = calloc(1, sizeof *s);
 
     if (!s)
         return gcp_no_memory(call);
-    s->request = gcp_parse(req->json);
+    s->request = esp_tree_read(req->json);
     s->token = esp_token_new();
     esp_status status = s->request && s->token ? fill(call, s) : gcp_no_memory(call);
+    if (status == ESP_OK)
+        status = get_token(s, call);
     if (status == ESP_OK)
         *instance = s;
     else
@@ -89,12 +102,6 @@ esp_status gcp_open(struct esp_call *call, const struct esp_request *req, void *
 /* A store works when it gets a token: what that is good for depends on the secret. */
 esp_status gcp_validate(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    struct gcp_store *s = instance;
-    struct esp_text token;
     (void)req;
-
-    esp_text_init(&token, GCP_MAX_SMALL);
-    esp_status status = esp_token_get(s->token, gcp_host, call, gcp_login, s, &token);
-    esp_text_free(&token);
-    return status;
+    return get_token(instance, call);
 }

@@ -87,7 +87,7 @@ struct newest {
 static esp_status look_at_version(void *ctx, struct esp_call *call, const json_t *version)
 {
     struct newest *n = ctx;
-    esp_bytes name = gcp_text(version, "name"), created = gcp_text(version, "createTime");
+    esp_bytes name = esp_tree_text(version, "name"), created = esp_tree_text(version, "createTime");
     char time[sizeof n->time];
     (void)call;
 

@@ -43,8 +43,8 @@ static esp_status ask_for_token(const json_t *account, struct esp_call *call, es
         const json_t *item = json_array_get(list, i);
         audiences[i] = esp_span(json_string_value(item), json_string_length(item));
     }
-    esp_status status = kube_host->sa_token(call, kube_text(account, "namespace"), kube_text(account, "name"),
-                                            audiences, count, TOKEN_S, ret);
+    esp_status status = kube_host->sa_token(call, esp_tree_text(account, "namespace"),
+                                            esp_tree_text(account, "name"), audiences, count, TOKEN_S, ret);
     free(audiences);
     return status;
 }
@@ -53,7 +53,7 @@ static esp_status log_in(void *ctx, struct esp_call *call, struct esp_text *toke
                          struct esp_text *why)
 {
     const json_t *account = ctx;
-    esp_bytes name = kube_text(account, "name"), got = {0};
+    esp_bytes name = esp_tree_text(account, "name"), got = {0};
     esp_status status = ask_for_token(account, call, &got);
 
     if (status == ESP_E_NOT_FOUND) {

@@ -192,7 +192,7 @@ static esp_status list(const struct kube_store *store, struct esp_call *call, co
 
 esp_status kube_list(void *instance, struct esp_call *call, const struct esp_request *request)
 {
-    json_t *find = kube_parse(request);
+    json_t *find = esp_tree_read(request->json);
 
     if (!find)
         return kube_no_memory(call);

@@ -2,12 +2,12 @@
 #ifndef KUBE_H
 #define KUBE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include <esp/plugin.h>
 #include <esp/text.h>
 #include <esp/token.h>
+#include <esp/tree.h>
 
 /* Ceiling of what is built from one answer: a value, a body, a list of them. */
 #define KUBE_MAX_TEXT ((size_t)16 << 20)
@@ -31,12 +31,6 @@ struct kube_store {
     bool cluster_wide;          /* a ClusterSecretStore */
     bool insecure;              /* the kubeconfig says that any certificate will do */
 };
-
-/* The string under `name` of a document's object, empty if there is none. Borrowed. */
-esp_bytes kube_text(const json_t *object, const char *name);
-
-/* The document of a request, to be released with json_decref; NULL without memory. */
-json_t *kube_parse(const struct esp_request *request);
 
 esp_status kube_no_memory(struct esp_call *call);
 

@@ -57,12 +57,12 @@ static esp_bytes without_line_break(esp_bytes token)
 
 static esp_status read_secret(struct esp_call *call, const json_t *ref, const char *what, esp_bytes *ret)
 {
-    esp_bytes name = kube_text(ref, "name"), key = kube_text(ref, "key");
+    esp_bytes name = esp_tree_text(ref, "name"), key = esp_tree_text(ref, "key");
 
     if (name.len == 0 || key.len == 0)
         return esp_failf(kube_host, call, ESP_E_CONFIG, "%s.%s cannot be empty", what,
                          name.len == 0 ? "Name" : "Key");
-    return kube_host->kube_read(call, ESP_KUBE_SECRET, kube_text(ref, "namespace"), name, key, ret);
+    return kube_host->kube_read(call, ESP_KUBE_SECRET, esp_tree_text(ref, "namespace"), name, key, ret);
 }
 
 static esp_status use_token(struct kube_store *store, struct esp_call *call, const json_t *auth)
@@ -169,7 +169,7 @@ static esp_status use_config(struct kube_store *store, struct esp_call *call, co
 
 static esp_status use_server(struct kube_store *store, struct esp_call *call, const json_t *spec)
 {
-    esp_bytes url = kube_text(json_object_get(spec, "server"), "url");
+    esp_bytes url = esp_tree_text(json_object_get(spec, "server"), "url");
 
     if (url.len == 0)
         return esp_failf(kube_host, call, ESP_E_CONFIG, "no server URL provided");
@@ -177,7 +177,7 @@ static esp_status use_server(struct kube_store *store, struct esp_call *call, co
         return esp_failf(kube_host, call, ESP_E_CONFIG, "server.url is longer than %zu bytes", MAX_URL);
     set_url(store, url);
     /* The core has resolved caBundle and caProvider. */
-    return keep(&store->ca, kube_text(store->request, "caBundle")) ? ESP_OK : kube_no_memory(call);
+    return keep(&store->ca, esp_tree_text(store->request, "caBundle")) ? ESP_OK : kube_no_memory(call);
 }
 
 static esp_status connect(struct kube_store *store, struct esp_call *call, const json_t *spec)
@@ -201,13 +201,13 @@ esp_status kube_open(struct esp_call *call, const struct esp_request *request, v
     if (!store)
         return kube_no_memory(call);
     esp_text_init(&store->url, KUBE_MAX_KUBECONFIG);
-    store->request = kube_parse(request);
+    store->request = esp_tree_read(request->json);
     const json_t *spec = json_object_get(store->request, "spec");
-    store->remote_namespace = kube_text(spec, "remoteNamespace");
+    store->remote_namespace = esp_tree_text(spec, "remoteNamespace");
     if (store->remote_namespace.len == 0)
         store->remote_namespace = esp_str("default");
     store->cluster_wide =
-        esp_equal_str(kube_text(json_object_get(store->request, "store"), "kind"), "ClusterSecretStore");
+        esp_equal_str(esp_tree_text(json_object_get(store->request, "store"), "kind"), "ClusterSecretStore");
     esp_status status = store->request ? connect(store, call, spec) : kube_no_memory(call);
     if (status == ESP_OK && esp_text_failed(&store->url))
         status = kube_no_memory(call);

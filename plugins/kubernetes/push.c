@@ -134,12 +134,12 @@ static esp_status begin(struct push *p, struct esp_call *call, const struct esp_
     struct esp_text spec;
 
     p->request = request;
-    p->name = kube_text(p->document, "remoteKey");
-    p->property = kube_text(p->document, "property");
-    p->type = kube_text(p->document, "type");
+    p->name = esp_tree_text(p->document, "remoteKey");
+    p->property = esp_tree_text(p->document, "property");
+    p->type = esp_tree_text(p->document, "type");
     if (p->type.len == 0)
         p->type = esp_str("Opaque");
-    if (p->property.len == 0 && kube_text(p->document, "secretKey").len)
+    if (p->property.len == 0 && esp_tree_text(p->document, "secretKey").len)
         return esp_failf(kube_host, call, ESP_E_CONFIG,
                          "requires property in RemoteRef to push secret value if secret key is defined");
     read_object(json_object_get(p->document, "labels"), &p->labels);
@@ -271,7 +271,7 @@ static esp_status push(const struct push *p, struct esp_call *call)
 
 esp_status kube_push(void *instance, struct esp_call *call, const struct esp_request *request)
 {
-    struct push p = {.store = instance, .document = kube_parse(request)};
+    struct push p = {.store = instance, .document = esp_tree_read(request->json)};
 
     if (!p.document)
         return kube_no_memory(call);
@@ -308,12 +308,12 @@ static esp_status remove_once(const struct kube_store *store, struct esp_call *c
 {
     struct kube_secret old;
 
-    esp_status status = kube_fetch(store, call, ns, kube_text(document, "remoteKey"), &old);
+    esp_status status = kube_fetch(store, call, ns, esp_tree_text(document, "remoteKey"), &old);
     if (status == ESP_E_NOT_FOUND)
         return ESP_OK;
     if (status != ESP_OK)
         return status;
-    status = remove_from(store, call, ns, kube_text(document, "property"), &old, raced);
+    status = remove_from(store, call, ns, esp_tree_text(document, "property"), &old, raced);
     kube_secret_free(&old);
     return status;
 }
@@ -327,7 +327,7 @@ static esp_status remove_all(const struct kube_store *store, struct esp_call *ca
         if (status != ESP_OK || !raced)
             return status;
     }
-    return kube_outraced(call, "delete", kube_text(document, "remoteKey"), ns);
+    return kube_outraced(call, "delete", esp_tree_text(document, "remoteKey"), ns);
 }
 
 /* What was pushed into another namespace is removed there. */
@@ -335,7 +335,7 @@ esp_status kube_remove(void *instance, struct esp_call *call, const struct esp_r
 {
     const struct kube_store *store = instance;
     struct esp_text spec, ns;
-    json_t *document = kube_parse(request);
+    json_t *document = esp_tree_read(request->json);
 
     if (!document)
         return kube_no_memory(call);
@@ -357,14 +357,14 @@ esp_status kube_exists(void *instance, struct esp_call *call, const struct esp_r
 {
     const struct kube_store *store = instance;
     struct kube_secret secret;
-    json_t *document = kube_parse(request);
+    json_t *document = esp_tree_read(request->json);
     bool found = false;
 
     if (!document)
         return kube_no_memory(call);
-    esp_bytes property = kube_text(document, "property");
+    esp_bytes property = esp_tree_text(document, "property");
     esp_status status =
-        kube_fetch(store, call, store->remote_namespace, kube_text(document, "remoteKey"), &secret);
+        kube_fetch(store, call, store->remote_namespace, esp_tree_text(document, "remoteKey"), &secret);
     if (status == ESP_OK) {
         found = property.len == 0 || kube_pairs_get(&secret.data, property);
         kube_secret_free(&secret);

@@ -11,9 +11,9 @@ struct ref {
 
 static struct ref ref_of(const json_t *document)
 {
-    return (struct ref){.key = kube_text(document, "key"),
-                        .property = kube_text(document, "property"),
-                        .metadata = esp_equal_str(kube_text(document, "metadataPolicy"), "Fetch")};
+    return (struct ref){.key = esp_tree_text(document, "key"),
+                        .property = esp_tree_text(document, "property"),
+                        .metadata = esp_equal_str(esp_tree_text(document, "metadataPolicy"), "Fetch")};
 }
 
 static esp_status emit(struct esp_call *call, esp_bytes key, const struct esp_text *value)
@@ -222,7 +222,7 @@ static esp_status read_with(void *instance, struct esp_call *call, const struct 
     const struct kube_store *store = instance;
     struct kube_secret secret;
     struct esp_text out;
-    json_t *document = kube_parse(request);
+    json_t *document = esp_tree_read(request->json);
 
     if (!document)
         return kube_no_memory(call);

@@ -27,7 +27,7 @@ static esp_status refuse(const struct check *c, const char *why)
  * uses the store. */
 static esp_status check_namespace(const struct check *c, const json_t *ref)
 {
-    esp_bytes ns = kube_text(ref, "namespace");
+    esp_bytes ns = esp_tree_text(ref, "namespace");
 
     if (!c->cluster_wide && ns.len && !esp_equal(ns, c->ns))
         return refuse(c, "namespace should either be empty or match the namespace of the SecretStore for a "
@@ -37,9 +37,9 @@ static esp_status check_namespace(const struct check *c, const json_t *ref)
 
 static esp_status check_secret(const struct check *c, const json_t *ref, const char *what)
 {
-    const char *empty = kube_text(ref, "name").len == 0  ? "Name"
-                        : kube_text(ref, "key").len == 0 ? "Key"
-                                                         : NULL;
+    const char *empty = esp_tree_text(ref, "name").len == 0  ? "Name"
+                        : esp_tree_text(ref, "key").len == 0 ? "Key"
+                                                             : NULL;
 
     if (empty)
         return esp_failf(kube_host, c->call, ESP_E_CONFIG, "%s.%s cannot be empty", what, empty);
@@ -69,9 +69,9 @@ static esp_status check_auth(const struct check *c)
 static esp_status check_server(const struct check *c)
 {
     const json_t *server = json_object_get(c->spec, "server"), *ca = json_object_get(server, "caProvider");
-    bool named = kube_text(ca, "namespace").len > 0;
+    bool named = esp_tree_text(ca, "namespace").len > 0;
 
-    if (!ca && kube_text(server, "caBundle").len == 0 && !json_object_get(c->spec, "authRef"))
+    if (!ca && esp_tree_text(server, "caBundle").len == 0 && !json_object_get(c->spec, "authRef"))
         return kube_host->emit(c->call, ESP_OUT_WARNING, esp_str(""),
                                esp_str("No caBundle or caProvider specified; TLS connections will use system "
                                        "certificate roots."));
@@ -84,7 +84,7 @@ static esp_status check_server(const struct check *c)
 
 esp_status kube_check(void *instance, struct esp_call *call, const struct esp_request *request)
 {
-    json_t *document = kube_parse(request);
+    json_t *document = esp_tree_read(request->json);
 
     (void)instance;
     if (!document)
@@ -92,8 +92,8 @@ esp_status kube_check(void *instance, struct esp_call *call, const struct esp_re
     const json_t *store = json_object_get(document, "store");
     const struct check c = {.call = call,
                             .spec = json_object_get(document, "spec"),
-                            .cluster_wide = esp_equal_str(kube_text(store, "kind"), "ClusterSecretStore"),
-                            .ns = kube_text(store, "namespace")};
+                            .cluster_wide = esp_equal_str(esp_tree_text(store, "kind"), "ClusterSecretStore"),
+                            .ns = esp_tree_text(store, "namespace")};
     esp_status status = check_server(&c);
     if (status == ESP_OK)
         status = check_auth(&c);
@@ -147,48 +147,49 @@ static esp_status review(const struct kube_store *store, struct esp_call *call, 
     if (status != ESP_OK)
         return kube_host->fail(call, ESP_E_UNDECIDED, 0, esp_str(UNKNOWN));
     if (answer.status == 201 || answer.status == 200)
-        *ret = json_loadb((const char *)answer.body.ptr, answer.body.len, JSON_ALLOW_NUL, NULL);
+        *ret = esp_tree_read(answer.body);
     if (*ret)
         return ESP_OK;
     return esp_failf(kube_host, call, ESP_E_UNDECIDED, UNKNOWN "the API server answered %s with status %d%s",
                      kind, answer.status, answer.status == 401 ? " (Unauthorized)" : "");
 }
 
-static esp_status ask_for_rules(const struct kube_store *store, struct esp_call *call, bool *allowed)
+/* Creates a review of the namespace: `spec` is the beginning of its document up to the namespace, `rest` what
+ * stands behind it. */
+static esp_status review_namespace(const struct kube_store *store, struct esp_call *call, const char *path,
+                                   const char *api, const char *spec, const char *rest, json_t **ret)
 {
     struct esp_text body;
-    json_t *answer = NULL;
 
     esp_text_init(&body, 1024);
-    esp_text_adds(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectRulesReview\","
-                         "\"spec\":{\"namespace\":");
+    esp_text_addf(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"%s\",\"spec\":%s",
+                  api + strlen("Create"), spec);
     esp_json_quote(store->remote_namespace, &body);
-    esp_text_adds(&body, "}}");
-    esp_status status = review(store, call, AUTHORIZATION "selfsubjectrulesreviews",
-                               "CreateSelfSubjectRulesReview", &body, &answer);
+    esp_text_adds(&body, rest);
+    esp_status status = review(store, call, path, api, &body, ret);
+    esp_text_free(&body);
+    return status;
+}
+
+static esp_status ask_for_rules(const struct kube_store *store, struct esp_call *call, bool *allowed)
+{
+    json_t *answer = NULL;
+    esp_status status = review_namespace(store, call, AUTHORIZATION "selfsubjectrulesreviews",
+                                         "CreateSelfSubjectRulesReview", "{\"namespace\":", "}}", &answer);
     *allowed = may_read(answer);
     json_decref(answer);
-    esp_text_free(&body);
     return status;
 }
 
 /* Rules that an authorizer cannot list, as those of a webhook, show here only. */
 static esp_status ask_for_access(const struct kube_store *store, struct esp_call *call, bool *allowed)
 {
-    struct esp_text body;
     json_t *answer = NULL;
-
-    esp_text_init(&body, 1024);
-    esp_text_adds(&body, "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectAccessReview\","
-                         "\"spec\":{\"resourceAttributes\":{\"resource\":\"secrets\",\"verb\":\"get\","
-                         "\"namespace\":");
-    esp_json_quote(store->remote_namespace, &body);
-    esp_text_adds(&body, "}}}");
-    esp_status status = review(store, call, AUTHORIZATION "selfsubjectaccessreviews",
-                               "CreateSelfSubjectAccessReview", &body, &answer);
+    esp_status status = review_namespace(
+        store, call, AUTHORIZATION "selfsubjectaccessreviews", "CreateSelfSubjectAccessReview",
+        "{\"resourceAttributes\":{\"resource\":\"secrets\",\"verb\":\"get\",\"namespace\":", "}}}", &answer);
     *allowed = json_is_true(json_object_get(json_object_get(answer, "status"), "allowed"));
     json_decref(answer);
-    esp_text_free(&body);
     return status;
 }
 

@@ -10,7 +10,6 @@
 #define KEY_MAX 16384
 #define FORM_MAX 65536
 #define URL_MAX 2048
-#define AUDIENCES_MAX 32
 #define ROLE_ANNOTATION "eks.amazonaws.com/role-arn"
 #define AUDIENCE_ANNOTATION "eks.amazonaws.com/audience"
 #define AUDIENCE "sts.amazonaws.com"
@@ -53,7 +52,7 @@ static esp_status keys_complete(struct esp_call *call, const struct vault_aws_ke
 
 esp_bytes vault_aws_region(const json_t *iam)
 {
-    esp_bytes region = vault_text(iam, "region");
+    esp_bytes region = esp_tree_text(iam, "region");
     return region.len ? region : esp_str("us-east-1");
 }
 
@@ -174,8 +173,8 @@ static esp_status assume(const json_t *iam, struct esp_call *call, const struct 
     struct esp_text form;
     esp_text_init(&form, FORM_MAX);
     esp_text_adds(&form, "Action=AssumeRole" API_VERSION SESSION);
-    add_field(&form, "&RoleArn=", vault_text(iam, "role"));
-    add_field(&form, "&ExternalId=", vault_text(iam, "externalID"));
+    add_field(&form, "&RoleArn=", esp_tree_text(iam, "role"));
+    add_field(&form, "&ExternalId=", esp_tree_text(iam, "externalID"));
     esp_status status = esp_text_failed(&form)
                             ? vault_no_memory(call)
                             : ask_sts(iam, call, "AssumeRole", esp_text_bytes(&form), keys, ret);
@@ -222,37 +221,27 @@ static esp_status from_secrets(const json_t *refs, struct esp_call *call, struct
     return status == ESP_OK ? keys_complete(call, ret, "auth.iam.secretRef") : status;
 }
 
-/* The token of the account, for AWS first and then for the audiences that are listed. */
-static esp_status account_token(struct esp_call *call, const json_t *ref, esp_bytes audience, esp_bytes *out)
-{
-    esp_bytes audiences[AUDIENCES_MAX] = {audience};
-    size_t count = 1, i;
-    json_t *one;
-    json_array_foreach (json_object_get(ref, "audiences"), i, one)
-        if (count < AUDIENCES_MAX)
-            audiences[count++] = esp_span(json_string_value(one), json_string_length(one));
-    return vault_host->sa_token(call, vault_text(ref, "namespace"), vault_text(ref, "name"), audiences, count,
-                                0, out);
-}
-
 static esp_status from_account(const json_t *iam, struct esp_call *call, const json_t *ref,
                                struct vault_aws_keys *ret)
 {
     esp_bytes object = {0}, token = {0};
-    esp_status status = vault_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, vault_text(ref, "namespace"),
-                                              vault_text(ref, "name"), esp_str(""), &object);
+    esp_status status = vault_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, esp_tree_text(ref, "namespace"),
+                                              esp_tree_text(ref, "name"), esp_str(""), &object);
     if (status != ESP_OK)
         return status;
-    json_t *account = json_loadb((const char *)object.ptr, object.len, JSON_ALLOW_NUL, NULL);
+    json_t *account = esp_tree_read(object);
+    if (!account)
+        return vault_no_memory(call);
     const json_t *notes = json_object_get(json_object_get(account, "metadata"), "annotations");
-    esp_bytes role = vault_text(notes, ROLE_ANNOTATION), audience = vault_text(notes, AUDIENCE_ANNOTATION);
+    esp_bytes role = esp_tree_text(notes, ROLE_ANNOTATION),
+              audience = esp_tree_text(notes, AUDIENCE_ANNOTATION);
     if (role.len == 0)
         status = esp_failf(
             vault_host, call, ESP_E_CONFIG,
             "an IAM role must be associated with service account %.*s: it has no annotation " ROLE_ANNOTATION,
-            ESP_ARG(vault_text(ref, "name")));
+            ESP_ARG(esp_tree_text(ref, "name")));
     if (status == ESP_OK)
-        status = account_token(call, ref, audience.len ? audience : esp_str(AUDIENCE), &token);
+        status = vault_account_token(call, ref, audience.len ? audience : esp_str(AUDIENCE), NULL, 0, &token);
     if (status == ESP_OK)
         status = web_identity(iam, call, role, token, ret);
     json_decref(account);
@@ -313,7 +302,7 @@ esp_status vault_aws_keys_get(const json_t *iam, struct esp_call *call, struct v
     esp_status status;
     keys_init(ret);
     keys_init(&first);
-    bool assumes = vault_text(iam, "role").len > 0;
+    bool assumes = esp_tree_text(iam, "role").len > 0;
     struct vault_aws_keys *own = assumes ? &first : ret;
     if (json_is_object(jwt))
         status = from_account(iam, call, json_object_get(jwt, "serviceAccountRef"), own);

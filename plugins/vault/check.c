@@ -45,13 +45,13 @@ static esp_status wrong(struct esp_call *call, const char *why)
 /* A SecretStore reads its own namespace only. */
 static esp_status check_references(struct esp_call *call, const json_t *spec, const json_t *store)
 {
-    bool bound = esp_equal_str(vault_text(store, "kind"), "SecretStore");
+    bool bound = esp_equal_str(esp_tree_text(store, "kind"), "SecretStore");
     for (size_t i = 0; bound && i < sizeof references / sizeof *references; i++) {
         const json_t *ref = spec;
         for (size_t k = 0; references[i].place[k]; k++)
             ref = json_object_get(ref, references[i].place[k]);
-        esp_bytes ns = vault_text(ref, "namespace");
-        if (ns.len && !esp_equal(ns, vault_text(store, "namespace")))
+        esp_bytes ns = esp_tree_text(ref, "namespace");
+        if (ns.len && !esp_equal(ns, esp_tree_text(store, "namespace")))
             return esp_failf(vault_host, call, ESP_E_CONFIG, "invalid %s: " FOREIGN, references[i].name);
     }
     return ESP_OK;
@@ -69,7 +69,7 @@ static esp_status check_server(struct esp_call *call, esp_bytes server)
 /* The region becomes a part of a host's name. */
 static esp_status check_iam(struct esp_call *call, const json_t *iam)
 {
-    esp_bytes region = vault_text(iam, "region");
+    esp_bytes region = esp_tree_text(iam, "region");
     const json_t *jwt = json_object_get(iam, "jwt");
     for (size_t i = 0; i < region.len; i++)
         if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", region.ptr[i]) || region.ptr[i] == 0)
@@ -89,7 +89,7 @@ static esp_status check_auth(struct esp_call *call, const json_t *auth, bool is_
         return wrong(call, "cannot initialize Vault client: no valid auth method specified");
     const json_t *iam = json_object_get(auth, "iam");
     const json_t *role = json_object_get(auth, "appRole"), *jwt = json_object_get(auth, "jwt");
-    if (role && vault_text(role, "roleId").len == 0 && !json_is_object(json_object_get(role, "roleRef")))
+    if (role && esp_tree_text(role, "roleId").len == 0 && !json_is_object(json_object_get(role, "roleRef")))
         return wrong(call, "invalid Auth.AppRole: neither `roleId` nor `roleRef` was supplied");
     if (jwt && !json_is_object(json_object_get(jwt, "secretRef")) &&
         !json_is_object(json_object_get(jwt, "kubernetesServiceAccountToken")))
@@ -108,14 +108,14 @@ static esp_status check_writes(struct esp_call *call, const json_t *spec)
         return wrong(call,
                      "when provided, both ClientTLS.ClientCert and ClientTLS.SecretRef should be provided");
     if (json_is_true(json_object_get(json_object_get(spec, "checkAndSet"), "required")) &&
-        esp_equal_str(vault_text(spec, "version"), "v1"))
+        esp_equal_str(esp_tree_text(spec, "version"), "v1"))
         return wrong(call, "checkAndSet is not supported with Vault KV version v1");
     return ESP_OK;
 }
 
 static esp_status check_retries(struct esp_call *call, const json_t *settings)
 {
-    esp_bytes interval = vault_text(settings, "retryInterval");
+    esp_bytes interval = esp_tree_text(settings, "retryInterval");
     int64_t ms;
     if (interval.len == 0 || (esp_duration_ms(interval, &ms) && ms <= VAULT_INTERVAL_MAX_MS))
         return ESP_OK;
@@ -129,7 +129,7 @@ static esp_status check_retries(struct esp_call *call, const json_t *settings)
 esp_status vault_check(struct esp_call *call, const json_t *request, bool is_bao)
 {
     const json_t *spec = json_object_get(request, "spec");
-    esp_status status = check_server(call, vault_text(spec, "server"));
+    esp_status status = check_server(call, esp_tree_text(spec, "server"));
     if (status == ESP_OK)
         status = check_auth(call, json_object_get(spec, "auth"), is_bao);
     if (status == ESP_OK)

@@ -16,6 +16,9 @@
 
 #include <esp/json.h>
 
+#define WORD_MAX 64
+#define VALIDATING "error while validating"
+
 extern const char vault_schema[];  /* schema.json, compiled in */
 extern const char vault_openbao[]; /* openbao.json */
 
@@ -23,7 +26,7 @@ extern const char vault_openbao[]; /* openbao.json */
 
 static esp_status check(struct esp_call *call, const struct esp_request *req, bool is_bao)
 {
-    json_t *request = vault_parse(req);
+    json_t *request = esp_tree_read(req->json);
     if (!request)
         return vault_no_memory(call);
     esp_status status = vault_check(call, request, is_bao);
@@ -65,33 +68,52 @@ static esp_status validate_vault(void *instance, struct esp_call *call, const st
 
 /* ---- OpenBao: is there a KV engine of this version? ---- */
 
-static bool is_text(esp_bytes value, const char *text)
+/* A word of the mount's description, as far as it is one: kinds of engines and numbers are, and no more of an
+ * answer is quoted. Empty when it is none. */
+static void take_word(esp_bytes value, struct esp_text *word)
 {
-    struct esp_text plain;
-    esp_text_init(&plain, 256);
-    esp_json_plain(value, &plain);
-    bool is = esp_equal_str(esp_text_bytes(&plain), text);
-    esp_text_free(&plain);
-    return is;
+    esp_json_plain(value, word);
+    for (size_t i = 0; i < word->len; i++) {
+        uint8_t c = word->ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) {
+            esp_text_cut(word, 0);
+            return;
+        }
+    }
+}
+
+static esp_status check_version(const struct vault_store *s, struct esp_call *call, esp_bytes data)
+{
+    esp_bytes options, version = esp_str("\"1\"");
+    const char *wanted = s->is_v2 ? "2" : "1";
+    struct esp_text found;
+    esp_status status = ESP_OK;
+    if (vault_fields_find(data, "options", &options) && esp_json_kind(options) == ESP_JSON_OBJECT)
+        vault_fields_find(options, "version", &version);
+    esp_text_init(&found, WORD_MAX);
+    take_word(version, &found);
+    if (!esp_equal_str(esp_text_bytes(&found), wanted))
+        status = esp_failf(vault_host, call, ESP_E_CONFIG, "expected kv engine version %s found version %s",
+                           wanted, esp_text_str(&found));
+    esp_text_free(&found);
+    return status;
 }
 
 static esp_status check_mount(const struct vault_store *s, struct esp_call *call, esp_bytes body)
 {
-    esp_bytes data, type, options, version = esp_str("\"1\"");
-    const char *wanted = s->is_v2 ? "2" : "1";
+    esp_bytes data, type;
+    struct esp_text found;
     if (!vault_fields_find(body, "data", &data) || !vault_fields_find(data, "type", &type))
-        return esp_failf(vault_host, call, ESP_E_RETRY,
-                         "looking up the mount \"%.*s\": the answer is not OpenBao's", ESP_ARG(s->mount));
-    if (!is_text(type, "kv"))
-        return esp_failf(vault_host, call, ESP_E_CONFIG,
-                         "expected mount type \"kv\" at \"%.*s\" found another", ESP_ARG(s->mount));
-    if (vault_fields_find(data, "options", &options) && esp_json_kind(options) == ESP_JSON_OBJECT)
-        vault_fields_find(options, "version", &version);
-    if (!is_text(version, wanted))
-        return esp_failf(vault_host, call, ESP_E_CONFIG,
-                         "expected kv engine version %s at \"%.*s\" found another", wanted,
-                         ESP_ARG(s->mount));
-    return ESP_OK;
+        return esp_failf(vault_host, call, ESP_E_RETRY, VALIDATING " \"%.*s\": the answer is not OpenBao's",
+                         ESP_ARG(s->server));
+    esp_text_init(&found, WORD_MAX);
+    take_word(type, &found);
+    esp_status status = esp_equal_str(esp_text_bytes(&found), "kv")
+                            ? check_version(s, call, data)
+                            : esp_failf(vault_host, call, ESP_E_CONFIG,
+                                        "expected mount type \"kv\" found \"%s\"", esp_text_str(&found));
+    esp_text_free(&found);
+    return status;
 }
 
 static esp_status validate_bao(void *instance, struct esp_call *call, const struct esp_request *req)
@@ -110,7 +132,7 @@ static esp_status validate_bao(void *instance, struct esp_call *call, const stru
     if (status != ESP_OK)
         return status;
     return vault_is_good(&answer) ? check_mount(s, call, answer.body)
-                                  : vault_refused(call, &answer, "looking up the mount", s->mount);
+                                  : vault_refused(call, &answer, VALIDATING, s->server);
 }
 
 /* ---- the tables ---- */

@@ -40,7 +40,7 @@ static esp_status list_folder(struct walk *w, esp_bytes folder, struct vault_ans
         return status;
     if (vault_is_absent(answer))
         return ESP_E_NOT_FOUND;
-    return vault_refused(w->call, answer, "cannot list secrets of Vault: path", folder);
+    return vault_refused(w->call, answer, "cannot read secret data from Vault: listing", folder);
 }
 
 /* ---- what is in it ---- */
@@ -91,7 +91,8 @@ static esp_status visit_folder(struct walk *w, esp_bytes name)
         return ESP_OK;
     if (w->depth == FOLDERS_MAX)
         return esp_failf(vault_host, w->call, ESP_E_CONFIG,
-                         "cannot list secrets of Vault: more than %d folders in one another", FOLDERS_MAX);
+                         "cannot read secret data from Vault: more than %d folders in one another",
+                         FOLDERS_MAX);
     w->depth++;
     esp_status status = walk_folder(w, name);
     w->depth--;
@@ -125,8 +126,9 @@ static esp_status walk_folder(struct walk *w, esp_bytes folder)
         return status;
     if (!vault_fields_find(answer.body, "data", &data) || !vault_fields_find(data, "keys", &keys) ||
         !esp_json_elements(&elements, keys))
-        return esp_failf(vault_host, w->call, ESP_E_RETRY,
-                         "cannot list secrets of Vault: the answer is not Vault's: it has no list of keys");
+        return esp_failf(
+            vault_host, w->call, ESP_E_RETRY,
+            "cannot read secret data from Vault: listing: the answer is not Vault's: it has no list of keys");
     while (status == ESP_OK && esp_json_element(&elements, &entry))
         status = visit(w, folder, entry);
     return status;
@@ -144,8 +146,8 @@ static esp_status refuse_tags(const struct vault_store *s, struct esp_call *call
 static esp_status list(struct vault_store *s, struct esp_call *call, const json_t *find)
 {
     const json_t *tags = json_object_get(find, "tags");
-    esp_bytes path = vault_text(find, "path");
-    struct walk w = {.store = s, .call = call, .prefix = vault_text(find, "prefix")};
+    esp_bytes path = esp_tree_text(find, "path");
+    struct walk w = {.store = s, .call = call, .prefix = esp_tree_text(find, "prefix")};
     struct esp_text folder;
     if (json_is_object(tags) && (s->is_bao || !s->is_v2))
         return refuse_tags(s, call);
@@ -164,7 +166,7 @@ static esp_status list(struct vault_store *s, struct esp_call *call, const json_
 
 esp_status vault_list(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *find = vault_parse(req);
+    json_t *find = esp_tree_read(req->json);
     if (!find)
         return vault_no_memory(call);
     esp_status status = list(instance, call, find);

@@ -25,13 +25,13 @@ struct vault_method {
 esp_status vault_secret(struct esp_call *call, const json_t *ref, const char *where, const char *key,
                         esp_bytes *out)
 {
-    esp_bytes name = vault_text(ref, "name"), entry = vault_text(ref, "key");
+    esp_bytes name = esp_tree_text(ref, "name"), entry = esp_tree_text(ref, "key");
     if (entry.len == 0)
         entry = esp_str(key);
     if (name.len == 0 || entry.len == 0)
         return esp_failf(vault_host, call, ESP_E_CONFIG, "%s: %s is missing", where,
                          name.len ? "the key in the Secret" : "the name of a Secret");
-    return vault_host->kube_read(call, ESP_KUBE_SECRET, vault_text(ref, "namespace"), name, entry, out);
+    return vault_host->kube_read(call, ESP_KUBE_SECRET, esp_tree_text(ref, "namespace"), name, entry, out);
 }
 
 void vault_add_member(struct esp_text *object, const char *name, esp_bytes value)
@@ -59,7 +59,7 @@ static esp_status add_secret(struct esp_call *call, const json_t *ref, const cha
 static esp_status approle_body(const struct vault_store *s, struct esp_call *call, struct esp_text *body)
 {
     const json_t *block = s->method_block;
-    esp_bytes id = vault_trimmed(vault_text(block, "roleId"));
+    esp_bytes id = vault_trimmed(esp_tree_text(block, "roleId"));
     esp_status status = ESP_OK;
     if (id.len)
         vault_add_member(body, "role_id", id);
@@ -85,7 +85,7 @@ static esp_status password_body(const struct vault_store *s, struct esp_call *ca
 
 static esp_status cert_body(const struct vault_store *s, struct esp_call *call, struct esp_text *body)
 {
-    esp_bytes role = vault_text(s->method_block, "vaultRole");
+    esp_bytes role = esp_tree_text(s->method_block, "vaultRole");
     (void)call;
     if (role.len)
         vault_add_member(body, "name", role);
@@ -144,7 +144,7 @@ esp_status vault_static_token(struct vault_store *s, struct esp_call *call, stru
 
 static esp_bytes mount_of(const struct vault_store *s)
 {
-    esp_bytes mount = vault_text(s->method_block, s->method->path);
+    esp_bytes mount = esp_tree_text(s->method_block, s->method->path);
     return mount.len ? mount : esp_str(s->method->mount);
 }
 
@@ -152,7 +152,7 @@ static esp_bytes mount_of(const struct vault_store *s)
 
 static bool add_path(const struct vault_store *s, struct esp_text *path)
 {
-    esp_bytes user = vault_trimmed(vault_text(s->method_block, "username"));
+    esp_bytes user = vault_trimmed(esp_tree_text(s->method_block, "username"));
     esp_text_adds(path, "auth/");
     bool good = vault_encode_path(mount_of(s), path);
     esp_text_adds(path, "/login");

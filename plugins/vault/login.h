@@ -29,6 +29,11 @@ esp_status vault_login_refused(const struct vault_store *s, const struct vault_a
 esp_status vault_secret(struct esp_call *call, const json_t *ref, const char *where, const char *key,
                         esp_bytes *out);
 
+/* A token of the account that the reference names, for `first` (empty: none), the audiences that the
+ * reference lists, and those of the list `more` (NULL: none), in this order. */
+esp_status vault_account_token(struct esp_call *call, const json_t *ref, esp_bytes first, const json_t *more,
+                               uint32_t ttl_s, esp_bytes *out);
+
 /* Appends a member of a JSON object that was begun with "{". */
 void vault_add_member(struct esp_text *object, const char *name, esp_bytes value);
 

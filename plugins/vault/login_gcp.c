@@ -11,7 +11,6 @@
 #define URL_MAX 4096
 #define LIFE_S 600
 #define SUBJECT_S 900
-#define AUDIENCES_MAX 32
 #define SCOPE "https://www.googleapis.com/auth/cloud-platform"
 #define EXCHANGE "https://securetoken.googleapis.com/v1/identitybindingtoken"
 #define ACCOUNTS "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
@@ -209,16 +208,16 @@ static esp_status one_of(struct esp_call *call, esp_bytes written, const char *p
 static esp_status find_cluster(struct esp_call *call, const json_t *gcp, const json_t *block,
                                struct cluster *ret)
 {
-    esp_bytes project = vault_text(block, "clusterProjectID");
+    esp_bytes project = esp_tree_text(block, "clusterProjectID");
     *ret = (struct cluster){0};
-    esp_status status = one_of(call, project.len ? project : vault_text(gcp, "projectID"),
+    esp_status status = one_of(call, project.len ? project : esp_tree_text(gcp, "projectID"),
                                "project/project-id", &ret->project);
     if (status == ESP_OK)
-        status = one_of(call, vault_text(block, "clusterLocation"), "instance/attributes/cluster-location",
+        status = one_of(call, esp_tree_text(block, "clusterLocation"), "instance/attributes/cluster-location",
                         &ret->location);
     if (status == ESP_OK)
         status =
-            one_of(call, vault_text(block, "clusterName"), "instance/attributes/cluster-name", &ret->name);
+            one_of(call, esp_tree_text(block, "clusterName"), "instance/attributes/cluster-name", &ret->name);
     return status;
 }
 
@@ -227,19 +226,6 @@ static void cluster_free(struct cluster *c)
     esp_text_free(&c->project);
     esp_text_free(&c->location);
     esp_text_free(&c->name);
-}
-
-/* The token of the Kubernetes service account, for the workload pool. */
-static esp_status subject_token(struct esp_call *call, const json_t *ref, esp_bytes pool, esp_bytes *out)
-{
-    esp_bytes audiences[AUDIENCES_MAX] = {pool};
-    size_t count = 1, i;
-    json_t *one;
-    json_array_foreach (json_object_get(ref, "audiences"), i, one)
-        if (count < AUDIENCES_MAX)
-            audiences[count++] = esp_span(json_string_value(one), json_string_length(one));
-    return vault_host->sa_token(call, vault_text(ref, "namespace"), vault_text(ref, "name"), audiences, count,
-                                SUBJECT_S, out);
 }
 
 static esp_status exchange(struct esp_call *call, const json_t *ref, const struct cluster *c,
@@ -255,7 +241,7 @@ static esp_status exchange(struct esp_call *call, const json_t *ref, const struc
         &provider,
         "identitynamespace:%s:https://container.googleapis.com/v1/projects/%s/locations/%s/clusters/%s",
         esp_text_str(&pool), esp_text_str(&c->project), esp_text_str(&c->location), esp_text_str(&c->name));
-    esp_status status = subject_token(call, ref, esp_text_bytes(&pool), &subject);
+    esp_status status = vault_account_token(call, ref, esp_text_bytes(&pool), NULL, SUBJECT_S, &subject);
     if (status == ESP_OK) {
         esp_text_addc(&body, '{');
         vault_add_member(&body, "grant_type", esp_str("urn:ietf:params:oauth:grant-type:token-exchange"));
@@ -303,8 +289,8 @@ static esp_status sign_as(struct esp_call *call, esp_bytes email, esp_bytes role
 static esp_status find_email(struct esp_call *call, const json_t *ref, struct esp_text *email)
 {
     esp_bytes object = {0};
-    esp_status status = vault_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, vault_text(ref, "namespace"),
-                                              vault_text(ref, "name"), esp_str(""), &object);
+    esp_status status = vault_host->kube_read(call, ESP_KUBE_SERVICE_ACCOUNT, esp_tree_text(ref, "namespace"),
+                                              esp_tree_text(ref, "name"), esp_str(""), &object);
     if (status != ESP_OK)
         return status;
     if (esp_json_get(object, esp_str("metadata.annotations.iam\\.gke\\.io/gcp-service-account"),
@@ -314,7 +300,7 @@ static esp_status find_email(struct esp_call *call, const json_t *ref, struct es
                       : esp_failf(vault_host, call, ESP_E_CONFIG,
                                   "the service account %.*s has no annotation " ACCOUNT_ANNOTATION
                                   ": it names the account that signs for Vault",
-                                  ESP_ARG(vault_text(ref, "name")));
+                                  ESP_ARG(esp_tree_text(ref, "name")));
 }
 
 static esp_status token_of_workload(struct esp_call *call, const json_t *gcp, esp_bytes role,
@@ -344,7 +330,7 @@ static esp_status token_of_workload(struct esp_call *call, const json_t *gcp, es
 esp_status vault_gcp_body(const struct vault_store *s, struct esp_call *call, struct esp_text *body)
 {
     const json_t *gcp = s->method_block, *key = json_object_get(gcp, "secretRef");
-    const esp_bytes role = vault_text(gcp, "role");
+    const esp_bytes role = esp_tree_text(gcp, "role");
     struct esp_text token;
     esp_status status;
     esp_text_init(&token, TOKEN_MAX);

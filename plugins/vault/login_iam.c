@@ -47,7 +47,7 @@ static void add_headers(struct esp_text *body, const struct esp_sigv4_signed *si
 static esp_status sign_and_add(const json_t *iam, struct esp_call *call, const struct esp_sigv4_keys *keys,
                                struct esp_text *body)
 {
-    const esp_bytes server_id = vault_text(iam, "vaultAwsIamServerID");
+    const esp_bytes server_id = esp_tree_text(iam, "vaultAwsIamServerID");
     const esp_pair own[] = {{esp_str("Content-Type"), esp_str(FORM)}, {esp_str(SERVER_ID), server_id}};
     const size_t count = server_id.len ? 2 : 1;
     struct esp_sigv4_signed sign = {0};
@@ -75,7 +75,7 @@ esp_status vault_iam_body(const struct vault_store *s, struct esp_call *call, st
     esp_status status = vault_aws_keys_get(s->method_block, call, &keys);
     if (status == ESP_OK) {
         const struct esp_sigv4_keys borrowed = vault_aws_borrow(&keys);
-        vault_add_member(body, "role", vault_text(s->method_block, "vaultRole"));
+        vault_add_member(body, "role", esp_tree_text(s->method_block, "vaultRole"));
         status = sign_and_add(s->method_block, call, &borrowed, body);
     }
     vault_aws_keys_free(&keys);

@@ -5,11 +5,10 @@
 #define TOKEN_S 600
 #define AUDIENCES_MAX 32
 
-/* The audiences of `ref` and, behind them, those of `more`; false when they are too many. */
+/* Adds the audiences of `ref` and, behind them, those of `more`; false when they are too many. */
 static bool collect(const json_t *ref, const json_t *more, esp_bytes out[AUDIENCES_MAX], size_t *count)
 {
     const json_t *const lists[] = {json_object_get(ref, "audiences"), more};
-    *count = 0;
     for (size_t l = 0; l < 2; l++) {
         size_t i;
         json_t *one;
@@ -22,16 +21,16 @@ static bool collect(const json_t *ref, const json_t *more, esp_bytes out[AUDIENC
     return true;
 }
 
-static esp_status account_token(struct esp_call *call, const json_t *ref, const json_t *more, uint32_t ttl_s,
-                                esp_bytes *out)
+esp_status vault_account_token(struct esp_call *call, const json_t *ref, esp_bytes first, const json_t *more,
+                               uint32_t ttl_s, esp_bytes *out)
 {
-    esp_bytes audiences[AUDIENCES_MAX];
-    size_t count;
+    esp_bytes audiences[AUDIENCES_MAX] = {first};
+    size_t count = first.len ? 1 : 0;
     if (!collect(ref, more, audiences, &count))
         return esp_failf(vault_host, call, ESP_E_CONFIG, "serviceAccountRef.audiences: more than %d",
                          AUDIENCES_MAX);
-    return vault_host->sa_token(call, vault_text(ref, "namespace"), vault_text(ref, "name"), audiences, count,
-                                ttl_s, out);
+    return vault_host->sa_token(call, esp_tree_text(ref, "namespace"), esp_tree_text(ref, "name"), audiences,
+                                count, ttl_s, out);
 }
 
 static esp_status kubernetes_token(const json_t *block, struct esp_call *call, esp_bytes *out)
@@ -39,7 +38,7 @@ static esp_status kubernetes_token(const json_t *block, struct esp_call *call, e
     const json_t *account = json_object_get(block, "serviceAccountRef");
     const json_t *secret = json_object_get(block, "secretRef");
     if (json_is_object(account))
-        return account_token(call, account, NULL, TOKEN_S, out);
+        return vault_account_token(call, account, esp_str(""), NULL, TOKEN_S, out);
     if (json_is_object(secret))
         return vault_secret(call, secret, "auth.kubernetes.secretRef", "token", out);
     return vault_host->ambient(call, ESP_AMBIENT_FILE, esp_str(POD_TOKEN), out);
@@ -51,7 +50,7 @@ esp_status vault_kubernetes_body(const struct vault_store *s, struct esp_call *c
     esp_status status = kubernetes_token(s->method_block, call, &token);
     if (status != ESP_OK)
         return status;
-    vault_add_member(body, "role", vault_text(s->method_block, "role"));
+    vault_add_member(body, "role", esp_tree_text(s->method_block, "role"));
     vault_add_member(body, "jwt", vault_trimmed(token));
     return ESP_OK;
 }
@@ -63,8 +62,10 @@ static esp_status token_of_account(struct esp_call *call, const json_t *block, e
     json_int_t seconds = json_integer_value(json_object_get(block, "expirationSeconds"));
     json_t *usual = json_is_array(listed) ? NULL : json_pack("[s]", "vault");
     uint32_t ttl_s = seconds > 0 && seconds < UINT32_MAX ? (uint32_t)seconds : TOKEN_S;
-    esp_status status =
-        account_token(call, json_object_get(block, "serviceAccountRef"), usual ? usual : listed, ttl_s, out);
+    if (!usual && !json_is_array(listed))
+        return vault_no_memory(call);
+    esp_status status = vault_account_token(call, json_object_get(block, "serviceAccountRef"), esp_str(""),
+                                            usual ? usual : listed, ttl_s, out);
     json_decref(usual);
     return status;
 }
@@ -80,7 +81,7 @@ esp_status vault_jwt_body(const struct vault_store *s, struct esp_call *call, st
                                &token);
     if (status != ESP_OK)
         return status;
-    vault_add_member(body, "role", vault_trimmed(vault_text(s->method_block, "role")));
+    vault_add_member(body, "role", vault_trimmed(esp_tree_text(s->method_block, "role")));
     vault_add_member(body, "jwt", vault_trimmed(token));
     return ESP_OK;
 }

@@ -13,24 +13,17 @@
 
 const struct esp_host *vault_host;
 
-/* ---- for everybody ---- */
-
-json_t *vault_parse(const struct esp_request *req)
+static bool is_space(uint8_t c)
 {
-    return json_loadb((const char *)req->json.ptr, req->json.len, JSON_ALLOW_NUL, NULL);
-}
-
-esp_bytes vault_text(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    return esp_span(json_string_value(value), json_string_length(value));
+    return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 esp_bytes vault_trimmed(esp_bytes text)
 {
-    while (text.len && (text.ptr[text.len - 1] == ' ' ||
-                        (text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r')))
+    while (text.len && is_space(text.ptr[text.len - 1]))
         text.len--;
+    while (text.len && is_space(text.ptr[0]))
+        text = esp_span(text.ptr + 1, text.len - 1);
     return text;
 }
 
@@ -78,17 +71,17 @@ static void read_spec(struct vault_store *s)
     bool reads_own = json_is_true(json_object_get(spec, "readYourWrites"));
     bool forwards = json_is_true(json_object_get(spec, "forwardInconsistent"));
     s->spec = spec;
-    s->server = without_slashes(vault_text(spec, "server"));
-    s->mount = without_slashes(vault_text(spec, "path"));
+    s->server = without_slashes(esp_tree_text(spec, "server"));
+    s->mount = without_slashes(esp_tree_text(spec, "path"));
     if (s->is_bao && s->mount.len == 0)
         s->mount = esp_str("kv");
-    s->is_v2 = !esp_equal_str(vault_text(spec, "version"), "v1");
+    s->is_v2 = !esp_equal_str(esp_tree_text(spec, "version"), "v1");
     s->needs_cas = json_is_true(json_object_get(json_object_get(spec, "checkAndSet"), "required"));
     s->tracks_index = reads_own || forwards;
     s->forwards = reads_own && forwards;
-    s->namespace = vault_text(spec, "namespace");
-    s->login_namespace = json_object_get(auth, "namespace") ? vault_text(auth, "namespace") : s->namespace;
-    s->ca_pem = vault_text(s->request, "caBundle");
+    s->namespace = esp_tree_text(spec, "namespace");
+    s->login_namespace = json_object_get(auth, "namespace") ? esp_tree_text(auth, "namespace") : s->namespace;
+    s->ca_pem = esp_tree_text(s->request, "caBundle");
     s->method = vault_method_of(auth, s->is_bao, &s->method_block);
 }
 
@@ -98,7 +91,7 @@ static void read_retries(struct vault_store *s)
     const json_t *settings = json_object_get(s->request, "retrySettings");
     json_int_t retries = json_integer_value(json_object_get(settings, "maxRetries"));
     int64_t interval_ms = RETRY_MS;
-    (void)esp_duration_ms(vault_text(settings, "retryInterval"), &interval_ms);
+    (void)esp_duration_ms(esp_tree_text(settings, "retryInterval"), &interval_ms);
     s->retries = retries < 0 ? 0 : retries > RETRIES_MAX ? RETRIES_MAX : (int)retries;
     s->interval_ms = (uint32_t)interval_ms;
 }
@@ -134,7 +127,7 @@ static esp_status read_certificate(struct vault_store *s, struct esp_call *call)
 
 static esp_status fill(struct vault_store *s, struct esp_call *call, const struct esp_request *req)
 {
-    s->request = vault_parse(req);
+    s->request = esp_tree_read(req->json);
     s->token = esp_token_new();
     if (!s->request || !s->token)
         return vault_no_memory(call);

@@ -232,14 +232,15 @@ static esp_status check_version(const struct vault_store *s, struct esp_call *ca
 esp_status vault_get(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct vault_store *s = instance;
-    json_t *ref = vault_parse(req);
+    json_t *ref = esp_tree_read(req->json);
     if (!ref)
         return vault_no_memory(call);
-    esp_bytes key = vault_text(ref, "key"), version = vault_text(ref, "version");
+    esp_bytes key = esp_tree_text(ref, "key"), version = esp_tree_text(ref, "version");
     esp_status status = check_version(s, call, version);
     if (status == ESP_OK)
-        status = esp_equal_str(vault_text(ref, "metadataPolicy"), "Fetch") ? get_metadata(s, call, key)
-                                                                           : get_data(s, call, key, version);
+        status = esp_equal_str(esp_tree_text(ref, "metadataPolicy"), "Fetch")
+                     ? get_metadata(s, call, key)
+                     : get_data(s, call, key, version);
     json_decref(ref);
     return status;
 }
@@ -264,11 +265,11 @@ static int has_property(esp_bytes fields, esp_bytes property)
 esp_status vault_exists(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     struct vault_kv kv;
-    json_t *ref = vault_parse(req);
+    json_t *ref = esp_tree_read(req->json);
     if (!ref)
         return vault_no_memory(call);
-    esp_bytes property = vault_text(ref, "property");
-    esp_status status = vault_kv_read(instance, call, vault_text(ref, "remoteKey"), esp_str(""), &kv);
+    esp_bytes property = esp_tree_text(ref, "property");
+    esp_status status = vault_kv_read(instance, call, esp_tree_text(ref, "remoteKey"), esp_str(""), &kv);
     bool there =
         status == ESP_OK && (property.len == 0 || has_property(esp_text_bytes(&kv.fields), property));
     if (status == ESP_OK || status == ESP_E_NOT_FOUND)

@@ -3,7 +3,6 @@
 #ifndef VAULT_STORE_H
 #define VAULT_STORE_H
 
-#include <jansson.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +10,7 @@
 #include <esp/plugin.h>
 #include <esp/text.h>
 #include <esp/token.h>
+#include <esp/tree.h>
 
 struct vault_method;
 
@@ -59,13 +59,7 @@ void vault_close(void *instance, struct esp_call *call);
 /* What an admission webhook would refuse: ESP_OK, or ESP_E_CONFIG with a sentence. */
 esp_status vault_check(struct esp_call *call, const json_t *request, bool is_bao);
 
-/* The document of a request, to be released with json_decref; NULL without memory. */
-json_t *vault_parse(const struct esp_request *req);
-
-/* The string under `name`, empty if there is none. Lives as long as `object`. */
-esp_bytes vault_text(const json_t *object, const char *name);
-
-/* Without the white space at its end. */
+/* Without the white space around it. */
 esp_bytes vault_trimmed(esp_bytes text);
 
 esp_status vault_no_memory(struct esp_call *call);

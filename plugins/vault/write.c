@@ -15,8 +15,9 @@
 struct change {
     struct vault_store *store;
     struct esp_call *call;
-    esp_bytes key, property;
-    struct vault_kv kv; /* as it was */
+    json_t *document;
+    esp_bytes key, property; /* in the document */
+    struct vault_kv kv;      /* as it was */
     bool is_there, is_managed;
     int64_t version; /* v2: the newest, deleted or not; 0: there was none */
 };
@@ -199,18 +200,35 @@ static esp_status push(struct change *c, const struct esp_request *req)
     return status;
 }
 
+/* Reads the document; ESP_OK: change_end() follows. What has been read points into it. */
+static esp_status change_begin(struct change *c, void *instance, struct esp_call *call,
+                               const struct esp_request *req)
+{
+    json_t *document = esp_tree_read(req->json);
+    if (!document)
+        return vault_no_memory(call);
+    *c = (struct change){.store = instance,
+                         .call = call,
+                         .document = document,
+                         .key = esp_tree_text(document, "remoteKey"),
+                         .property = esp_tree_text(document, "property")};
+    return ESP_OK;
+}
+
+static void change_end(struct change *c)
+{
+    vault_kv_free(&c->kv);
+    json_decref(c->document);
+}
+
 esp_status vault_push(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *data = vault_parse(req);
-    if (!data)
-        return vault_no_memory(call);
-    struct change c = {.store = instance,
-                       .call = call,
-                       .key = vault_text(data, "remoteKey"),
-                       .property = vault_text(data, "property")};
-    esp_status status = push(&c, req);
-    vault_kv_free(&c.kv);
-    json_decref(data);
+    struct change c;
+    esp_status status = change_begin(&c, instance, call, req);
+    if (status != ESP_OK)
+        return status;
+    status = push(&c, req);
+    change_end(&c);
     return status;
 }
 
@@ -250,17 +268,13 @@ static esp_status remove_property(struct change *c)
 
 esp_status vault_remove(void *instance, struct esp_call *call, const struct esp_request *req)
 {
-    json_t *data = vault_parse(req);
-    if (!data)
-        return vault_no_memory(call);
-    struct change c = {.store = instance,
-                       .call = call,
-                       .key = vault_text(data, "remoteKey"),
-                       .property = vault_text(data, "property")};
-    esp_status status = look(&c);
+    struct change c;
+    esp_status status = change_begin(&c, instance, call, req);
+    if (status != ESP_OK)
+        return status;
+    status = look(&c);
     if (status == ESP_OK && c.is_there && c.is_managed)
         status = c.property.len ? remove_property(&c) : delete_all(&c);
-    vault_kv_free(&c.kv);
-    json_decref(data);
+    change_end(&c);
     return status;
 }

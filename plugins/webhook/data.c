@@ -37,7 +37,7 @@ static esp_status check_label(struct esp_call *call, esp_bytes object)
 esp_status hook_read_secret(const struct hook_store *store, struct esp_call *call, const json_t *ref,
                             esp_bytes *object)
 {
-    esp_bytes name = hook_text(ref, "name"), ns = hook_text(ref, "namespace");
+    esp_bytes name = esp_tree_text(ref, "name"), ns = esp_tree_text(ref, "namespace");
 
     if (store->cluster_wide && ns.len == 0)
         return esp_failf(hook_host, call, ESP_E_CONFIG, "no namespace on ClusterScoped webhook secret %.*s",
@@ -84,8 +84,8 @@ static bool add_values(struct esp_text *out, esp_bytes object, bool *first)
 static bool came_before(const json_t *secrets, size_t index)
 {
     for (size_t i = 0; i < index; i++)
-        if (esp_equal(hook_text(json_array_get(secrets, i), "name"),
-                      hook_text(json_array_get(secrets, index), "name")))
+        if (esp_equal(esp_tree_text(json_array_get(secrets, i), "name"),
+                      esp_tree_text(json_array_get(secrets, index), "name")))
             return true;
     return false;
 }
@@ -93,7 +93,7 @@ static bool came_before(const json_t *secrets, size_t index)
 static esp_status add_named(const struct hook_store *store, struct esp_call *call, size_t index,
                             struct esp_text *out)
 {
-    esp_bytes name = hook_text(json_array_get(store->secrets, index), "name"), object = {0};
+    esp_bytes name = esp_tree_text(json_array_get(store->secrets, index), "name"), object = {0};
     esp_status status = ESP_OK;
     bool first = true;
 
@@ -102,7 +102,7 @@ static esp_status add_named(const struct hook_store *store, struct esp_call *cal
     esp_text_adds(out, ":{");
     for (size_t i = index; i < json_array_size(store->secrets) && status == ESP_OK; i++) {
         const json_t *entry = json_array_get(store->secrets, i);
-        if (!esp_equal(hook_text(entry, "name"), name))
+        if (!esp_equal(esp_tree_text(entry, "name"), name))
             continue;
         status = hook_read_secret(store, call, json_object_get(entry, "secretRef"), &object);
         if (status == ESP_OK && !add_values(out, object, &first))
@@ -117,7 +117,7 @@ esp_status hook_add_secrets(const struct hook_store *store, struct esp_call *cal
     esp_status status = ESP_OK;
 
     for (size_t i = 0; i < json_array_size(store->secrets) && status == ESP_OK; i++) {
-        esp_bytes name = hook_text(json_array_get(store->secrets, i), "name");
+        esp_bytes name = esp_tree_text(json_array_get(store->secrets, i), "name");
         if (esp_equal_str(name, "remoteRef"))
             return esp_failf(
                 hook_host, call, ESP_E_CONFIG,
@@ -131,7 +131,7 @@ esp_status hook_add_secrets(const struct hook_store *store, struct esp_call *cal
 bool hook_names_secret(const struct hook_store *store, esp_bytes template)
 {
     for (size_t i = 0; i < json_array_size(store->secrets); i++) {
-        esp_bytes name = hook_text(json_array_get(store->secrets, i), "name");
+        esp_bytes name = esp_tree_text(json_array_get(store->secrets, i), "name");
         if (name.len == 0 || (template.len && memmem(template.ptr, template.len, name.ptr, name.len)))
             return true;
     }

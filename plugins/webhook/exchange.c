@@ -20,7 +20,7 @@ static esp_status read_key(const struct hook_store *store, struct esp_call *call
 {
     const json_t *ref = json_object_get(store->ntlm, which);
     struct esp_text data, encoded;
-    esp_bytes object = {0}, key = hook_text(ref, "key");
+    esp_bytes object = {0}, key = esp_tree_text(ref, "key");
 
     esp_status status = hook_read_secret(store, call, ref, &object);
     if (status != ESP_OK)

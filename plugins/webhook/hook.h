@@ -2,12 +2,12 @@
 #ifndef HOOK_H
 #define HOOK_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <esp/plugin.h>
 #include <esp/text.h>
+#include <esp/tree.h>
 
 /* Ceiling of a value, a body, the data of a template. */
 #define HOOK_MAX_TEXT ((size_t)16 << 20)
@@ -23,12 +23,6 @@ struct hook_store {
     uint32_t timeout_ms; /* 0: none of its own */
     bool cluster_wide;   /* a ClusterSecretStore */
 };
-
-/* The string under `name` of a document's object, empty if there is none. Borrowed. */
-esp_bytes hook_text(const json_t *object, const char *name);
-
-/* The document of a request, to be released with json_decref; NULL without memory. */
-json_t *hook_parse(const struct esp_request *request);
 
 esp_status hook_no_memory(struct esp_call *call);
 

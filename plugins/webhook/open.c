@@ -9,7 +9,7 @@
 
 static esp_status read_timeout(struct esp_call *call, const json_t *spec, uint32_t *ret)
 {
-    esp_bytes text = hook_text(spec, "timeout");
+    esp_bytes text = esp_tree_text(spec, "timeout");
     int64_t ms = 0;
 
     if (text.len == 0 || esp_duration_ms(text, &ms)) {
@@ -22,7 +22,7 @@ static esp_status read_timeout(struct esp_call *call, const json_t *spec, uint32
 
 esp_status hook_check(void *instance, struct esp_call *call, const struct esp_request *request)
 {
-    json_t *document = hook_parse(request);
+    json_t *document = esp_tree_read(request->json);
     uint32_t timeout_ms = 0;
 
     (void)instance;
@@ -44,16 +44,16 @@ void hook_close(void *instance, struct esp_call *call)
 
 static void fill(struct hook_store *store, const json_t *spec)
 {
-    store->url = hook_text(spec, "url");
-    store->method = hook_text(spec, "method");
-    store->body = hook_text(spec, "body");
-    store->json_path = hook_text(json_object_get(spec, "result"), "jsonPath");
+    store->url = esp_tree_text(spec, "url");
+    store->method = esp_tree_text(spec, "method");
+    store->body = esp_tree_text(spec, "body");
+    store->json_path = esp_tree_text(json_object_get(spec, "result"), "jsonPath");
     store->headers = json_object_get(spec, "headers");
     store->secrets = json_object_get(spec, "secrets");
     store->ntlm = json_object_get(json_object_get(spec, "auth"), "ntlm");
-    store->ca = hook_text(store->request, "caBundle");
+    store->ca = esp_tree_text(store->request, "caBundle");
     store->cluster_wide =
-        esp_equal_str(hook_text(json_object_get(store->request, "store"), "kind"), "ClusterSecretStore");
+        esp_equal_str(esp_tree_text(json_object_get(store->request, "store"), "kind"), "ClusterSecretStore");
 }
 
 esp_status hook_open(struct esp_call *call, const struct esp_request *request, void **instance)
@@ -62,7 +62,7 @@ esp_status hook_open(struct esp_call *call, const struct esp_request *request, v
 
     if (!store)
         return hook_no_memory(call);
-    store->request = hook_parse(request);
+    store->request = esp_tree_read(request->json);
     const json_t *spec = json_object_get(store->request, "spec");
     fill(store, spec);
     esp_status status = store->request ? read_timeout(call, spec, &store->timeout_ms) : hook_no_memory(call);

@@ -63,10 +63,10 @@ static esp_status send_value(const struct hook_store *store, struct esp_call *ca
 static esp_status push(const struct hook_store *store, struct esp_call *call,
                        const struct esp_request *request, const json_t *document)
 {
-    struct hook_ref ref = {.remote_key = hook_text(document, "remoteKey"),
-                           .secret_key = hook_text(document, "secretKey"),
-                           .property = hook_text(document, "property"),
-                           .namespace = hook_text(document, "namespace"),
+    struct hook_ref ref = {.remote_key = esp_tree_text(document, "remoteKey"),
+                           .secret_key = esp_tree_text(document, "secretKey"),
+                           .property = esp_tree_text(document, "property"),
+                           .namespace = esp_tree_text(document, "namespace"),
                            .has_value = true};
     struct writing w;
 
@@ -85,7 +85,7 @@ static esp_status push(const struct hook_store *store, struct esp_call *call,
 
 esp_status hook_push(void *instance, struct esp_call *call, const struct esp_request *request)
 {
-    json_t *document = hook_parse(request);
+    json_t *document = esp_tree_read(request->json);
 
     if (!document)
         return hook_no_memory(call);
@@ -114,14 +114,14 @@ static esp_status ask_to_delete(const struct hook_store *store, struct esp_call 
 esp_status hook_remove(void *instance, struct esp_call *call, const struct esp_request *request)
 {
     const struct hook_store *store = instance;
-    json_t *document = hook_parse(request);
+    json_t *document = esp_tree_read(request->json);
     struct writing w;
 
     if (!document)
         return hook_no_memory(call);
-    const struct hook_ref ref = {.remote_key = hook_text(document, "remoteKey"),
-                                 .property = hook_text(document, "property"),
-                                 .namespace = hook_text(document, "namespace")};
+    const struct hook_ref ref = {.remote_key = esp_tree_text(document, "remoteKey"),
+                                 .property = esp_tree_text(document, "property"),
+                                 .namespace = esp_tree_text(document, "namespace")};
     init(&w);
     esp_status status = prepare(&w, store, call, &ref);
     if (status == ESP_OK)

@@ -86,10 +86,10 @@ static esp_status ask(struct reading *r, struct esp_call *call)
 
 static struct hook_ref ref_of(const json_t *document)
 {
-    return (struct hook_ref){.key = hook_text(document, "key"),
-                             .property = hook_text(document, "property"),
-                             .version = hook_text(document, "version"),
-                             .namespace = hook_text(document, "namespace")};
+    return (struct hook_ref){.key = esp_tree_text(document, "key"),
+                             .property = esp_tree_text(document, "property"),
+                             .version = esp_tree_text(document, "version"),
+                             .namespace = esp_tree_text(document, "namespace")};
 }
 
 /* ---- answers ---- */
@@ -288,7 +288,7 @@ static esp_status read_with(void *instance, struct esp_call *call, const struct 
                             finish_fn *finish)
 {
     struct reading r = {.store = instance};
-    json_t *document = hook_parse(request);
+    json_t *document = esp_tree_read(request->json);
 
     if (!document)
         return hook_no_memory(call);
@@ -333,13 +333,13 @@ esp_status hook_list(void *instance, struct esp_call *call, const struct esp_req
 esp_status hook_exists(void *instance, struct esp_call *call, const struct esp_request *request)
 {
     struct reading r = {.store = instance};
-    json_t *document = hook_parse(request);
+    json_t *document = esp_tree_read(request->json);
 
     if (!document)
         return hook_no_memory(call);
-    r.ref.key = r.ref.remote_key = hook_text(document, "remoteKey");
-    r.ref.property = hook_text(document, "property");
-    r.ref.namespace = hook_text(document, "namespace");
+    r.ref.key = r.ref.remote_key = esp_tree_text(document, "remoteKey");
+    r.ref.property = esp_tree_text(document, "property");
+    r.ref.namespace = esp_tree_text(document, "namespace");
     esp_status status = ask(&r, call);
     free_reading(&r);
     json_decref(document);

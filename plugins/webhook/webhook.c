@@ -5,17 +5,6 @@ extern const char webhook_schema[]; /* schema.json, compiled in */
 
 const struct esp_host *hook_host;
 
-json_t *hook_parse(const struct esp_request *request)
-{
-    return json_loadb((const char *)request->json.ptr, request->json.len, JSON_ALLOW_NUL, NULL);
-}
-
-esp_bytes hook_text(const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    return esp_span(json_string_value(value), json_string_length(value));
-}
-
 esp_status hook_no_memory(struct esp_call *call)
 {
     return esp_failf(hook_host, call, ESP_E_INTERNAL, "out of memory, or more than 16 MiB of data");

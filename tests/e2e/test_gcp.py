@@ -219,7 +219,7 @@ def test_credentials_that_are_wrong(esod, gcp, account, cluster, space):
     stranger = gcp.account("stranger")
     gcp.identity.accounts.pop(stranger.email)
     cluster.apply(key_secret(gcp, space.name, stranger), gcp_store("gcp", space.name))
-    assert not_ready(cluster, space) == ("unable to validate store: unable to get credentials: the token endpoint: status 400 invalid_grant; "
+    assert not_ready(cluster, space) == ("unable to create client: unable to get credentials: the token endpoint: status 400 invalid_grant; "
                                          "the credential was revoked, or is not yet or no longer valid")
     for more, said in (
             ({"token_uri": "http://10.0.0.1/token"}, "the token URI of key key.json of Secret key is not Google's; whoever runs esod "
@@ -227,7 +227,7 @@ def test_credentials_that_are_wrong(esod, gcp, account, cluster, space):
             ({"type": "authorized_user"}, "key key.json of Secret key is not of type service_account"),
             ({"client_email": ""}, "key key.json of Secret key names no service account"),
             ({"private_key": ""}, "key key.json of Secret key holds no private key"),
-            ({"private_key": "planted"}, f"the key of {account.email} is no RSA private key in PEM")):
+            ({"private_key": "planted"}, "the private key of the service account is no RSA key in PEM")):
         key(**more)
         wait_for(lambda: said in not_ready(cluster, space))
         assert "planted" not in esod.log

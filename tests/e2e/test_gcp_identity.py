@@ -76,7 +76,7 @@ def test_workload_identity(esod, gcp, cluster, cluster_keys, space):
     reads(space, "plain")
     assert f"demo.svc.id.goog[{space.name}/plain]" in who_read(gcp)
     assert not_ready(cluster, space, "acting") == (
-        "unable to validate store: unable to generate gcp access token: generateAccessToken: status 403 PERMISSION_DENIED "
+        "unable to create client: unable to generate gcp access token: generateAccessToken: status 403 PERMISSION_DENIED "
         "(IAM_PERMISSION_DENIED); grant the account a role for that in this project")
     gcp.identity.impersonators.add((f"demo.svc.id.goog[{space.name}/acting]", robot.email))
     wait_for(lambda: cluster.ready("SecretStore", "acting", space.name))

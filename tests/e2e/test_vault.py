@@ -571,9 +571,9 @@ def test_openbao(esod, cluster, space, vault):
     ready(space, "v1")
     wanted(space, "old", "v1", {"k": ref("a", version="1")})
     assert "OpenBao KVv1 secrets do not support versioning (use KVv2)" in space.failed("old")
-    assert 'expected kv engine version 1 at "secret" found another' in store_failed(space, "version")
-    assert 'expected mount type "kv" at "cubbyhole" found another' in store_failed(space, "type")
-    assert 'looking up the mount "kv": status 403' in store_failed(space, "default")
+    assert "expected kv engine version 1 found version 2" in store_failed(space, "version")
+    assert 'expected mount type "kv" found "cubbyhole"' in store_failed(space, "type")
+    assert f'error while validating "{vault.url}": status 403' in store_failed(space, "default")
 
 
 # ---- the manifests of the documentation

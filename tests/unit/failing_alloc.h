@@ -4,13 +4,19 @@
  * so that the linker sends the program's own calls here; libraries keep theirs.
  *
  * With ALLOC_COUNTS_BYTES defined before, and --wrap=free as well, live_bytes is what
- * the program has allocated and not freed. */
+ * the program has allocated and not freed. With ALLOC_ARRAYS, and --wrap=reallocarray,
+ * that function fails too. ALLOC_SPARES is an expression: while it is true, nothing
+ * fails and nothing is counted down. */
 #ifndef TESTS_FAILING_ALLOC_H
 #define TESTS_FAILING_ALLOC_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef ALLOC_SPARES
+#define ALLOC_SPARES false
+#endif
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -25,7 +31,7 @@ static bool failed_one;                 /* the test resets it */
 /* One fails, and then all succeed again. */
 static bool fails(void)
 {
-    if (until_failure == SIZE_MAX || until_failure-- > 0)
+    if (until_failure == SIZE_MAX || ALLOC_SPARES || until_failure-- > 0)
         return false;
     until_failure = SIZE_MAX;
     failed_one = true;
@@ -89,5 +95,15 @@ void *__wrap_realloc(void *ptr, size_t size)
     count_in(moved ? moved : ptr); /* what cannot be moved is still there */
     return moved;
 }
+
+#ifdef ALLOC_ARRAYS
+void *__real_reallocarray(void *ptr, size_t count, size_t size);
+void *__wrap_reallocarray(void *ptr, size_t count, size_t size);
+
+void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(ptr, count, size);
+}
+#endif
 
 #endif

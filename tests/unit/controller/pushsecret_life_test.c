@@ -100,7 +100,7 @@ static void test_what_cannot_be_deleted_is_not_forgotten(void **state)
     (void)state;
     start_pushed(SPEC_WITH(DELETE, "'data':[{'match':{'secretKey':'k','remoteRef':{'remoteKey':'r'}}},"
                                    "{'match':{'secretKey':'k','remoteRef':{'remoteKey':'a'}}}]"));
-    vault_bad_key = "r";
+    __atomic_store_n(&vault_bad_key, "r", __ATOMIC_SEQ_CST);
     world_delete(PS, "ns", "ps");
     world_expect_push("ps", "False|Errored|Failed to Delete Secrets from Provider: could not delete remote "
                             "ref r from target secretstore store: not ours");
@@ -108,7 +108,7 @@ static void test_what_cannot_be_deleted_is_not_forgotten(void **state)
     assert_non_null(json_object_get(json_object_get(left, "SecretStore/store"), "r"));
     json_decref(left);
     assert_true(has_finalizer_of(STORE, "store", ES_STORE_FINALIZER));
-    vault_bad_key = NULL;
+    __atomic_store_n(&vault_bad_key, NULL, __ATOMIC_SEQ_CST);
     world_until(is_push_gone, NAME("ps"), "the end");
     assert_string_equal(vault_pushed("r"), "(none)");
     assert_string_equal(vault_pushed("a"), "(none)");
@@ -118,7 +118,7 @@ static void test_who_gives_up_deleting_may_go(void **state)
 {
     (void)state;
     start_pushed(SPEC(DELETE));
-    vault_bad_key = "r";
+    __atomic_store_n(&vault_bad_key, "r", __ATOMIC_SEQ_CST);
     world_delete(PS, "ns", "ps");
     world_expect_push("ps", "False|Errored|Failed to Delete Secrets from Provider: could not delete remote "
                             "ref r from target secretstore store: not ours");
@@ -234,14 +234,14 @@ static void test_a_failure_and_its_end(void **state)
     (void)state;
     world_store();
     world_secret("src", "{'k':'v1'}");
-    vault_bad_key = "r";
+    __atomic_store_n(&vault_bad_key, "r", __ATOMIC_SEQ_CST);
     world_push_secret("ps", SPEC(""));
     world_expect_push("ps",
                       FAILED "could not write remote ref k to target secretstore store: key already exists");
     world_expect_event("Warning", "Errored",
                        "set secret failed: could not write remote ref k to target secretstore store: key "
                        "already exists");
-    vault_bad_key = NULL;
+    __atomic_store_n(&vault_bad_key, NULL, __ATOMIC_SEQ_CST);
     world_expect_push("ps", SYNCED);
 }
 

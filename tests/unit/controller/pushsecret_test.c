@@ -278,7 +278,7 @@ static void test_whether_it_is_there_cannot_be_told(void **state)
     (void)state;
     world_store();
     world_secret("src", "{'k':'new'}");
-    vault_bad_key = "r";
+    __atomic_store_n(&vault_bad_key, "r", __ATOMIC_SEQ_CST);
     world_push_secret("ps", SPEC("'updatePolicy':'IfNotExists',"));
     world_expect_push("ps", FAILED "could not verify if secret exists in store: no list permission");
 }

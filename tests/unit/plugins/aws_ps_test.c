@@ -220,6 +220,20 @@ static void test_only_what_is_managed_is_deleted(void **state)
     expect_outputs(&s, "");
 }
 
+/* A push replaces the whole parameter, so one without the property is there all the same. */
+static void test_what_exists(void **state)
+{
+    (void)state;
+    struct scene s = {.more = STORE,
+                      .op = service_ops->exists,
+                      .document = "{\"remoteKey\":\"db\",\"property\":\"q\"}",
+                      ANSWERS(ASKED(SSM "GetParameter", "{\"Name\":\"/app/db\",\"WithDecryption\":true}",
+                                    "{\"Parameter\":{\"Value\":\"plain\"}}"))};
+    expect_outputs(&s, "1 =true");
+    s.script = (const struct exchange[]){REFUSED(SSM "GetParameter", "ParameterNotFound", "")};
+    expect_outputs(&s, "1 =false");
+}
+
 /* ---- Certificate Manager ---- */
 
 #define CM "\"service\":\"CertificateManager\",\"prefix\":\"app/\""
@@ -366,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_what_a_new_parameter_is_made_with),
         cmocka_unit_test(test_metadata_that_cannot_be),
         cmocka_unit_test(test_only_what_is_managed_is_deleted),
+        cmocka_unit_test(test_what_exists),
         cmocka_unit_test(test_a_certificate_that_cannot_be_had),
         cmocka_unit_test(test_certificates_are_found_by_their_tags),
         cmocka_unit_test(test_threads_share_what_a_store_remembers),

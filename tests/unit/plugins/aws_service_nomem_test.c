@@ -1,5 +1,5 @@
 /* The AWS plugin's operations, linked in, while each of their allocations fails in turn. */
-#include "host.h"
+#include "nomem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,58 +10,11 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 #include <esp/text.h>
 
-/* The linker sends the plugin's allocations here (--wrap), jansson is told to. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_reallocarray(void *ptr, size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_reallocarray(void *ptr, size_t count, size_t size);
-
-static bool armed; /* while an operation runs */
-static size_t fail_at, until_failure;
-static bool failed_one;
-
-static bool fails(void)
-{
-    if (!armed || test_in_host || until_failure-- > 0)
-        return false;
-    armed = false;
-    failed_one = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(ptr, count, size);
-}
-
 static const struct esp_store_ops *ops;
-static esp_op op;
-
-static esp_status armed_op(void *instance, struct esp_call *call, const struct esp_request *request)
-{
-    until_failure = fail_at;
-    failed_one = false;
-    armed = true;
-    esp_status status = op(instance, call, request);
-    armed = false;
-    return status;
-}
+static size_t fail_at;
 
 static esp_status open_as_op(void *instance, struct esp_call *call, const struct esp_request *request)
 {
@@ -163,11 +116,10 @@ static void run(struct esp_call *call, esp_op what, void *instance, const char *
 {
     static const esp_pair pairs[] = {{{(const uint8_t *)"k", 1}, {(const uint8_t *)"pushed", 6}}};
     wants_more = true;
-    op = what;
-    esp_status status = test_run(call, armed_op, instance, json, pairs, 1);
+    esp_status status = nomem_run(call, what, instance, json, pairs, 1, fail_at);
     if (status == ESP_OK)
         return;
-    assert_true(failed_one);
+    assert_true(nomem_failed());
     assert_int_not_equal(status, ESP_E_NOT_FOUND); /* deletionPolicy must not see it */
     assert_true(strlen(call->why) > 0);
 }
@@ -179,11 +131,11 @@ static void torture(esp_op what, void *instance, const char *json)
     struct esp_call call = {.world = &world};
     struct esp_text want;
     esp_text_init(&want, 100000);
-    fail_at = SIZE_MAX;
+    fail_at = NOMEM_NEVER;
     run(&call, what, instance, json);
     print_all(&call, &want);
     size_t want_count = call.count;
-    for (fail_at = 0; fail_at == 0 || failed_one; fail_at++) {
+    for (fail_at = 0; fail_at == 0 || nomem_failed(); fail_at++) {
         run(&call, what, instance, json);
         if (call.failed_with == 1)
             compare(&call, &want, want_count);
@@ -197,14 +149,13 @@ static void torture(esp_op what, void *instance, const char *json)
 static void torture_open(const char *document)
 {
     struct esp_call call = {.world = &world};
-    op = open_as_op;
     for (fail_at = 0;; fail_at++) {
         void *store = NULL;
-        esp_status status = test_run(&call, armed_op, &store, document, NULL, 0);
+        esp_status status = nomem_run(&call, open_as_op, &store, document, NULL, 0, fail_at);
         assert_true((status == ESP_OK) == (store != NULL));
         if (store)
             ops->close(store, &call);
-        if (!failed_one)
+        if (!nomem_failed())
             break;
         assert_int_not_equal(status, ESP_E_NOT_FOUND);
     }
@@ -285,7 +236,6 @@ static void test_certificate_manager(void **state)
 static int enter(void **state)
 {
     (void)state;
-    json_set_alloc_funcs(__wrap_malloc, free);
     ops = test_enter(esp_plugin_entry_v1)->components[0]->store;
     return 0;
 }

@@ -30,6 +30,9 @@
 
 /* An opened store of project p; `more` is the rest of the spec, with a comma before it. */
 void *gcp_test_open(struct esp_call *call, const char *more);
+
+/* The same where it may fail: *store is untouched then. */
+esp_status gcp_test_try(struct esp_call *call, const char *more, void **store);
 void gcp_test_close(struct esp_call *call, void *store);
 
 extern const struct esp_store_ops *gcp_test_ops;

@@ -283,8 +283,8 @@ static void test_somebody_else_is_quicker(void **state)
 
 static void refused_metadata(const char *json, const char *why)
 {
-    const struct exchange none[1] = {{0}};
-    assert_int_equal(gcp_test_run(gcp_test_ops->push, json, &one, 1, none, 0, &call), ESP_E_CONFIG);
+    const struct exchange none[] = {TOKEN};
+    assert_int_equal(RUN(push, json, &one, 1, none), ESP_E_CONFIG);
     assert_string_equal(call.why, why);
 }
 

@@ -171,9 +171,8 @@ static void test_lists_that_are_none(void **state)
     const struct exchange garbage[] = {TOKEN, LIST("", "[planted]")};
     assert_int_equal(RUN(list, FIND("\"name\":{\"regexp\":\".\"}"), NULL, 0, garbage), ESP_E_RETRY);
     assert_string_equal(call.why, "ListSecrets of p: the answer makes no sense");
-    const struct exchange none[1] = {{0}};
-    assert_int_equal(gcp_test_run(gcp_test_ops->list, FIND("\"path\":\"a\""), NULL, 0, none, 0, &call),
-                     ESP_E_CONFIG);
+    const struct exchange none[] = {TOKEN};
+    assert_int_equal(RUN(list, FIND("\"path\":\"a\""), NULL, 0, none), ESP_E_CONFIG);
     assert_string_equal(call.why, "unexpected find operator: gcpsm finds by name.regexp or tags");
 }
 
@@ -218,7 +217,12 @@ static void test_a_token_that_is_refused(void **state)
 
 static void no_token(const struct exchange *answer, esp_status status, const char *why)
 {
-    assert_int_equal(gcp_test_run(gcp_test_ops->validate, "{" STORE "}", NULL, 0, answer, 1, &call), status);
+    struct world world = {.script = answer, .script_count = 1, .now_ms = 1};
+    void *store = NULL;
+    call.world = &world;
+    assert_int_equal(gcp_test_try(&call, "", &store), status);
+    assert_null(store);
+    test_script_done(&world);
     if (why)
         assert_string_equal(call.why, why);
 }

@@ -10,59 +10,35 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *ptr, size_t size);
-void *__real_reallocarray(void *ptr, size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *ptr, size_t size);
-void *__wrap_reallocarray(void *ptr, size_t count, size_t size);
-json_t *__real_json_loadb(const char *text, size_t len, size_t flags, json_error_t *error);
-json_t *__wrap_json_loadb(const char *text, size_t len, size_t flags, json_error_t *error);
+#define ALLOC_ARRAYS
+#define ALLOC_SPARES test_in_host
+#include "tests/unit/failing_alloc.h"
 
-static bool armed; /* while an operation runs */
-static size_t until_failure;
-static bool failed_one;
+static esp_op armed;
+static size_t armed_at;
 
-static bool fails(void)
+/* Neither what surrounds the operation is counted nor what the host does meanwhile. */
+static esp_status armed_op(void *instance, struct esp_call *call, const struct esp_request *request)
 {
-    if (!armed || test_in_host || until_failure-- > 0)
-        return false;
-    armed = false;
-    failed_one = true;
-    return true;
+    until_failure = armed_at;
+    failed_one = false;
+    esp_status status = armed(instance, call, request);
+    until_failure = SIZE_MAX;
+    return status;
 }
 
-void *__wrap_malloc(size_t size)
+esp_status nomem_run(struct esp_call *call, esp_op op, void *instance, const char *json,
+                     const esp_pair *values, size_t value_count, size_t at)
 {
-    return fails() ? NULL : __real_malloc(size);
+    json_set_alloc_funcs(malloc, free); /* here, the linker makes them ours */
+    armed = op;
+    armed_at = at;
+    return test_run(call, armed_op, instance, json, values, value_count);
 }
 
-void *__wrap_calloc(size_t count, size_t size)
+bool nomem_failed(void)
 {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-    return fails() ? NULL : __real_realloc(ptr, size);
-}
-
-void *__wrap_reallocarray(void *ptr, size_t count, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(ptr, count, size);
-}
-
-/* Inside of jansson there is nothing to be tested: a document is read as a whole or not at all. */
-json_t *__wrap_json_loadb(const char *text, size_t len, size_t flags, json_error_t *error)
-{
-    if (fails())
-        return NULL;
-    test_in_host = true;
-    json_t *read = __real_json_loadb(text, len, flags, error);
-    test_in_host = false;
-    return read;
+    return failed_one;
 }
 
 /* ---- one allocation after the other ---- */
@@ -71,20 +47,16 @@ static const struct nomem_case *now;
 static struct esp_call call;
 static size_t fail_at;
 
-static esp_status armed_op(void *instance, struct esp_call *c, const struct esp_request *request)
+/* The operation itself; NULL is open of the present case. */
+static esp_status now_op(void *instance, struct esp_call *c, const struct esp_request *request)
 {
-    until_failure = fail_at;
-    failed_one = false;
-    armed = true;
-    esp_status status = now->op ? now->op(instance, c, request) : now->ops->open(c, request, instance);
-    armed = false;
-    return status;
+    return now->op ? now->op(instance, c, request) : now->ops->open(c, request, instance);
 }
 
 static esp_status open_once(void)
 {
     void *store = NULL;
-    esp_status status = test_run(&call, armed_op, &store, now->open, NULL, 0);
+    esp_status status = nomem_run(&call, now_op, &store, now->open, NULL, 0, fail_at);
     assert_int_equal(status == ESP_OK, store != NULL);
     if (store)
         now->ops->close(store, &call);
@@ -99,7 +71,7 @@ static esp_status run_once(void)
         return open_once();
     assert_int_equal(test_open(&call, now->ops, now->open, &store), ESP_OK);
     now->world->requests = 0;
-    esp_status status = test_run(&call, armed_op, store, now->json, now->values, now->value_count);
+    esp_status status = nomem_run(&call, now_op, store, now->json, now->values, now->value_count, fail_at);
     now->ops->close(store, &call);
     return status;
 }
@@ -131,7 +103,7 @@ void nomem_torture(const struct nomem_case *c)
 {
     now = c;
     call.world = c->world;
-    fail_at = SIZE_MAX;
+    fail_at = NOMEM_NEVER;
     esp_status usually = run_once();
     if (usually != c->in_the_end)
         fail_msg("%s %s: %d, %s", c->open, c->json, (int)usually, call.why);
@@ -139,7 +111,7 @@ void nomem_torture(const struct nomem_case *c)
     size_t requests = c->world->requests;
     for (fail_at = 0;; fail_at++) {
         esp_status status = run_once();
-        if (!failed_one)
+        if (!nomem_failed())
             break;
         judge(status, usual, requests);
     }

@@ -95,7 +95,7 @@ static void test_what_methods_send(void **state)
 {
     (void)state;
     logs_in("\"appRole\":{\"roleId\":\" me \",\"secretRef\":" REF "}", "auth/approle/login",
-            "{\"role_id\":\" me\",\"secret_id\":\"value\"}");
+            "{\"role_id\":\"me\",\"secret_id\":\"value\"}");
     logs_in("\"appRole\":{\"path\":\"team/approle/\",\"roleRef\":" REF ",\"secretRef\":" REF "}",
             "auth/team/approle/login", "{\"role_id\":\"value\",\"secret_id\":\"value\"}");
     logs_in("\"kubernetes\":{\"mountPath\":\"k8s\",\"role\":\"r\"}", "auth/k8s/login",
@@ -107,7 +107,7 @@ static void test_what_methods_send(void **state)
     logs_in(
         "\"kubernetes\":{\"role\":\"r\",\"serviceAccountRef\":{\"name\":\"app\",\"audiences\":[\"own\"]}}",
         "auth/kubernetes/login", "{\"role\":\"r\",\"jwt\":\"own\"}");
-    logs_in("\"ldap\":{\"username\":\"b/b\",\"secretRef\":" REF "}", "auth/ldap/login/b%2Fb",
+    logs_in("\"ldap\":{\"username\":\" b/b \",\"secretRef\":" REF "}", "auth/ldap/login/b%2Fb",
             "{\"password\":\"value\\n\"}");
     logs_in("\"userPass\":{\"path\":\"up\",\"username\":\"bob\",\"secretRef\":" REF "}", "auth/up/login/bob",
             "{\"password\":\"value\\n\"}");

@@ -1,48 +1,14 @@
 /* The Vault plugin, linked in, while each of its allocations fails in turn: it says so, or it does what it
  * does otherwise. */
+#include "nomem.h"
 #include "vault.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The linker sends the plugin's and the toolkit's allocations here (--wrap). */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *ptr, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *ptr, size_t size);
-
-static bool armed; /* while an operation runs */
-static size_t fail_at, until_failure;
-static bool failed_one;
-
-static bool fails(void)
-{
-    if (!armed || test_in_host || until_failure-- > 0)
-        return false;
-    armed = false;
-    failed_one = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-    return fails() ? NULL : __real_realloc(ptr, size);
-}
-
 /* ---- a Vault ---- */
 
+static size_t fail_at;
 static const char *writes; /* what may be written; anything else fails the test */
 
 static const char *answer_to(const struct esp_http_request *q, int32_t *status)
@@ -77,17 +43,13 @@ static const char *answer_to(const struct esp_http_request *q, int32_t *status)
 static esp_status serve(struct world *w, struct esp_call *c, const struct esp_http_request *q,
                         struct esp_http_response *response)
 {
-    bool was_armed = armed;
     int32_t status = 0;
     (void)w;
-    armed = false;
     if (esp_equal_str(q->method, "PUT") && !strstr((const char *)q->url.ptr, "/auth/"))
         if (!writes || !esp_equal_str(q->body, writes))
             fail_msg("at %zu: %.*s is written, not %s", fail_at, ESP_ARG(q->body), writes);
     const char *answer = answer_to(q, &status);
-    test_answer(c, response, status, NULL, answer);
-    armed = was_armed;
-    return ESP_OK;
+    return test_answer(c, response, status, NULL, answer);
 }
 
 static const struct object objects[] = {{ESP_KUBE_SECRET, "apps", "login", "k", "value\n", 0}, {0}};
@@ -114,17 +76,6 @@ int vault_load(void **state)
          "\"me\","                                                                                           \
          "\"secretRef\":{\"name\":\"login\",\"key\":\"k\"}}}")
 
-static esp_op op;
-
-static esp_status armed_op(void *instance, struct esp_call *c, const struct esp_request *request)
-{
-    failed_one = false;
-    armed = true;
-    esp_status status = op(instance, c, request);
-    armed = false;
-    return status;
-}
-
 /* Statuses and outputs, as text to compare. */
 static void print(char *out, size_t max, esp_status status)
 {
@@ -138,20 +89,19 @@ static void torture(esp_op tortured, const char *json, const char *value)
     const esp_pair pair = {esp_str("k"), esp_str(value)};
     char good[600], got[600];
     void *store = vault_opened(SPEC);
-    op = tortured;
-    until_failure = SIZE_MAX;
-    print(good, sizeof good, test_run(&call, armed_op, store, json, &pair, 1));
+    fail_at = NOMEM_NEVER;
+    print(good, sizeof good, nomem_run(&call, tortured, store, json, &pair, 1, fail_at));
     vault->store->close(store, &call);
-    failed_one = true;
-    for (size_t at = 0; failed_one; at++) {
+    bool failed = true;
+    for (fail_at = 0; failed; fail_at++) {
         store = vault_opened(SPEC);
-        until_failure = fail_at = at;
-        esp_status status = test_run(&call, armed_op, store, json, &pair, 1);
+        esp_status status = nomem_run(&call, tortured, store, json, &pair, 1, fail_at);
+        failed = nomem_failed();
         print(got, sizeof got, status);
-        if (status == ESP_OK || status == ESP_E_NOT_FOUND || !failed_one)
+        if (status == ESP_OK || status == ESP_E_NOT_FOUND || !failed)
             assert_string_equal(got, good);
         else if (status != ESP_E_INTERNAL && status != ESP_E_RETRY && strcmp(got, good) != 0)
-            fail_msg("%s: allocation %zu: %s: %s", json, at, got, call.why);
+            fail_msg("%s: allocation %zu: %s: %s", json, fail_at, got, call.why);
         vault->store->close(store, &call);
     }
 }
@@ -161,7 +111,6 @@ static esp_status open_as_op(void *instance, struct esp_call *c, const struct es
     void *store = NULL;
     (void)instance;
     esp_status status = vault->store->open(c, request, &store);
-    armed = false;
     if (status == ESP_OK)
         vault->store->close(store, c);
     return status;

@@ -325,11 +325,11 @@ static void test_a_list_that_fails(void **state)
     EXPECT({.status = 403, .answer = SAYS("permission denied")});
     vault_fails(vault->store->list, store,
                 "{\"path\":\"db/\",\"name\":{\"regexp\":\".\"},\"prefix\":\"\"," STORE "}", ESP_E_DENIED,
-                "cannot list secrets of Vault: path \"db/\": status 403: permission denied");
+                "cannot read secret data from Vault: listing \"db/\": status 403: permission denied");
     EXPECT({.status = 200, .answer = "{}"});
-    vault_fails(vault->store->list, store, "{\"name\":{\"regexp\":\".\"},\"prefix\":\"\"," STORE "}",
-                ESP_E_RETRY,
-                "cannot list secrets of Vault: the answer is not Vault's: it has no list of keys");
+    vault_fails(
+        vault->store->list, store, "{\"name\":{\"regexp\":\".\"},\"prefix\":\"\"," STORE "}", ESP_E_RETRY,
+        "cannot read secret data from Vault: listing: the answer is not Vault's: it has no list of keys");
     vault_closed(store);
 }
 

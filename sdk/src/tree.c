@@ -1,11 +1,10 @@
-#include "tree.h"
+#include <esp/tree.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <esp/json.h>
-
-#include "session.h"
 
 #define MAX_STRING ((size_t)16 << 20)
 
@@ -23,17 +22,22 @@ static json_t *string_of(esp_bytes raw)
     return string;
 }
 
-/* Documents have small whole numbers; dates of AWS have fractions. */
 static json_t *number_of(esp_bytes raw)
 {
-    char text[64], *end;
+    struct esp_text text;
+    char *end;
 
-    if (raw.len >= sizeof text)
+    esp_text_init(&text, MAX_STRING);
+    esp_text_add(&text, raw);
+    errno = 0;
+    long long whole = strtoll(esp_text_str(&text), &end, 10);
+    bool is_whole = *end == 0 && errno == 0;
+    double real = is_whole ? 0 : strtod(esp_text_str(&text), NULL);
+    bool sound = !esp_text_failed(&text);
+    esp_text_free(&text);
+    if (!sound)
         return NULL;
-    memcpy(text, raw.ptr, raw.len);
-    text[raw.len] = 0;
-    long long whole = strtoll(text, &end, 10);
-    return *end ? json_real(strtod(text, NULL)) : json_integer(whole);
+    return is_whole ? json_integer(whole) : json_real(real);
 }
 
 static int add_member(json_t *object, esp_bytes key, esp_bytes value, int depth)
@@ -102,15 +106,44 @@ static json_t *grow(esp_bytes raw, int depth)
     }
 }
 
-json_t *aws_tree(esp_bytes json)
+json_t *esp_tree_read(esp_bytes json)
 {
     return esp_json_check(json, NULL) ? grow(json, ESP_JSON_MAX_DEPTH) : NULL;
 }
 
-json_t *aws_document(struct esp_call *call, const struct esp_request *req)
+static int add_piece(const char *piece, size_t len, void *out)
 {
-    json_t *document = aws_tree(req->json);
-    if (!document)
-        aws_no_memory(call);
-    return document;
+    struct esp_text *text = out;
+
+    esp_text_add(text, esp_span(piece, len));
+    return esp_text_failed(text) ? -1 : 0;
+}
+
+/* Piece by piece: where the buffer of json_dumps() cannot grow, it leaves out a part and says nothing. */
+bool esp_tree_write(const json_t *value, struct esp_text *out)
+{
+    size_t before = out->len;
+
+    if (json_dump_callback(value, add_piece, out, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0)
+        return true;
+    if (!esp_text_failed(out))
+        esp_text_cut(out, before);
+    return false;
+}
+
+json_t *esp_tree_copy(const json_t *object)
+{
+    json_t *copy = json_object();
+
+    if (!copy || !json_is_object(object) || json_object_update(copy, (json_t *)object) == 0)
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
+
+esp_bytes esp_tree_text(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    return esp_span(json_string_value(value), json_string_length(value));
 }

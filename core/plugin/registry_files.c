@@ -1,0 +1,105 @@
+/* Where plugins lie: from a name to a file, and all files of the plugin path. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/buf.h"
+#include "core/base/mem.h"
+#include "core/base/text.h"
+#include "core/plugin/registry.h"
+
+/* ---- from a name to a file ---- */
+
+static bool is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int no_such_file(const char *const *path, const char *name, struct es_error *err)
+{
+    struct es_buf places;
+
+    es_buf_init(&places, ES_ERROR_TEXT_MAX);
+    for (size_t i = 0; path && path[i]; i++)
+        es_buf_addf(&places, "%s%s/%s.so", i ? ", " : "", path[i], name);
+    if (places.len)
+        es_error_set(err, ES_E_CONFIG, "no such file; looked for %s", es_buf_str(&places));
+    else
+        es_error_set(err, ES_E_CONFIG, "the plugin path is empty, and the name is no path");
+    es_buf_fini(&places);
+    return ES_E_CONFIG;
+}
+
+int es_registry_find(char **ret, const char *const *path, const char *name, struct es_error *err)
+{
+    if (es_str_empty(name))
+        return es_error_set(err, ES_E_CONFIG, "an entry without a name");
+    if (strchr(name, '/')) {
+        if (!is_file(name))
+            return es_error_set(err, ES_E_CONFIG, "no such file");
+        *ret = es_mem_strdup(name);
+        return *ret ? 0 : es_error_nomem(err);
+    }
+    for (size_t i = 0; path && path[i]; i++) {
+        char *full = es_strf("%s/%s.so", path[i], name);
+        if (!full)
+            return es_error_nomem(err);
+        if (is_file(full)) {
+            *ret = full;
+            return 0;
+        }
+        es_mem_free(full);
+    }
+    return no_such_file(path, name, err);
+}
+
+/* ---- a whole directory ---- */
+
+static int is_module(const struct dirent *e)
+{
+    return e->d_name[0] != '.' && es_str_ends(e->d_name, ".so");
+}
+
+/* Whether an earlier directory has a file of this name, which then hides this one. */
+static bool is_hidden(const char *const *path, size_t at, const char *file_name)
+{
+    for (size_t i = 0; i < at; i++) {
+        char *full = es_strf("%s/%s", path[i], file_name);
+        bool there = full && is_file(full);
+        es_mem_free(full);
+        if (there)
+            return true;
+    }
+    return false;
+}
+
+static int visit(const char *dir, const char *file_name, es_registry_file_fn *fn, void *ctx,
+                 struct es_error *err)
+{
+    char *file = es_strf("%s%s/%s", strchr(dir, '/') ? "" : "./", dir, file_name);
+
+    int rc = file ? fn(ctx, file, err) : es_error_nomem(err);
+    es_mem_free(file);
+    return rc;
+}
+
+int es_registry_each_file(const char *const *path, es_registry_file_fn *fn, void *ctx, struct es_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; path && path[i] && rc == 0; i++) {
+        struct dirent **names;
+        int count = scandir(path[i], &names, is_module, alphasort);
+        if (count < 0)
+            continue; /* a plugin path lists places where something may be */
+        for (int n = 0; n < count; n++) {
+            if (rc == 0 && !is_hidden(path, i, names[n]->d_name))
+                rc = visit(path[i], names[n]->d_name, fn, ctx, err);
+            free(names[n]);
+        }
+        free(names);
+    }
+    return rc;
+}
