@@ -237,13 +237,13 @@ static int sa_token(void *ctx, const struct es_authority *who, const char *ns, c
 }
 
 /* As the daemon does it for plugins. */
-static int render(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
-                  struct es_error *err)
+static int render(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                  struct es_blob *ret, struct es_error *err)
 {
     const struct es_template_opts opts = {0};
 
     (void)ctx;
-    return es_template_run("template", text, len, data, &opts, ret, err);
+    return es_template_run(name, text, len, data, &opts, ret, err);
 }
 
 void es_script_services(struct es_services *services, const json_t *objects)

@@ -194,7 +194,7 @@ static int shape_map(const struct fetch *f, struct es_values *values, const json
     int rc;
 
     if (json_array_size(rules)) {
-        rc = es_values_rewrite(values, rules, es_key_renderer(f->env, &renderer), err);
+        rc = es_values_rewrite(values, rules, es_key_renderer(f->env, ES_KEY_REWRITE, &renderer), err);
         if (rc < 0)
             return es_error_wrap(err, "error applying rewrite to keys: ");
     } else {

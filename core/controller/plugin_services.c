@@ -20,13 +20,13 @@ static int sa_token(void *ctx, const struct es_authority *who, const char *ns, c
 
 /* Templates of plugins and of rewrites: the usual delimiters, and what is missing is
  * no error. */
-static int render(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
-                  struct es_error *err)
+static int render(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                  struct es_blob *ret, struct es_error *err)
 {
     const struct es_env *env = ctx;
     const struct es_template_opts opts = {.clock = env->clock};
 
-    return es_template_run("template", text, len, data, &opts, ret, err);
+    return es_template_run(name, text, len, data, &opts, ret, err);
 }
 
 /* Told where the author of what was hit looks: at the store. */

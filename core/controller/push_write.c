@@ -142,7 +142,7 @@ static int make_plan(struct delivery *d, struct es_push_plan *ret)
 
     if (rc == 0)
         rc = es_push_plan_make(ret, es_obj_at(d->p->ps, "spec"), applies, &d->source->values,
-                               es_key_renderer(d->p->env, &renderer), d->err);
+                               es_key_renderer(d->p->env, ES_KEY_DATA_TO, &renderer), d->err);
     es_mem_free(applies);
     return rc;
 }

@@ -85,8 +85,11 @@ static int explain(const json_t *ref, enum es_kube_read what, struct es_error *e
     if (err->code == ES_E_NOT_FOUND)
         err->code = ES_E_CONFIG;
     return what == ES_READ_SECRET
-               ? es_error_wrap(err, "failed to get cert from secret: ")
-               : es_error_wrap(err, "failed to get caProvider configMap %s -> %s: ", name, key);
+               ? es_error_wrap(err, "failed to get cert from secret: failed to resolve secret key ref: ")
+               : es_error_wrap(
+                     err,
+                     "failed to get cert from configmap: failed to get caProvider configMap %s -> %s: ", name,
+                     key);
 }
 
 static int read_provider(struct es_env *env, const struct es_store *s, const json_t *ref,

@@ -344,6 +344,28 @@ static int meaning_of(const struct esp_call *c, esp_status status)
     return status;
 }
 
+/* "failed to parse url: " is continued by what the service said that failed. */
+static const char *rest_of(const struct esp_call *c)
+{
+    size_t len = strlen(c->said.text);
+    return c->service.code && len > 2 && memcmp(c->said.text + len - 2, ": ", 2) == 0 ? c->service.text : "";
+}
+
+static int settle_said(const struct esp_call *c, int code, struct es_error *err)
+{
+    const char *rest = rest_of(c);
+
+    es_error_set(err, code, "%s%s", c->said.text, rest);
+    if (!err)
+        return code;
+    if (code == ES_E_RETRY)
+        err->retry_after_ms =
+            *rest && !c->said.retry_after_ms ? c->service.retry_after_ms : c->said.retry_after_ms;
+    if (*rest)
+        err->http_status = c->service.http_status;
+    return code;
+}
+
 int es_call_settle(const struct esp_call *c, esp_status status, struct es_error *err)
 {
     if (status == ESP_OK)
@@ -353,12 +375,8 @@ int es_call_settle(const struct esp_call *c, esp_status status, struct es_error 
                             c->plugin->name, (int)status, es_op_name(c->op), c->failed ? ": " : "",
                             c->failed ? c->said.text : "");
     int code = meaning_of(c, status);
-    if (c->failed && c->said.text[0]) {
-        es_error_set(err, code, "%s", c->said.text);
-        if (err && code == ES_E_RETRY)
-            err->retry_after_ms = c->said.retry_after_ms;
-        return code;
-    }
+    if (c->failed && c->said.text[0])
+        return settle_said(c, code, err);
     if (c->broken)
         return es_error_set(err, code, "%s", c->breach.text);
     /* A referent credential without a consumer is no trouble worth a sentence; a store that

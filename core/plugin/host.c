@@ -1,6 +1,7 @@
 #include "core/plugin/host.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -333,6 +334,7 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
     const struct es_services *services = es_registry_services(c->registry);
     struct es_error err = ES_ERROR_INIT;
     struct es_blob blob = {0};
+    char name[ES_CALL_MAX_TEXT];
 
     c->service.code = 0;
     if (!services->render)
@@ -344,8 +346,9 @@ static esp_status host_render(struct esp_call *c, esp_bytes text, esp_bytes data
         json_decref(object);
         return es_call_service_error(c, ES_E_INTERNAL, "the data for a template is no JSON object");
     }
-    int rc = services->render(services->ctx, text.len ? (const char *)text.ptr : "", text.len, object, &blob,
-                              &err);
+    snprintf(name, sizeof name, "%stemplate", es_call_provider(c));
+    int rc = services->render(services->ctx, name, text.len ? (const char *)text.ptr : "", text.len, object,
+                              &blob, &err);
     json_decref(object);
     if (rc < 0 || c->trusted || c->value_count)
         return es_host_hand_out_blob(c, rc, &blob, &err, out);

@@ -37,10 +37,10 @@ struct es_services {
                     const char *const *audiences, size_t audience_count, int64_t ttl_s, struct es_blob *ret,
                     struct es_error *err);
 
-    /* Renders a Go template over a JSON object; what is missing is no error. NULL: none
-     * are rendered. */
-    int (*render)(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
-                  struct es_error *err);
+    /* Renders a Go template over a JSON object; what is missing is no error. `name` is
+     * what messages call it. NULL: none are rendered. */
+    int (*render)(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                  struct es_blob *ret, struct es_error *err);
 
     /* A plugin's process ended under a call for this store. NULL: nobody cares. */
     void (*plugin_lost)(void *ctx, const struct es_authority *who, const char *why);

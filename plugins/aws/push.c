@@ -8,7 +8,8 @@ static esp_status read_spec(struct aws_push *push, struct esp_call *call, const 
     struct esp_text spec;
 
     esp_text_init(&spec, AWS_MAX_TEXT);
-    esp_status status = esp_push_spec(aws_host, call, push->req, known, &spec);
+    esp_status status =
+        esp_push_spec_of(aws_host, call, push->req, known, "failed to parse metadata: ", &spec);
     if (status == ESP_OK) {
         push->spec = esp_tree_read(esp_text_bytes(&spec));
         status = push->spec ? aws_tags_wanted(call, push->spec, &push->tags) : aws_no_memory(call);

@@ -30,7 +30,25 @@ static esp_status no_memory(struct esp_call *call)
     return esp_failf(host, call, ESP_E_INTERNAL, "out of memory");
 }
 
-/* What an admission webhook would refuse. */
+static esp_status warn_of_nothing(struct esp_call *call, size_t index)
+{
+    struct esp_text warning;
+    esp_text_init(&warning, 100);
+    esp_text_addf(&warning, "at least one value must be set in data %zu", index);
+    esp_status status = host->emit(call, ESP_OUT_WARNING, esp_str(""), esp_text_bytes(&warning));
+    esp_text_free(&warning);
+    return status;
+}
+
+/* What an admission webhook would refuse. An empty value is told of and served all the
+ * same: where no webhook stands before the reference, it serves it as well. */
+static esp_status check_entry(struct esp_call *call, const json_t *entry, size_t index)
+{
+    if (esp_tree_text(entry, "key").len == 0)
+        return esp_failf(host, call, ESP_E_CONFIG, "key must be set in data %zu", index);
+    return esp_tree_text(entry, "value").len ? ESP_OK : warn_of_nothing(call, index);
+}
+
 static esp_status fake_check(void *instance, struct esp_call *call, const struct esp_request *req)
 {
     (void)instance;
@@ -41,10 +59,7 @@ static esp_status fake_check(void *instance, struct esp_call *call, const struct
     if (!request)
         return no_memory(call);
     json_array_foreach (json_object_get(json_object_get(request, "spec"), "data"), index, entry) {
-        if (esp_tree_text(entry, "key").len == 0)
-            status = esp_failf(host, call, ESP_E_CONFIG, "key must be set in data %zu", index);
-        else if (esp_tree_text(entry, "value").len == 0)
-            status = esp_failf(host, call, ESP_E_CONFIG, "at least one value must be set in data %zu", index);
+        status = check_entry(call, entry, index);
         if (status != ESP_OK)
             break;
     }

@@ -79,7 +79,7 @@ json_t *gcp_push_spec(struct esp_call *call, const struct esp_request *req, esp_
     json_t *spec = NULL;
 
     esp_text_init(&text, GCP_MAX_SMALL);
-    *status = esp_push_spec(gcp_host, call, req, known, &text);
+    *status = esp_push_spec_of(gcp_host, call, req, known, "failed to parse PushSecret metadata: ", &text);
     if (*status == ESP_OK) {
         spec = esp_tree_read(esp_text_bytes(&text));
         *status = spec ? check(call, spec) : gcp_no_memory(call);

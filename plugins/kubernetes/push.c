@@ -117,7 +117,7 @@ static esp_status read_spec(struct push *p, struct esp_call *call, const struct 
 static esp_status with_spec(struct esp_call *call, const struct esp_request *request, struct esp_text *spec)
 {
     esp_text_init(spec, MAX_SPEC);
-    return esp_push_spec(kube_host, call, request, known, spec);
+    return esp_push_spec_of(kube_host, call, request, known, "unable to parse metadata parameters: ", spec);
 }
 
 static void read_object(const json_t *object, struct kube_pairs *into)

@@ -5,6 +5,8 @@
 
 #include "api.h"
 
+/* Continued with the status, or with what the transport says. */
+#define UNKNOWN "could not verify if client is valid: "
 #define AUTHORIZATION "/apis/authorization.k8s.io/v1/"
 
 /* ---- check ---- */
@@ -129,8 +131,7 @@ static bool may_read(const json_t *review)
     return false;
 }
 
-/* A store whose rights cannot be asked for may work all the same: that is not decided. When
- * there was no answer at all, the transport has said why. */
+/* A store whose rights cannot be asked for may work all the same: that is not decided. */
 static esp_status review(const struct kube_store *store, struct esp_call *call, const char *path,
                          const char *api, const struct esp_text *body, json_t **ret)
 {
@@ -141,15 +142,16 @@ static esp_status review(const struct kube_store *store, struct esp_call *call, 
     if (esp_text_failed(body))
         return kube_no_memory(call);
     esp_status status = kube_ask(store, call, &request, &answer);
+    if (status == ESP_E_UNDECIDED || status == ESP_E_CANCELLED || status == ESP_E_INTERNAL)
+        return status;
     if (status != ESP_OK)
-        return status == ESP_E_CANCELLED || status == ESP_E_INTERNAL ? status : ESP_E_UNDECIDED;
+        return kube_host->fail(call, ESP_E_UNDECIDED, 0, esp_str(UNKNOWN));
     if (answer.status == 201 || answer.status == 200)
         *ret = esp_tree_read(answer.body);
     if (*ret)
         return ESP_OK;
-    return esp_failf(kube_host, call, ESP_E_UNDECIDED,
-                     "could not verify if client is valid: the API server answered %s with status %d%s", kind,
-                     answer.status, answer.status == 401 ? " (Unauthorized)" : "");
+    return esp_failf(kube_host, call, ESP_E_UNDECIDED, UNKNOWN "the API server answered %s with status %d%s",
+                     kind, answer.status, answer.status == 401 ? " (Unauthorized)" : "");
 }
 
 /* Creates a review of the namespace: `spec` is the beginning of its document up to the namespace, `rest` what

@@ -178,7 +178,8 @@ void hook_add_data(struct esp_text *out, const struct hook_ref *ref, bool query,
     esp_text_addc(out, '}');
 }
 
-esp_status hook_render(struct esp_call *call, esp_bytes template, const struct esp_text *data, esp_bytes *ret)
+esp_status hook_render(struct esp_call *call, const char *step, esp_bytes template,
+                       const struct esp_text *data, esp_bytes *ret)
 {
     if (template.len == 0 || !memmem(template.ptr, template.len, "{{", 2)) {
         *ret = template;
@@ -186,5 +187,6 @@ esp_status hook_render(struct esp_call *call, esp_bytes template, const struct e
     }
     if (esp_text_failed(data))
         return hook_no_memory(call);
-    return hook_host->render(call, template, esp_text_bytes(data), ret);
+    esp_status status = hook_host->render(call, template, esp_text_bytes(data), ret);
+    return status == ESP_OK ? status : hook_host->fail(call, status, 0, esp_str(step));
 }

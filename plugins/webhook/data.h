@@ -28,8 +28,9 @@ bool hook_names_secret(const struct hook_store *store, esp_bytes template);
  * hook_add_secrets wrote them. */
 void hook_add_data(struct esp_text *out, const struct hook_ref *ref, bool query, esp_bytes secrets);
 
-/* Renders a template; what holds no template is its own result. */
-esp_status hook_render(struct esp_call *call, esp_bytes template, const struct esp_text *data,
-                       esp_bytes *ret);
+/* Renders a template; what holds no template is its own result. `step` says what it was for, as
+ * "failed to parse url: ": that begins the sentence of a failure. */
+esp_status hook_render(struct esp_call *call, const char *step, esp_bytes template,
+                       const struct esp_text *data, esp_bytes *ret);
 
 #endif

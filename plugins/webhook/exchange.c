@@ -1,10 +1,13 @@
 #include "exchange.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <esp/codec.h>
 #include <esp/json.h>
+
+#define STEP_MAX 400
 
 /* ---- NTLM ---- */
 
@@ -53,6 +56,15 @@ static void free_login(struct login *l)
 
 /* ---- the request ---- */
 
+static esp_status render_header(struct esp_call *call, const struct hook_exchange *x, const char *name,
+                                esp_bytes template, esp_bytes *ret)
+{
+    char step[STEP_MAX];
+
+    snprintf(step, sizeof step, "%sfailed to parse header %.200s: ", x->before, name);
+    return hook_render(call, step, template, x->plain, ret);
+}
+
 static esp_status render_headers(const struct hook_store *store, struct esp_call *call,
                                  const struct hook_exchange *x, esp_pair *headers, size_t *count)
 {
@@ -63,7 +75,7 @@ static esp_status render_headers(const struct hook_store *store, struct esp_call
         esp_pair *h = &headers[(*count)++];
         esp_bytes template = esp_span(json_string_value(value), json_string_length(value));
         h->name = esp_str(name);
-        esp_status status = hook_render(call, template, x->plain, &h->value);
+        esp_status status = render_header(call, x, name, template, &h->value);
         if (status != ESP_OK)
             return status;
     }
@@ -79,13 +91,27 @@ static uint32_t flags_of(const struct hook_store *store, const struct hook_excha
     return x->body.len ? 0 : ESP_HTTP_FOLLOW;
 }
 
+static esp_status exchange(struct esp_call *call, const struct hook_exchange *x,
+                           const struct esp_http_request *request, struct esp_http_response *ret)
+{
+    char step[STEP_MAX];
+
+    esp_status status = hook_host->http(call, request, ret);
+    if (status == ESP_OK)
+        return ESP_OK;
+    snprintf(step, sizeof step, "%sfailed to call endpoint: ", x->before);
+    return hook_host->fail(call, status, 0, esp_str(step));
+}
+
 static esp_status send(const struct hook_store *store, struct esp_call *call, const struct hook_exchange *x,
                        const esp_pair *headers, size_t count, struct esp_http_response *ret)
 {
+    char step[STEP_MAX];
     esp_bytes url = {0};
     struct login login;
 
-    esp_status status = hook_render(call, store->url, x->for_url, &url);
+    snprintf(step, sizeof step, "%sfailed to parse url: ", x->before);
+    esp_status status = hook_render(call, step, store->url, x->for_url, &url);
     if (status != ESP_OK)
         return status;
     status = read_login(store, call, &login);
@@ -103,7 +129,7 @@ static esp_status send(const struct hook_store *store, struct esp_call *call, co
                                              .password = esp_text_bytes(&login.password)};
     *ret = (struct esp_http_response){.size = sizeof *ret};
     if (status == ESP_OK)
-        status = hook_host->http(call, &request, ret);
+        status = exchange(call, x, &request, ret);
     free_login(&login);
     return status;
 }

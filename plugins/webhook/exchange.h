@@ -8,6 +8,7 @@
 struct hook_exchange {
     esp_bytes method;
     const char *api;                        /* its name in the metrics */
+    const char *before;                     /* what begins the sentence of a failure */
     esp_bytes body;                         /* as it goes out */
     const struct esp_text *for_url, *plain; /* data for the URL, and for everything else */
 };

@@ -3,6 +3,9 @@
 
 #include "exchange.h"
 
+/* The reference says it twice of what an endpoint refuses. */
+#define FAILED "failed to push webhook data: "
+
 /* The data of the templates of one write. */
 struct writing {
     struct esp_text value, secrets, for_url, plain;
@@ -41,6 +44,7 @@ static esp_status send_value(const struct hook_store *store, struct esp_call *ca
 {
     struct hook_exchange x = {.method = store->method.len ? store->method : esp_str("POST"),
                               .api = "HTTPRequest",
+                              .before = FAILED,
                               .body = esp_text_bytes(&w->value),
                               .for_url = &w->for_url,
                               .plain = &w->plain};
@@ -48,12 +52,12 @@ static esp_status send_value(const struct hook_store *store, struct esp_call *ca
     esp_status status = ESP_OK;
 
     if (store->body.len)
-        status = hook_render(call, store->body, &w->plain, &x.body);
+        status = hook_render(call, FAILED "failed to parse body: ", store->body, &w->plain, &x.body);
     if (status == ESP_OK)
         status = hook_send(store, call, &x, &answer);
     if (status != ESP_OK || hook_succeeded(&answer))
         return status;
-    return hook_refused(call, "failed to push webhook data: ", &answer);
+    return hook_refused(call, FAILED FAILED, &answer);
 }
 
 static esp_status push(const struct hook_store *store, struct esp_call *call,
@@ -94,8 +98,11 @@ esp_status hook_push(void *instance, struct esp_call *call, const struct esp_req
 static esp_status ask_to_delete(const struct hook_store *store, struct esp_call *call,
                                 const struct writing *w)
 {
-    const struct hook_exchange x = {
-        .method = esp_str("DELETE"), .api = "HTTPRequest", .for_url = &w->for_url, .plain = &w->plain};
+    const struct hook_exchange x = {.method = esp_str("DELETE"),
+                                    .api = "HTTPRequest",
+                                    .before = "failed to delete secret: ",
+                                    .for_url = &w->for_url,
+                                    .plain = &w->plain};
     struct esp_http_response answer;
     esp_status status = hook_send(store, call, &x, &answer);
 

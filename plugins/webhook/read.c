@@ -8,6 +8,8 @@
 #include "exchange.h"
 #include "jsonpath.h"
 
+#define PATH_STEP "cannot get templated json path: "
+
 /* One read on its way. */
 struct reading {
     const struct hook_store *store;
@@ -34,7 +36,7 @@ static esp_status render_path(struct reading *r, struct esp_call *call)
         return ESP_OK;
     esp_text_init(&data, HOOK_MAX_TEXT);
     hook_add_data(&data, &r->ref, false, esp_str(""));
-    esp_status status = hook_render(call, r->store->json_path, &data, &r->path);
+    esp_status status = hook_render(call, PATH_STEP, r->store->json_path, &data, &r->path);
     esp_text_free(&data);
     return status;
 }
@@ -52,7 +54,7 @@ static esp_status prepare(struct reading *r, struct esp_call *call)
     hook_add_data(&r->for_url, &r->ref, true, esp_text_bytes(&r->secrets));
     hook_add_data(&r->plain, &r->ref, false, esp_text_bytes(&r->secrets));
     if (hook_names_secret(r->store, r->store->json_path))
-        status = hook_render(call, r->store->json_path, &r->plain, &r->path);
+        status = hook_render(call, PATH_STEP, r->store->json_path, &r->plain, &r->path);
     return status;
 }
 
@@ -71,11 +73,12 @@ static esp_status ask(struct reading *r, struct esp_call *call)
 {
     struct hook_exchange x = {.method = r->store->method.len ? r->store->method : esp_str("GET"),
                               .api = "HTTPRequest",
+                              .before = "",
                               .for_url = &r->for_url,
                               .plain = &r->plain};
     esp_status status = prepare(r, call);
     if (status == ESP_OK)
-        status = hook_render(call, r->store->body, &r->plain, &x.body);
+        status = hook_render(call, "failed to parse body: ", r->store->body, &r->plain, &x.body);
     if (status == ESP_OK)
         status = hook_send(r->store, call, &x, &r->answer);
     return status == ESP_OK ? judge(r, call) : status;

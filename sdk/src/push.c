@@ -44,27 +44,36 @@ static bool is_among(esp_bytes name, const char *const names[])
     return false;
 }
 
+/* One document that is read, and what begins each sentence about it. */
+struct reading {
+    const struct esp_host *host;
+    struct esp_call *call;
+    const char *before;
+};
+
+static esp_status refuse_member(const struct reading *r, esp_bytes name)
+{
+    return esp_failf(r->host, r->call, ESP_E_CONFIG,
+                     "%sfailed to parse " API_VERSION " " KIND
+                     ": error unmarshaling JSON: while decoding JSON: "
+                     "json: unknown field \"%.*s\"",
+                     r->before, ESP_ARG(name));
+}
+
 /* Members of an object other than `known` are refused, as a strict reader in Go does it. */
-static esp_status refuse_unknown(const struct esp_host *host, struct esp_call *call, esp_bytes object,
-                                 const char *const known[])
+static esp_status refuse_unknown(const struct reading *r, esp_bytes object, const char *const known[])
 {
     struct esp_json_iter it;
     esp_bytes key, value;
     if (!esp_json_members(&it, object))
-        return esp_failf(host, call, ESP_E_CONFIG,
-                         "failed to parse " API_VERSION " " KIND ": it is not an object");
+        return esp_failf(r->host, r->call, ESP_E_CONFIG,
+                         "%sfailed to parse " API_VERSION " " KIND ": it is not an object", r->before);
     while (esp_json_next(&it, &key, &value)) {
         struct esp_text name;
         esp_text_init(&name, NAME_MAX_BYTES);
         esp_json_plain(key, &name);
-        bool is_known = is_among(esp_text_bytes(&name), known);
-        esp_status status = ESP_OK;
-        if (!is_known)
-            status = esp_failf(host, call, ESP_E_CONFIG,
-                               "failed to parse " API_VERSION " " KIND
-                               ": error unmarshaling JSON: while decoding JSON: "
-                               "json: unknown field \"%.*s\"",
-                               ESP_ARG(esp_text_bytes(&name)));
+        esp_status status =
+            is_among(esp_text_bytes(&name), known) ? ESP_OK : refuse_member(r, esp_text_bytes(&name));
         esp_text_free(&name);
         if (status != ESP_OK)
             return status;
@@ -73,30 +82,35 @@ static esp_status refuse_unknown(const struct esp_host *host, struct esp_call *c
 }
 
 /* Whether the member is the text that it has to be. */
-static esp_status expect(const struct esp_host *host, struct esp_call *call, esp_bytes metadata,
-                         const char *member, const char *wanted)
+static esp_status expect(const struct reading *r, esp_bytes metadata, const char *member, const char *wanted)
 {
     struct esp_text text;
     esp_status status = ESP_OK;
     esp_text_init(&text, NAME_MAX_BYTES);
     esp_json_get(metadata, esp_str(member), ESP_JSON_PATH, &text);
     if (!esp_equal_str(esp_text_bytes(&text), wanted))
-        status = esp_failf(host, call, ESP_E_CONFIG, "unexpected %s \"%.*s\", expected \"%s\"", member,
-                           ESP_ARG(esp_text_bytes(&text)), wanted);
+        status = esp_failf(r->host, r->call, ESP_E_CONFIG, "%sunexpected %s \"%.*s\", expected \"%s\"",
+                           r->before, member, ESP_ARG(esp_text_bytes(&text)), wanted);
     esp_text_free(&text);
     return status;
 }
 
-static esp_status read_envelope(const struct esp_host *host, struct esp_call *call, esp_bytes metadata,
-                                const char *const known[], struct esp_text *out)
+static esp_status no_room(const struct reading *r)
+{
+    return esp_failf(r->host, r->call, ESP_E_INTERNAL,
+                     "the metadata of the push is too large, or there is no memory");
+}
+
+static esp_status read_envelope(const struct reading *r, esp_bytes metadata, const char *const known[],
+                                struct esp_text *out)
 {
     static const char *const members[] = {"apiVersion", "kind", "spec", NULL};
     enum esp_json_kind kind;
-    esp_status status = refuse_unknown(host, call, metadata, members);
+    esp_status status = refuse_unknown(r, metadata, members);
     if (status == ESP_OK)
-        status = expect(host, call, metadata, "apiVersion", API_VERSION);
+        status = expect(r, metadata, "apiVersion", API_VERSION);
     if (status == ESP_OK)
-        status = expect(host, call, metadata, "kind", KIND);
+        status = expect(r, metadata, "kind", KIND);
     if (status != ESP_OK)
         return status;
     size_t before = out->len;
@@ -108,26 +122,32 @@ static esp_status read_envelope(const struct esp_host *host, struct esp_call *ca
     if (found == 0)
         esp_text_adds(out, "{}");
     if (found < 0 || esp_text_failed(out))
-        return esp_failf(host, call, ESP_E_INTERNAL,
-                         "the metadata of the push is too large, or there is no memory");
-    return refuse_unknown(host, call, esp_span(out->ptr + before, out->len - before), known);
+        return no_room(r);
+    return refuse_unknown(r, esp_span(out->ptr + before, out->len - before), known);
 }
 
-esp_status esp_push_spec(const struct esp_host *host, struct esp_call *call,
-                         const struct esp_request *request, const char *const known[], struct esp_text *out)
+esp_status esp_push_spec_of(const struct esp_host *host, struct esp_call *call,
+                            const struct esp_request *request, const char *const known[], const char *before,
+                            struct esp_text *out)
 {
+    const struct reading r = {host, call, before};
     struct esp_text metadata;
     enum esp_json_kind kind = ESP_JSON_NONE;
     esp_text_init(&metadata, out->max);
     int found = esp_json_get_raw(request->json, esp_str("metadata"), &metadata, &kind);
     esp_status status = ESP_OK;
     if (found < 0)
-        status = esp_failf(host, call, ESP_E_INTERNAL,
-                           "the metadata of the push is too large, or there is no memory");
+        status = no_room(&r);
     else if (found == 0 || kind == ESP_JSON_NULL)
         esp_text_adds(out, "{}");
     else
-        status = read_envelope(host, call, esp_text_bytes(&metadata), known, out);
+        status = read_envelope(&r, esp_text_bytes(&metadata), known, out);
     esp_text_free(&metadata);
     return status;
+}
+
+esp_status esp_push_spec(const struct esp_host *host, struct esp_call *call,
+                         const struct esp_request *request, const char *const known[], struct esp_text *out)
+{
+    return esp_push_spec_of(host, call, request, known, "", out);
 }

@@ -45,10 +45,11 @@ static int sa_token(void *ctx, const struct es_authority *whom, const char *ns, 
     return give(ret, err);
 }
 
-static int render(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
-                  struct es_error *err)
+static int render(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                  struct es_blob *ret, struct es_error *err)
 {
     (void)ctx;
+    (void)name;
     REQUIRE(json_is_object(data));
     return es_blob_set(ret, text, len) < 0 ? es_error_nomem(err) : 0;
 }

@@ -228,7 +228,8 @@ struct esp_host {
      * conditions: a sentence that names the operation, the backend's status and the
      * key, quotes no answer of a backend, and holds no secret. retry_after_ms
      * counts with ESP_E_RETRY, up to an hour; 0: the core's own backoff. The last
-     * call wins. */
+     * call wins. A text that ends in ": " is continued with what the last service
+     * said, if that failed: a plugin names the step, and the core why. Since 1.1. */
     esp_status (*fail)(struct esp_call *call, esp_status status, uint64_t retry_after_ms, esp_bytes why);
 
     /** get_batch: the reference at `index`, counted from 0, fails, the others go on.

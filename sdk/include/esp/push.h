@@ -28,6 +28,11 @@ esp_status esp_push_value(const struct esp_host *host, struct esp_call *call,
 esp_status esp_push_spec(const struct esp_host *host, struct esp_call *call,
                          const struct esp_request *request, const char *const known[], struct esp_text *out);
 
+/** The same; sentences begin with `before`, as "unable to parse metadata parameters: ". */
+esp_status esp_push_spec_of(const struct esp_host *host, struct esp_call *call,
+                            const struct esp_request *request, const char *const known[], const char *before,
+                            struct esp_text *out);
+
 /** @} */
 
 #ifdef __cplusplus

@@ -405,13 +405,13 @@ static void test_maps_then_values(void **state)
 }
 
 /* Puts the key behind the text; of an empty text there is nothing to make. */
-static int append_key(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
-                      struct es_error *err)
+static int append_key(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                      struct es_blob *ret, struct es_error *err)
 {
     char out[100];
     (void)ctx;
     if (len == 0)
-        return es_error_set(err, ES_E_CONFIG, "nothing to render");
+        return es_error_set(err, ES_E_CONFIG, "%s: nothing to render", name);
     snprintf(out, sizeof out, "%.*s%s", (int)len, text, es_obj_str(data, "value"));
     return es_blob_set(ret, out, strlen(out));
 }
@@ -434,12 +434,12 @@ static void test_keys_are_transformed_by_templates(void **state)
     world_expect("es",
                  FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
                               "keys: failed rewrite operation[0]: transform failed with failed to execute "
-                              "template for key \"port\": nothing to render");
+                              "template for key \"port\": transform: nothing to render");
     world_external_secret("es", TRANSFORM("{{ .value"));
     world_expect("es",
                  FETCH_FAILED "error processing spec.dataFrom[0].extract, err: error applying rewrite to "
                               "keys: failed rewrite operation[0]: transform failed with failed to parse "
-                              "template: template: template:1: unclosed action");
+                              "template: template: transform:1: unclosed action");
 }
 
 static void test_templates_without_actions(void **state)

@@ -189,19 +189,22 @@ static void test_from_which_namespace(void **state)
 static void test_what_is_missing_or_wrong(void **state)
 {
     (void)state;
-    expect(FROM("Secret", ""), NO_CLIENT "failed to get cert from secret: cannot get Kubernetes secret "
-                                         "\"roots\" from namespace \"ns\": secrets \"roots\" not found");
-    expect(FROM("ConfigMap", ""), NO_CLIENT
-           "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
-           "namespace \"ns\": configmaps \"roots\" not found");
+    expect(FROM("Secret", ""), NO_CLIENT
+           "failed to get cert from secret: failed to resolve secret key ref: cannot get Kubernetes secret "
+           "\"roots\" from namespace \"ns\": secrets \"roots\" not found");
+    expect(FROM("ConfigMap", ""), NO_CLIENT "failed to get cert from configmap: failed to get caProvider "
+                                            "configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
+                                            "namespace \"ns\": configmaps \"roots\" not found");
     holders("ns", "roots", "trust me");
     expect(FROM("ConfigMap", ""),
            NO_CLIENT "the ConfigMap ns/roots holds no CA certificate at key \"ca.crt\": failed to parse the "
                      "new certificate, not valid pem data");
     expect("{'caProvider':{'type':'Secret','name':'roots','key':'tls.crt'}}",
-           NO_CLIENT "failed to get cert from secret: cannot find secret data for key: \"tls.crt\"");
+           NO_CLIENT "failed to get cert from secret: failed to resolve secret key ref: cannot find secret "
+                     "data for key: \"tls.crt\"");
     expect("{'caProvider':{'type':'ConfigMap','name':'roots','key':'tls.crt'}}",
-           NO_CLIENT "failed to get caProvider configMap roots -> tls.crt: the ConfigMap ns/roots has no key "
+           NO_CLIENT "failed to get cert from configmap: failed to get caProvider configMap roots -> "
+                     "tls.crt: the ConfigMap ns/roots has no key "
                      "\"tls.crt\"");
 }
 
@@ -224,18 +227,18 @@ static bool trusts(void *ctx)
 static void test_it_is_watched(void **state)
 {
     (void)state;
-    expect(FROM("ConfigMap", ""), NO_CLIENT
-           "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
-           "namespace \"ns\": configmaps \"roots\" not found");
+    expect(FROM("ConfigMap", ""), NO_CLIENT "failed to get cert from configmap: failed to get caProvider "
+                                            "configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
+                                            "namespace \"ns\": configmaps \"roots\" not found");
     holders("ns", "roots", CERTIFICATE);
     world_expect_store(VALID);
     assert_int_equal(es_sources_count(&world_env, ES_READ_CONFIG_MAP), 1);
     holders("ns", "roots", CERTIFICATE "# new\n");
     world_until(trusts, (void *)(uintptr_t)(CERTIFICATE "# new\n"), "the new certificate");
     world_delete(&es_kind_config_map, "ns", "roots");
-    world_expect_store(
-        NO_CLIENT "failed to get caProvider configMap roots -> ca.crt: cannot get ConfigMap \"roots\" from "
-                  "namespace \"ns\": configmaps \"roots\" not found");
+    world_expect_store(NO_CLIENT "failed to get cert from configmap: failed to get caProvider configMap "
+                                 "roots -> ca.crt: cannot get ConfigMap \"roots\" from "
+                                 "namespace \"ns\": configmaps \"roots\" not found");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)

@@ -21,7 +21,8 @@ struct world_opts {
     bool no_push_secrets;
     const struct es_gate *gate; /* or NULL: all may be written */
     int64_t backoff_ms;         /* after each failure; 0: 20 to 80 ms */
-    int (*render)(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
+    int (*render)(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                  struct es_blob *ret,
                   struct es_error *err); /* in place of the template language; NULL: none */
 };
 

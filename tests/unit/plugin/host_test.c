@@ -36,12 +36,12 @@ static int fake_sa_token(void *ctx, const struct es_authority *who, const char *
     return es_blob_set(ret, "jwt", 3) < 0 ? es_error_nomem(err) : 0;
 }
 
-static int fake_render(void *ctx, const char *text, size_t len, const json_t *data, struct es_blob *ret,
-                       struct es_error *err)
+static int fake_render(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
+                       struct es_blob *ret, struct es_error *err)
 {
     (void)ctx;
     if (len == 0)
-        return es_error_set(err, ES_E_CONFIG, "nothing to render");
+        return es_error_set(err, ES_E_CONFIG, "%s: nothing to render", name);
     char out[100];
     snprintf(out, sizeof out, "%.*s-%s", (int)len, text, json_string_value(json_object_get(data, "a")));
     return es_blob_set(ret, out, strlen(out)) < 0 ? es_error_nomem(err) : 0;
@@ -373,6 +373,35 @@ static void test_a_failed_service_is_no_failed_operation(void **state)
     assert_error(rc, &err, ES_E_NOT_FOUND, "Secret does not exist");
 }
 
+static esp_status name_the_step(struct esp_call *call, const struct esp_request *request)
+{
+    return probe_fail(call, read_it(call, request), 0, "cannot log in: ");
+}
+
+static esp_status name_a_step_after_another(struct esp_call *call, const struct esp_request *request)
+{
+    question.key = "token";
+    assert_int_equal(read_it(call, request), ESP_OK);
+    return probe_fail(call, ESP_E_CONFIG, 0, "cannot log in: ");
+}
+
+static void test_a_step_is_continued_by_why_it_failed(void **state)
+{
+    struct es_error err = ES_ERROR_INIT;
+    (void)state;
+
+    question.ns = "";
+    question.name = "creds";
+    question.key = "absent";
+    question.what = ESP_KUBE_SECRET;
+    int rc = probe_get(registry, &own, name_the_step, &err);
+    assert_int_equal(rc, ES_E_CONFIG);
+    assert_ptr_equal(strstr(err.text, "cannot log in: "), err.text);
+    assert_non_null(strstr(err.text, "absent"));
+    rc = probe_get(registry, &own, name_a_step_after_another, &err);
+    assert_error(rc, &err, ES_E_CONFIG, "cannot log in: ");
+}
+
 /* ---- sa_token ---- */
 
 static struct {
@@ -700,6 +729,7 @@ int main(void)
         TEST(test_failures_of_the_cluster_are_told),
         TEST(test_a_missing_credential_is_no_missing_secret),
         TEST(test_a_failed_service_is_no_failed_operation),
+        TEST(test_a_step_is_continued_by_why_it_failed),
         TEST(test_tokens),
         TEST(test_ambient_needs_a_grant),
         TEST(test_ambient_answers_what_is_listed),

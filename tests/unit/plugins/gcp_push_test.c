@@ -306,6 +306,7 @@ static void test_metadata_that_is_wrong(void **state)
                      BAD "replicationLocations has to be a list of strings");
     refused_metadata(
         PUSH("", "k", META("\"label\":{}")),
+        "failed to parse PushSecret metadata: "
         "failed to parse kubernetes.external-secrets.io/v1alpha1 PushSecretMetadata: error unmarshaling "
         "JSON: while decoding JSON: json: unknown field \"label\"");
     refused_metadata("{\"remoteKey\":\"\",\"property\":\"\",\"secretKey\":\"k\"," STORE "}",

@@ -786,6 +786,7 @@ static void test_validate(void **state)
         "could not verify if client is valid: the API server answered SelfSubjectRulesReview with status "
         "401 (Unauthorized)");
     assert_int_equal(OVER(&call, ops->validate, "{" NS "}", untrusted), ESP_E_UNDECIDED);
+    assert_string_equal(call.why, "could not verify if client is valid: "); /* the core says the rest */
     assert_int_equal(OVER(&call, ops->validate, "{" NS "}", cancelled), ESP_E_CANCELLED);
     test_reset(&call);
 }

@@ -86,11 +86,30 @@ static void test_metadata_is_read_strictly(void **state)
                 NULL, "unexpected kind \"X\", expected \"PushSecretMetadata\"");
 }
 
+static void test_sentences_may_begin_with_the_plugins_words(void **state)
+{
+    static const char *const known[] = {NULL};
+    static const char *const documents[] = {"{\"metadata\":{\"kind\":1}}", "{\"metadata\":{\"x\":1}}",
+                                            "{\"metadata\":[]}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+        struct esp_request request = {.size = sizeof request, .json = esp_str(documents[i])};
+        struct esp_call call = {""};
+        struct esp_text out;
+        esp_text_init(&out, 1000);
+        assert_int_equal(esp_push_spec_of(&host, &call, &request, known, "cannot push: ", &out),
+                         ESP_E_CONFIG);
+        assert_ptr_equal(strstr(call.why, "cannot push: "), call.why);
+        esp_text_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_value_is_one_key_or_all),
         cmocka_unit_test(test_metadata_is_read_strictly),
+        cmocka_unit_test(test_sentences_may_begin_with_the_plugins_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
