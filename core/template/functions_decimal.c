@@ -60,7 +60,7 @@ static bool from_float(struct calculation *k, double f, struct decimal *d)
     es_float_format(f, 64, 6, text);
     for (const char *p = text; *p; p++) {
         if (*p == 'e') {
-            exponent += atoi(p + 1);
+            exponent += (int)strtol(p + 1, NULL, 10);
             break;
         }
         if (*p == '.')
