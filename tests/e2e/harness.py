@@ -317,6 +317,17 @@ class Space:
     def secrets(self):
         return {s["metadata"]["name"]: s for s in self.cluster.list("Secret", self.name, MANAGED + "=true")}
 
+    def _let_go(self, kind, objects):
+        """Nobody is left who could take their finalizers off."""
+        for o in objects:
+            if not o["metadata"].get("finalizers"):
+                continue
+            try:
+                self.cluster.patch(kind, o["metadata"]["name"], {"metadata": {"finalizers": None}}, o["metadata"].get("namespace"))
+            except Refused as e:
+                if e.status != 404:
+                    raise
+
     def remove(self):
         """Leaves nothing that the next test's operator would have to look at, whether or not one runs now."""
         self.cluster.delete_all("ExternalSecret", self.name)
@@ -324,15 +335,14 @@ class Space:
         while len(left) > 20 and (before is None or len(left) < before):  # an operator is at it, and quicker
             time.sleep(0.3)
             left, before = self.cluster.list("ExternalSecret", self.name), len(left)
-        for es in left:
-            try:
-                self.cluster.patch("ExternalSecret", es["metadata"]["name"], {"metadata": {"finalizers": None}}, self.name)
-            except Refused as e:
-                if e.status != 404:
-                    raise
-        self.cluster.delete_all("SecretStore", self.name)
+        self._let_go("ExternalSecret", left)
+        for kind in ("PushSecret", "SecretStore"):
+            self.cluster.delete_all(kind, self.name)
+            self._let_go(kind, self.cluster.list(kind, self.name))
         for name in self._stores:
             self.cluster.delete("ClusterSecretStore", name)
+            made = self.cluster.get("ClusterSecretStore", name)
+            self._let_go("ClusterSecretStore", [made] if made else [])
         self.cluster.delete("Namespace", self.name)
 
 

@@ -291,7 +291,7 @@ def test_a_forced_sync_always_sees_what_was_changed_before(validated, make_reade
 
         def forced():
             now = cluster.get("ExternalSecret", name, space.name)
-            return now["status"]["syncedResourceVersion"] == synced_version(obj)
+            return now.get("status", {}).get("syncedResourceVersion") == synced_version(obj)
 
         wait_for(forced, every=0.01)
         assert decoded(cluster.get("Secret", name, space.name)) == {"k": value.encode()}
