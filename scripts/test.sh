@@ -12,7 +12,7 @@ Builds and tests everything: unit tests (plain and with sanitizers), end-to-end
 tests against a real Kubernetes control plane on 127.0.0.1, valgrind, and, where
 the acceptance cases are at hand, those. What is missing is installed or built
 first: Debian packages, the servers (once, about 10 minutes) and a Python
-environment, the latter two in ~/.cache/esod. With warm caches about 20 minutes.
+environment, the latter two in ~/.cache/esod. With warm caches about 30 minutes.
 
   --quick        without the sanitizer builds
   --only PART    only this part (may be given again); the parts:
