@@ -10,6 +10,7 @@
 #include "core/base/text.h"
 #include "core/secret/gotext.h"
 #include "core/secret/runes.h"
+#include "core/template/json.h"
 #include "core/template/yaml_scalar.h"
 
 #define DEPTH_MAX 64
@@ -189,13 +190,9 @@ static void write_word(struct writer *w, const struct es_tvalue *v, int depth)
         es_buf_addc(w->out, ' ');
     switch (es_tvalue_kind(v)) {
     case ES_TK_BOOL:
-        es_buf_adds(w->out, v->b ? "true" : "false");
-        break;
     case ES_TK_INT:
-        es_buf_addf(w->out, "%lld", (long long)v->i);
-        break;
-    case ES_TK_UINT:
-        es_buf_addf(w->out, "%llu", (unsigned long long)v->u);
+    case ES_TK_UINT: /* written as in JSON; floats are not */
+        es_tjson_write(w->out, v, &(const struct es_tjson_style){0});
         break;
     case ES_TK_FLOAT:
         write_float(w, v->f);

@@ -136,6 +136,7 @@ static esp_status walk_folder(struct walk *w, esp_bytes folder)
 
 /* ---- the operation ---- */
 
+/* The sentences are the reference's: OpenBao's provider finds by name and path only. */
 static esp_status refuse_tags(const struct vault_store *s, struct esp_call *call)
 {
     return esp_failf(vault_host, call, ESP_E_CONFIG, "%s",

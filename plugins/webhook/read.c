@@ -322,6 +322,7 @@ esp_status hook_get_map(void *instance, struct esp_call *call, const struct esp_
     return read_with(instance, call, request, finish_map);
 }
 
+/* There is no such thing as a list of all that a URL could answer. The words are the reference's. */
 esp_status hook_list(void *instance, struct esp_call *call, const struct esp_request *request)
 {
     (void)instance;

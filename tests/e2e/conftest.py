@@ -108,6 +108,14 @@ def space(cluster):
 
 
 @pytest.fixture
+def second_space(cluster):
+    """Another one, for what crosses namespaces."""
+    made = harness.Space(cluster, f"e2e-{secrets.token_hex(4)}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
 def namespace(space):
     return space.name
 

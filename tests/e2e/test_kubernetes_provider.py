@@ -2,13 +2,12 @@
 
 import base64
 import json
-import secrets
 import subprocess
 
 import pytest
 import yaml
 
-from harness import GROUP, Space, decoded, external_secret, wait_for
+from harness import GROUP, decoded, external_secret, wait_for
 
 BOTH = pytest.mark.parametrize("isolation", ["process", "none"])
 TOKEN = {"token": {"bearerToken": {"name": "login", "key": "token"}}}
@@ -25,11 +24,9 @@ def secret(namespace, name, data, labels=None, annotations=None):
 
 
 @pytest.fixture
-def remote(cluster):
+def remote(second_space):
     """The namespace that stores read."""
-    made = Space(cluster, f"e2e-{secrets.token_hex(4)}")
-    yield made
-    made.remove()
+    return second_space
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 import endpoint as endpoints
 from endpoint import endpoint, other_endpoint, secure_endpoint  # noqa: F401 - fixtures
-from harness import GROUP, ROOT, Space, external_secret, wait_for
+from harness import GROUP, ROOT, external_secret, wait_for
 
 sys.path.append(str(ROOT / "tests/unit/http"))
 import ntlm  # noqa: E402
@@ -19,13 +19,6 @@ BOTH = pytest.mark.parametrize("isolation", ["process", "none"])
 
 def b64(text):
     return base64.b64encode(text.encode()).decode()
-
-
-@pytest.fixture
-def second_space(cluster):
-    made = Space(cluster, f"e2e-{secrets.token_hex(4)}")
-    yield made
-    made.remove()
 
 
 @pytest.fixture

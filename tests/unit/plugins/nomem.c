@@ -71,7 +71,8 @@ static esp_status run_once(void)
         return open_once();
     assert_int_equal(test_open(&call, now->ops, now->open, &store), ESP_OK);
     now->world->requests = 0;
-    esp_status status = nomem_run(&call, now_op, store, now->json, now->values, now->value_count, fail_at);
+    static const esp_pair pair = {{(const uint8_t *)"k", 1}, {(const uint8_t *)"v", 1}};
+    esp_status status = nomem_run(&call, now_op, store, now->json, &pair, 1, fail_at);
     now->ops->close(store, &call);
     return status;
 }

@@ -21,11 +21,9 @@ bool nomem_failed(void);
 struct nomem_case {
     const struct esp_store_ops *ops;
     struct world *world;
-    const char *open; /* the document of open */
-    esp_op op;        /* NULL: open itself */
-    const char *json; /* the document of op */
-    const esp_pair *values;
-    size_t value_count;
+    const char *open;      /* the document of open */
+    esp_op op;             /* NULL: open itself */
+    const char *json;      /* the document of op; its secret side is k=v */
     esp_status in_the_end; /* when nothing fails */
 };
 

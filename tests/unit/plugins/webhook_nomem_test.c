@@ -69,15 +69,7 @@ static const struct esp_store_ops *ops;
 
 static void torture(const char *open, esp_op op, const char *json, esp_status in_the_end)
 {
-    const esp_pair pair = {esp_str("k"), esp_str("v")};
-    nomem_torture(&(const struct nomem_case){.ops = ops,
-                                             .world = &world,
-                                             .open = open,
-                                             .op = op,
-                                             .json = json,
-                                             .values = &pair,
-                                             .value_count = 1,
-                                             .in_the_end = in_the_end});
+    nomem_torture(&(const struct nomem_case){ops, &world, open, op, json, in_the_end});
 }
 
 static void test_opening(void **state)
