@@ -62,6 +62,7 @@ struct pass {
     json_t *provisioned;
     json_t *failed;        /* {"namespace", "reason"} each, of the status */
     struct es_error retry; /* the first failure that trying again may end; code 0: none */
+    bool behind;           /* the cache was: what is to be said will be known next time */
     struct es_outcome *out;
 };
 
@@ -158,12 +159,16 @@ static void note_failure(struct pass *p, const char *ns, const char *reason)
     json_array_append_new(p->failed, json_pack("{s:s, s:s}", "namespace", ns, "reason", reason));
 }
 
-/* What an edit elsewhere has to end is told by the watches; the rest is tried again. */
+/* What an edit elsewhere has to end is told by the watches; the rest is tried again. That the
+ * cache was behind is nothing to tell anybody. */
 static void fail(struct pass *p, const char *ns, const char *what, struct es_error *err)
 {
     if (err->code != ES_E_EXISTS)
         es_error_wrap(err, "%s: ", what);
-    note_failure(p, ns, err->text);
+    if (err->code == ES_E_CONFLICT)
+        p->behind = true;
+    else
+        note_failure(p, ns, err->text);
     if (err->code != ES_E_EXISTS && !p->retry.code)
         p->retry = *err;
 }
@@ -287,11 +292,12 @@ static void say(struct pass *p, const char *message)
 /* Says what failed, and asks for another try where that may help. */
 static int settle(struct pass *p, struct es_error *err)
 {
-    int rc = write_status(p, err);
+    int rc = p->behind ? 0 : write_status(p, err);
 
     if (rc < 0 || !p->retry.code)
         return rc;
-    say(p, p->retry.text);
+    if (!p->behind)
+        say(p, p->retry.text);
     *err = p->retry;
     return err->code;
 }
@@ -314,7 +320,7 @@ static int clean_up(struct pass *p, struct es_error *err)
     int rc = release(p, err);
     if (rc < 0)
         return rc;
-    if (json_array_size(p->failed))
+    if (p->behind || json_array_size(p->failed))
         return settle(p, err);
     rc = set_finalizer(p, false, err);
     return rc == ES_E_NOT_FOUND ? 0 : rc;
@@ -375,17 +381,22 @@ static int prepare(struct pass *p, struct es_error *err)
                : 0;
 }
 
+static enum es_tally_ready ready(const struct pass *p, int rc)
+{
+    if (p->behind)
+        return ES_TALLY_UNKNOWN;
+    return rc < 0 || json_array_size(p->failed) ? ES_TALLY_FALSE : ES_TALLY_TRUE;
+}
+
 static void count(const struct pass *p, int rc, int64_t started_ns)
 {
-    es_tally_count(p->env->tally,
-                   &(struct es_tally_pass){.kind = p->how->tally,
-                                           .ns = "",
-                                           .name = es_obj_name(p->parent),
-                                           .object = p->parent,
-                                           .duration_ns = es_mono_ns() - started_ns,
-                                           .failed = rc < 0,
-                                           .ready = json_array_size(p->failed) || rc < 0 ? ES_TALLY_FALSE
-                                                                                         : ES_TALLY_TRUE});
+    es_tally_count(p->env->tally, &(struct es_tally_pass){.kind = p->how->tally,
+                                                          .ns = "",
+                                                          .name = es_obj_name(p->parent),
+                                                          .object = p->parent,
+                                                          .duration_ns = es_mono_ns() - started_ns,
+                                                          .failed = rc < 0,
+                                                          .ready = ready(p, rc)});
 }
 
 static int reconcile(struct es_env *env, const struct es_provisioner *how, const char *name,

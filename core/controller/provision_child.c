@@ -144,6 +144,8 @@ int es_provision_write_child(struct es_env *env, const struct es_provisioner *ho
         rc = create(env, how, parent, ns, err);
     else if (rc == 0 && !es_provision_is_child(how, parent, before))
         rc = es_error_set(err, ES_E_EXISTS, "%s", how->taken);
+    else if (rc == 0 && es_obj_deleting(before)) /* its end will be told */
+        rc = es_error_set(err, ES_E_EXISTS, "the former %s is still being deleted", how->child->kind);
     else if (rc == 0)
         rc = update(env, how, parent, before, err);
     json_decref(before);

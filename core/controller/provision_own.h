@@ -48,7 +48,8 @@ void es_provision_held_term(char out[ES_PROVISION_TERM_MAX], const char *finaliz
 bool es_provision_is_child(const struct es_provisioner *how, const json_t *parent, const json_t *child);
 
 /* Creates the child in a namespace or makes it what it has to be; nothing is sent when it is. ES_E_EXISTS
- * when somebody else's has its name, with the reason as the text. */
+ * when somebody else's has its name, or one that is being deleted, with the reason as the
+ * text; ES_E_CONFLICT when the cache is behind. */
 int es_provision_write_child(struct es_env *env, const struct es_provisioner *how, const json_t *parent,
                              const char *ns, struct es_error *err);
 
