@@ -1,5 +1,6 @@
 """The real Helm, and the chart as scripts/chart.sh packages it."""
 
+import json
 import os
 import subprocess
 
@@ -40,7 +41,7 @@ class Chart:
         flags = ["-f", "-"] if values is not None else []
         flags += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
         p = subprocess.run([self.helm, *map(str, args), *flags], env=self.env, capture_output=True, text=True, timeout=120,
-                           input=yaml.safe_dump(values) if values is not None else "")
+                           input=json.dumps(values) if values is not None else "")
         assert not check or p.returncode == 0, f"helm {' '.join(map(str, args))}: {p.stderr}"
         return p
 
@@ -52,8 +53,9 @@ class Chart:
         text = self.template({"installCRDs": False, **(values or {})}, *args, **how).stdout
         return [o for o in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if o]
 
-    def notes(self, values=None, *args, namespace="esod"):
-        out = self.run("install", "esod", self.archive, "-n", namespace, "--dry-run=client", *args,
+    def notes(self, kubeconfig, values=None, namespace="esod"):
+        """What it says when it is installed. Helm asks the cluster for its version, and no more."""
+        out = self.run("install", "esod", self.archive, "-n", namespace, "--dry-run=client", kubeconfig=kubeconfig,
                        values={"installCRDs": False, **(values or {})}).stdout
         return out.split("\nNOTES:\n", 1)[1]
 
