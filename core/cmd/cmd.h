@@ -22,6 +22,7 @@ int es_cmd_run(int argc, char **argv);
 int es_cmd_local(int argc, char **argv);
 int es_cmd_render(int argc, char **argv);
 int es_cmd_crds(int argc, char **argv);
+int es_cmd_preflight(int argc, char **argv);
 int es_cmd_plugins(int argc, char **argv);
 int es_cmd_version(int argc, char **argv);
 

@@ -19,7 +19,8 @@ static const struct es_command commands[] = {
     {"run", "serve a Kubernetes cluster", es_cmd_run},
     {"local", "sync a folder of manifests, without a cluster", es_cmd_local},
     {"render", "render a template with given values, without a cluster", es_cmd_render},
-    {"crds", "print the CustomResourceDefinitions for the installed plugins", es_cmd_crds},
+    {"preflight", "ask a cluster what could be wrong before esod runs there", es_cmd_preflight},
+    {"crds", "print or install the CustomResourceDefinitions for the installed plugins", es_cmd_crds},
     {"plugins", "list the plugins and what they can do", es_cmd_plugins},
     {"version", "print the version", es_cmd_version},
 };

@@ -14,6 +14,7 @@
 #include "core/cmd/daemon.h"
 #include "core/cmd/figures.h"
 #include "core/cmd/load.h"
+#include "core/cmd/login.h"
 #include "core/cmd/pages.h"
 #include "core/cmd/version.h"
 #include "core/ops/process.h"
@@ -27,15 +28,6 @@ static const char usage[] =
     "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
     "3: another replica leads, or may.\n";
 
-/* A setting that names a file which is not there is a wrong setting. */
-static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
-{
-    struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
-    int rc = es_kube_config_load(ret, &where, err);
-
-    return rc == ES_E_NOT_FOUND ? err->code = ES_E_CONFIG : rc;
-}
-
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
     const struct es_config *c = d->config;
@@ -45,7 +37,7 @@ static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct 
         .qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
     struct es_kube_house_opts house = {.ns = c->ns};
 
-    int rc = load_login(&login, c, err);
+    int rc = es_load_login(&login, c, err);
     if (rc < 0)
         return rc;
     es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(login)));
@@ -76,7 +68,7 @@ static int join_election(struct es_daemon *d, struct es_error *err)
 
     if (!c->elect)
         return 0;
-    int rc = load_login(&login, c, err);
+    int rc = es_load_login(&login, c, err);
     if (rc < 0)
         return rc;
     struct es_election_opts opts = {.ns = c->lease_ns ? c->lease_ns : es_kube_config_namespace(login),
@@ -93,7 +85,7 @@ static int join_election(struct es_daemon *d, struct es_error *err)
 static int open_pages(struct es_daemon *d, struct es_pages **ret, struct es_error *err)
 {
     struct es_kube_config *login = NULL;
-    int rc = d->config->metrics_auth ? load_login(&login, d->config, err) : 0;
+    int rc = d->config->metrics_auth ? es_load_login(&login, d->config, err) : 0;
 
     return rc < 0 ? rc : es_pages_new(ret, d, login, err);
 }
