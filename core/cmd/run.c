@@ -16,11 +16,13 @@
 #include "core/cmd/load.h"
 #include "core/cmd/login.h"
 #include "core/cmd/pages.h"
+#include "core/cmd/trouble.h"
 #include "core/cmd/version.h"
 #include "core/ops/process.h"
 
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
+#define TROUBLE_MAX ((size_t)256 << 10)
 
 static const char usage[] =
     "Usage: esod run [--config FILE] [FLAGS]\n\n"
@@ -110,18 +112,34 @@ static int wait_for_signal(const sigset_t *set, int64_t ms)
     return n > 0 && n != SIGUSR1 ? n : 0;
 }
 
-/* Says once what keeps the caches from filling, and again when it changes. */
-static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
+/* Each line that is new by itself: an admin who has to grant rights wants to know of all of them. */
+static void log_lines(char *text, const char *known)
 {
-    struct es_error err = ES_ERROR_INIT;
-    bool trouble = es_cluster_trouble(d->env.cluster, &err);
+    char *rest = NULL;
 
-    if (trouble && !es_streq(last, err.text))
-        es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying",
-               ES_F_STR("error", err.text));
-    else if (!trouble && *last)
-        es_log_plain(ES_INFO, "watch", "all watches work again");
-    snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (!known || !strstr(known, line))
+            es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying",
+                   ES_F_STR("error", line));
+}
+
+/* Says once what keeps the caches from filling, and again when it changes. `last`: what was said. */
+static void log_trouble(struct es_daemon *d, char **last)
+{
+    struct es_buf now;
+
+    es_buf_init(&now, TROUBLE_MAX);
+    es_trouble_describe(&now, d->env.cluster, d->config);
+    if (!es_streq(es_buf_str(&now), *last)) {
+        char *before = *last;
+        *last = es_mem_strdup(es_buf_str(&now));
+        if (now.len)
+            log_lines(now.ptr, before);
+        else
+            es_log_plain(ES_INFO, "watch", "all watches work again");
+        es_mem_free(before);
+    }
+    es_buf_fini(&now);
 }
 
 /* The main thread's: what became of the election. */
@@ -173,11 +191,10 @@ static int follow_election(struct campaign *c, bool ready, struct es_error *err)
     return 1;
 }
 
+/* Until a signal comes, or the lease is lost. `trouble`: see log_trouble. */
 static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
-                 const sigset_t *signals, struct es_error *err)
+                 const sigset_t *signals, char **trouble, struct es_error *err)
 {
-    char trouble[ES_ERROR_TEXT_MAX] = "";
-
     while (!campaign->lost) {
         int rc = es_engine_tick(d->engine, err);
         if (rc < 0)
@@ -217,6 +234,7 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     struct es_engine_opts engine = {.workers = (int)d->config->concurrent, .standby = d->config->elect};
     struct es_cluster *cluster = NULL;
     struct es_pages *pages = NULL;
+    char *trouble = NULL;
 
     int rc = es_process_metrics(d->metrics, err);
     if (rc == 0)
@@ -230,7 +248,8 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     if (rc == 0)
         rc = open_pages(d, &pages, err);
     if (rc == 0)
-        rc = serve(d, pages, &campaign, signals, err);
+        rc = serve(d, pages, &campaign, signals, &trouble, err);
+    es_mem_free(trouble);
     es_pages_free(pages);
     *ret_lost = campaign.lost;
     return rc;

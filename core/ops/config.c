@@ -429,7 +429,7 @@ static void add_commands(struct es_buf *out, unsigned commands)
     static const struct {
         unsigned bit;
         const char *text;
-    } names[] = {{ES_FOR_RUN, "run, preflight"},
+    } names[] = {{ES_FOR_RUN, "run"},
                  {ES_FOR_LOCAL, "local"},
                  {ES_FOR_RENDER, "render"},
                  {ES_FOR_CRDS, "crds"},
