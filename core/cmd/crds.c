@@ -11,11 +11,6 @@
 
 #define OUTPUT_MAX ((size_t)64 << 20)
 
-static const char usage[] =
-    "Usage: esod crds [-o yaml|json] [FLAGS] | kubectl apply --server-side -f -\n\n"
-    "Prints the CustomResourceDefinitions. The plugins that the configuration lists, or all that are\n"
-    "installed, say what may stand under spec.provider of a store.\n";
-
 static int read_format(int argc, char **argv, enum es_crd_format *ret, struct es_error *err)
 {
     for (int i = 0; i < argc; i++) {
@@ -34,7 +29,7 @@ static int read_format(int argc, char **argv, enum es_crd_format *ret, struct es
     return 0;
 }
 
-int es_cmd_crds(int argc, char **argv)
+static int cmd_crds(int argc, char **argv)
 {
     struct es_config config;
     struct es_registry *registry = NULL;
@@ -44,10 +39,8 @@ int es_cmd_crds(int argc, char **argv)
     enum es_crd_format format = ES_CRD_YAML;
     struct es_buf out;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_PLUGINS, "  -o, --output yaml|json             Format. Default: yaml.\n");
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_crds);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_PLUGINS, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -67,3 +60,22 @@ int es_cmd_crds(int argc, char **argv)
     es_config_fini(&config);
     return rc < 0 ? es_complain(&err) : es_flush_stdout();
 }
+
+/* ---- what people are told ---- */
+
+static const struct es_flag flags[] = {
+    {.name = "output", .letter = 'o', .value = "yaml|json", .fallback = "yaml", .help = "Format."},
+    {0},
+};
+
+const struct es_command es_command_crds = {
+    .name = "crds",
+    .summary = "print the CustomResourceDefinitions for the installed plugins",
+    .usage = "esod crds [-o yaml|json] [FLAGS] | kubectl apply --server-side -f -",
+    .about =
+        "Prints the CustomResourceDefinitions. The plugins that the configuration lists, or all that are\n"
+        "installed, say what may stand under spec.provider of a store.",
+    .settings = ES_FOR_PLUGINS,
+    .flags = flags,
+    .run = cmd_crds,
+};

@@ -21,12 +21,6 @@
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
 
-static const char usage[] =
-    "Usage: esod run [--config FILE] [FLAGS]\n\n"
-    "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
-    "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
-    "3: another replica leads, or may.\n";
-
 /* A setting that names a file which is not there is a wrong setting. */
 static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
 {
@@ -244,17 +238,15 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     return rc;
 }
 
-int es_cmd_run(int argc, char **argv)
+static int cmd_run(int argc, char **argv)
 {
     struct es_config config;
     struct es_daemon daemon;
     struct es_error err = ES_ERROR_INIT;
     bool lost = false;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_RUN, NULL);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_run);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_RUN, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -282,3 +274,16 @@ int es_cmd_run(int argc, char **argv)
     es_config_fini(&config);
     return exit_code;
 }
+
+/* ---- what people are told ---- */
+
+const struct es_command es_command_run = {
+    .name = "run",
+    .summary = "serve a Kubernetes cluster",
+    .usage = "esod run [--config FILE] [FLAGS]",
+    .about = "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
+             "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
+             "3: another replica leads, or may.",
+    .settings = ES_FOR_RUN,
+    .run = cmd_run,
+};
