@@ -15,7 +15,9 @@
 #include "core/cmd/figures.h"
 #include "core/cmd/load.h"
 #include "core/cmd/pages.h"
+#include "core/cmd/supervisor.h"
 #include "core/cmd/version.h"
+#include "core/ops/notify.h"
 #include "core/ops/process.h"
 
 #define TICK_STARTING_MS 10
@@ -175,10 +177,21 @@ static int follow_election(struct campaign *c, bool ready, struct es_error *err)
     return 1;
 }
 
+/* What we are at, in a sentence; `trouble`: what log_trouble said last. */
+static const char *status_of(const struct campaign *c, bool ready, const char *trouble)
+{
+    if (*trouble)
+        return trouble;
+    if (!ready)
+        return "the first lists are still being read";
+    return c->daemon->election && !c->leads ? "standing by: another replica leads" : "serving";
+}
+
 static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
                  const sigset_t *signals, struct es_error *err)
 {
     char trouble[ES_ERROR_TEXT_MAX] = "";
+    struct es_supervisor supervisor = {0};
 
     while (!campaign->lost) {
         int rc = es_engine_tick(d->engine, err);
@@ -190,6 +203,7 @@ static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *c
         rc = follow_election(campaign, ready, err);
         if (rc < 0)
             return rc;
+        es_supervisor_tick(&supervisor, es_pages_alive(pages), status_of(campaign, ready, trouble));
         if (rc > 0)
             continue;
         int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
@@ -233,6 +247,7 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
         rc = open_pages(d, &pages, err);
     if (rc == 0)
         rc = serve(d, pages, &campaign, signals, err);
+    es_notify("STOPPING=1");
     es_pages_free(pages);
     *ret_lost = campaign.lost;
     return rc;
