@@ -12,20 +12,6 @@
 
 #define OUTPUT_MAX ((size_t)64 << 20)
 
-static const char usage[] =
-    "Usage: esod crds [-o yaml|json] [FLAGS] | kubectl apply --server-side -f -\n"
-    "       esod crds --apply [--force-conflicts] [--take-over] [FLAGS]\n\n"
-    "Prints the CustomResourceDefinitions, or installs them. The plugins that the configuration lists, or\n"
-    "all that are installed, say what may stand under spec.provider of a store. With --apply, exit code 1\n"
-    "means that not all of them are in place.\n";
-static const char more[] =
-    "  -o, --output yaml|json             Format. Default: yaml.\n"
-    "  --apply                            Install them in the cluster, or bring them up to date. Deletes "
-    "nothing.\n"
-    "  --force-conflicts                  Take over fields that others have set differently.\n"
-    "  --take-over                        The same, also of a newer esod or of a Helm release that is not "
-    "esod's.\n";
-
 struct wish {
     enum es_crd_format format;
     bool apply, formatted;
@@ -118,9 +104,8 @@ static int apply(const struct es_config *config, const struct es_crds *crds, con
     return rc;
 }
 
-int es_cmd_crds(int argc, char **argv)
+static int cmd_crds(int argc, char **argv)
 {
-    const unsigned settings = ES_FOR_PLUGINS | ES_FOR_CRDS;
     struct es_config config;
     struct es_registry *registry = NULL;
     struct es_crds *crds = NULL;
@@ -129,12 +114,10 @@ int es_cmd_crds(int argc, char **argv)
     struct wish wish = {0};
     bool failed = false;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, settings, more);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_crds);
     argc--, argv++;
-    if (es_config_load(&config, settings, &argc, argv, &err) < 0)
+    if (es_config_load(&config, es_command_crds.settings, &argc, argv, &err) < 0)
         return es_complain(&err);
     int rc = read_arguments(&wish, argc, argv, &err);
     if (rc == 0)
@@ -151,3 +134,30 @@ int es_cmd_crds(int argc, char **argv)
     int flushed = es_flush_stdout();
     return failed ? ES_EXIT_FAILED : flushed;
 }
+
+/* ---- what people are told ---- */
+
+static const struct es_flag flags[] = {
+    {.name = "output", .letter = 'o', .value = "yaml|json", .fallback = "yaml", .help = "Format."},
+    {.name = "apply",
+     .help = "Install them in the cluster, or bring them up to date, instead. Deletes nothing."},
+    {.name = "force-conflicts", .help = "With `--apply`: take over fields that others have set differently."},
+    {.name = "take-over",
+     .help = "With `--apply`: the same, also of a newer esod or of a Helm release that is not esod's."},
+    {0},
+};
+
+const struct es_command es_command_crds = {
+    .name = "crds",
+    .summary = "print or install the CustomResourceDefinitions for the plugins",
+    .usage = "esod crds [-o yaml|json] [FLAGS] | kubectl apply --server-side -f -\n"
+             "esod crds --apply [--force-conflicts] [--take-over] [FLAGS]",
+    .about = "Prints the CustomResourceDefinitions, or installs them. The plugins that the configuration "
+             "lists, or\n"
+             "all that are installed, say what may stand under spec.provider of a store. Exit code 1 with "
+             "`--apply`:\n"
+             "not all of them are in place.",
+    .settings = ES_FOR_PLUGINS | ES_FOR_CRDS,
+    .flags = flags,
+    .run = cmd_crds,
+};

@@ -87,6 +87,16 @@ static bool is_alive(void *ctx, struct es_buf *notes)
     return es_pulse_moves(&transport, now_ms, notes) && loop_moves;
 }
 
+bool es_pages_alive(struct es_pages *p)
+{
+    struct es_buf notes;
+
+    es_buf_init(&notes, 1024);
+    bool alive = is_alive(p, &notes);
+    es_buf_fini(&notes);
+    return alive;
+}
+
 /* ---- who may read the metrics? ---- */
 
 static unsigned authorize(void *ctx, const char *token)

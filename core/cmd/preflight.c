@@ -17,19 +17,6 @@
 
 #define OUTPUT_MAX ((size_t)1 << 20)
 
-static const char usage[] =
-    "Usage: esod preflight [--service-account NAMESPACE/NAME] [--skip CHECK] [-o text|json] [FLAGS]\n"
-    "       esod preflight --rights [-o text|json] [FLAGS]\n\n"
-    "Asks a cluster what could be wrong before esod runs there, with the settings that esod run would\n"
-    "have, and says what to do about it. Nothing is changed. Exit code 1: something FAILED.\n";
-static const char more[] =
-    "  --service-account NAMESPACE/NAME   Ask for the rights of this one, not of whoever logs in.\n"
-    "  --skip CHECK                       Leave out a check; may be given again. Checks: plugins, "
-    "addresses,\n"
-    "                                     server, login, definitions, webhooks, rights, operators, objects.\n"
-    "  --rights                           Print the rights that these settings need; ask nobody.\n"
-    "  -o, --output text|json             Format. Default: text.\n";
-
 #define SKIPS_MAX 16
 
 struct wish {
@@ -112,8 +99,8 @@ static void print_right(const struct es_config *c, const char *lease_ns, const s
     const char *ns = es_right_namespace(r, c, lease_ns);
     char name[ES_RIGHT_NAME_MAX], what[400], verbs[64];
 
-    snprintf(what, sizeof what, "%s%s%s", es_right_name(r, name), r->of_lease ? " " : "",
-             r->of_lease ? c->lease_name : "");
+    const char *object = r->object ? r->object(c) : "";
+    snprintf(what, sizeof what, "%s%s%s", es_right_name(r, name), *object ? " " : "", object);
     snprintf(verbs, sizeof verbs, "%s", r->verbs);
     for (char *at = verbs; *at; at++)
         *at = *at == ' ' ? ',' : *at;
@@ -274,16 +261,14 @@ static int tell_rights(struct flight *f, struct es_error *err)
                         err);
 }
 
-int es_cmd_preflight(int argc, char **argv)
+static int cmd_preflight(int argc, char **argv)
 {
     struct es_config config;
     struct es_error err = ES_ERROR_INIT;
     int rc = 0;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_RUN, more);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_preflight);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_RUN, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -303,3 +288,32 @@ int es_cmd_preflight(int argc, char **argv)
     int flushed = es_flush_stdout();
     return failed ? ES_EXIT_FAILED : flushed;
 }
+
+/* ---- what people are told ---- */
+
+static const struct es_flag flags[] = {
+    {.name = "service-account",
+     .value = "NAMESPACE/NAME",
+     .help = "Ask for the rights of this one, not of whoever logs in."},
+    {.name = "skip",
+     .value = "CHECK",
+     .words = "plugins|addresses|server|login|definitions|webhooks|rights|operators|objects",
+     .help = "Leave out a check: plugins, addresses, server, login, definitions, webhooks, rights, operators "
+             "or objects; may be given again."},
+    {.name = "rights", .help = "Print the rights that these settings need, and ask nobody."},
+    {.name = "output", .letter = 'o', .value = "text|json", .fallback = "text", .help = "Format."},
+    {0},
+};
+
+const struct es_command es_command_preflight = {
+    .name = "preflight",
+    .summary = "ask a cluster what could be wrong before esod runs there",
+    .usage = "esod preflight [--service-account NAMESPACE/NAME] [--skip CHECK] [-o text|json] [FLAGS]\n"
+             "esod preflight --rights [-o text|json] [FLAGS]",
+    .about =
+        "Asks a cluster what could be wrong before esod runs there with these settings, which are those of\n"
+        "`esod run`, and says what to do about it. Nothing is changed. Exit code 1: something FAILED.",
+    .settings = ES_FOR_RUN,
+    .flags = flags,
+    .run = cmd_preflight,
+};

@@ -16,19 +16,14 @@
 #include "core/cmd/load.h"
 #include "core/cmd/login.h"
 #include "core/cmd/pages.h"
+#include "core/cmd/supervisor.h"
 #include "core/cmd/trouble.h"
 #include "core/cmd/version.h"
+#include "core/ops/notify.h"
 #include "core/ops/process.h"
 
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
-#define TROUBLE_MAX ((size_t)256 << 10)
-
-static const char usage[] =
-    "Usage: esod run [--config FILE] [FLAGS]\n\n"
-    "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
-    "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
-    "3: another replica leads, or may.\n";
 
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
@@ -112,36 +107,6 @@ static int wait_for_signal(const sigset_t *set, int64_t ms)
     return n > 0 && n != SIGUSR1 ? n : 0;
 }
 
-/* Each line that is new by itself: an admin who has to grant rights wants to know of all of them. */
-static void log_lines(char *text, const char *known)
-{
-    char *rest = NULL;
-
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        if (!known || !strstr(known, line))
-            es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying",
-                   ES_F_STR("error", line));
-}
-
-/* Says once what keeps the caches from filling, and again when it changes. `last`: what was said. */
-static void log_trouble(struct es_daemon *d, char **last)
-{
-    struct es_buf now;
-
-    es_buf_init(&now, TROUBLE_MAX);
-    es_trouble_describe(&now, d->env.cluster, d->config);
-    if (!es_streq(es_buf_str(&now), *last)) {
-        char *before = *last;
-        *last = es_mem_strdup(es_buf_str(&now));
-        if (now.len)
-            log_lines(now.ptr, before);
-        else
-            es_log_plain(ES_INFO, "watch", "all watches work again");
-        es_mem_free(before);
-    }
-    es_buf_fini(&now);
-}
-
 /* The main thread's: what became of the election. */
 struct campaign {
     struct es_daemon *daemon;
@@ -191,20 +156,32 @@ static int follow_election(struct campaign *c, bool ready, struct es_error *err)
     return 1;
 }
 
-/* Until a signal comes, or the lease is lost. `trouble`: see log_trouble. */
-static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
-                 const sigset_t *signals, char **trouble, struct es_error *err)
+/* What we are at, in a sentence. */
+static const char *status_of(const struct campaign *c, bool ready, const struct es_trouble *trouble)
 {
+    if (*trouble->first)
+        return trouble->first;
+    if (!ready)
+        return "the first lists are still being read";
+    return c->daemon->election && !c->leads ? "standing by: another replica leads" : "serving";
+}
+
+static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
+                 const sigset_t *signals, struct es_trouble *trouble, struct es_error *err)
+{
+    struct es_supervisor supervisor = {0};
+
     while (!campaign->lost) {
         int rc = es_engine_tick(d->engine, err);
         if (rc < 0)
             return rc;
         bool ready = es_engine_ready(d->engine);
         es_pages_tick(pages, ready);
-        log_trouble(d, trouble);
+        es_trouble_log(trouble, d->env.cluster, d->config);
         rc = follow_election(campaign, ready, err);
         if (rc < 0)
             return rc;
+        es_supervisor_tick(&supervisor, es_pages_alive(pages), status_of(campaign, ready, trouble));
         if (rc > 0)
             continue;
         int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
@@ -234,7 +211,7 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     struct es_engine_opts engine = {.workers = (int)d->config->concurrent, .standby = d->config->elect};
     struct es_cluster *cluster = NULL;
     struct es_pages *pages = NULL;
-    char *trouble = NULL;
+    struct es_trouble trouble = {0};
 
     int rc = es_process_metrics(d->metrics, err);
     if (rc == 0)
@@ -249,23 +226,22 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
         rc = open_pages(d, &pages, err);
     if (rc == 0)
         rc = serve(d, pages, &campaign, signals, &trouble, err);
-    es_mem_free(trouble);
+    es_trouble_fini(&trouble);
+    es_notify("STOPPING=1");
     es_pages_free(pages);
     *ret_lost = campaign.lost;
     return rc;
 }
 
-int es_cmd_run(int argc, char **argv)
+static int cmd_run(int argc, char **argv)
 {
     struct es_config config;
     struct es_daemon daemon;
     struct es_error err = ES_ERROR_INIT;
     bool lost = false;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_RUN, NULL);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_run);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_RUN, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -293,3 +269,16 @@ int es_cmd_run(int argc, char **argv)
     es_config_fini(&config);
     return exit_code;
 }
+
+/* ---- what people are told ---- */
+
+const struct es_command es_command_run = {
+    .name = "run",
+    .summary = "serve a Kubernetes cluster",
+    .usage = "esod run [--config FILE] [FLAGS]",
+    .about = "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
+             "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
+             "3: another replica leads, or may.",
+    .settings = ES_FOR_RUN,
+    .run = cmd_run,
+};

@@ -69,6 +69,18 @@ static bool asks_who_reads_metrics(const struct es_config *c)
     return c->metrics_auth;
 }
 
+/* ---- which object ---- */
+
+static const char *lease(const struct es_config *c)
+{
+    return c->lease_name;
+}
+
+static const char *only_namespace(const struct es_config *c)
+{
+    return c->ns;
+}
+
 /* ---- the table ---- */
 
 #define NO_WAY "esod cannot work without it."
@@ -82,77 +94,77 @@ static bool asks_who_reads_metrics(const struct es_config *c)
 
 const struct es_right es_rights_table[] = {
     /* ExternalSecrets */
-    {ES_GROUP, "externalsecrets", NULL, "list watch", ES_RIGHT_OBJECTS, false, true, always,
+    {ES_GROUP, "externalsecrets", NULL, "list watch", ES_RIGHT_OBJECTS, NULL, true, always,
      "to see ExternalSecrets", NO_WAY},
-    {ES_GROUP, "externalsecrets", NULL, "get patch", ES_RIGHT_OBJECTS, false, true, always,
+    {ES_GROUP, "externalsecrets", NULL, "get patch", ES_RIGHT_OBJECTS, NULL, true, always,
      "for the finalizer that ExternalSecrets have while there is something to clean up", NO_WAY},
-    {ES_GROUP, "externalsecrets", "status", "update patch", ES_RIGHT_OBJECTS, false, true, always,
+    {ES_GROUP, "externalsecrets", "status", "update patch", ES_RIGHT_OBJECTS, NULL, true, always,
      "to say in ExternalSecrets how they are doing", NO_WAY},
-    {ES_GROUP, "externalsecrets", "finalizers", "update", ES_RIGHT_OBJECTS, false, false, always,
+    {ES_GROUP, "externalsecrets", "finalizers", "update", ES_RIGHT_OBJECTS, NULL, false, always,
      "for owner references of Secrets, where the admission plugin OwnerReferencesPermissionEnforcement is on",
      "Clusters without that plugin, which is most of them, do without it; OpenShift does not."},
 
     /* stores */
-    {ES_GROUP, "secretstores", NULL, "list watch", ES_RIGHT_OBJECTS, false, true, secret_stores,
+    {ES_GROUP, "secretstores", NULL, "list watch", ES_RIGHT_OBJECTS, NULL, true, secret_stores,
      "to see SecretStores", WITHOUT_STORES},
-    {ES_GROUP, "secretstores", "status", "update patch", ES_RIGHT_OBJECTS, false, true, secret_stores,
+    {ES_GROUP, "secretstores", "status", "update patch", ES_RIGHT_OBJECTS, NULL, true, secret_stores,
      "to say in SecretStores whether they work", WITHOUT_STORES},
-    {ES_GROUP, "secretstores", NULL, "get patch", ES_RIGHT_OBJECTS, false, true, pushes_to_secret_stores,
+    {ES_GROUP, "secretstores", NULL, "get patch", ES_RIGHT_OBJECTS, NULL, true, pushes_to_secret_stores,
      "for the finalizer that SecretStores have while a PushSecret may have to delete from them",
      WITHOUT_PUSHES},
-    {ES_GROUP, "clustersecretstores", NULL, "list watch", ES_RIGHT_CLUSTER, false, true, cluster_stores,
+    {ES_GROUP, "clustersecretstores", NULL, "list watch", ES_RIGHT_CLUSTER, NULL, true, cluster_stores,
      "to see ClusterSecretStores", WITHOUT_CLUSTER_STORES},
-    {ES_GROUP, "clustersecretstores", "status", "update patch", ES_RIGHT_CLUSTER, false, true, cluster_stores,
+    {ES_GROUP, "clustersecretstores", "status", "update patch", ES_RIGHT_CLUSTER, NULL, true, cluster_stores,
      "to say in ClusterSecretStores whether they work", WITHOUT_CLUSTER_STORES},
-    {ES_GROUP, "clustersecretstores", NULL, "get patch", ES_RIGHT_CLUSTER, false, true,
+    {ES_GROUP, "clustersecretstores", NULL, "get patch", ES_RIGHT_CLUSTER, NULL, true,
      pushes_to_cluster_stores,
      "for the finalizer that ClusterSecretStores have while a PushSecret may have to delete from them",
      WITHOUT_PUSHES},
 
     /* PushSecrets */
-    {ES_GROUP, "pushsecrets", NULL, "list watch", ES_RIGHT_OBJECTS, false, true, pushes, "to see PushSecrets",
+    {ES_GROUP, "pushsecrets", NULL, "list watch", ES_RIGHT_OBJECTS, NULL, true, pushes, "to see PushSecrets",
      WITHOUT_PUSHES},
-    {ES_GROUP, "pushsecrets", NULL, "get patch", ES_RIGHT_OBJECTS, false, true, pushes,
+    {ES_GROUP, "pushsecrets", NULL, "get patch", ES_RIGHT_OBJECTS, NULL, true, pushes,
      "for the finalizer that PushSecrets have while there is something to delete", WITHOUT_PUSHES},
-    {ES_GROUP, "pushsecrets", "status", "update patch", ES_RIGHT_OBJECTS, false, true, pushes,
+    {ES_GROUP, "pushsecrets", "status", "update patch", ES_RIGHT_OBJECTS, NULL, true, pushes,
      "to say in PushSecrets what was pushed", WITHOUT_PUSHES},
 
     /* what they lead to */
-    {"", "secrets", NULL, "list watch", ES_RIGHT_OBJECTS, false, true, always,
+    {"", "secrets", NULL, "list watch", ES_RIGHT_OBJECTS, NULL, true, always,
      "to notice when somebody changes a Secret that ExternalSecrets made", NO_WAY},
-    {"", "secrets", NULL, "get", ES_RIGHT_OBJECTS, false, true, always,
+    {"", "secrets", NULL, "get", ES_RIGHT_OBJECTS, NULL, true, always,
      "for the credentials of stores, and to compare a Secret before it is written", NO_WAY},
-    {"", "secrets", NULL, "create update delete", ES_RIGHT_OBJECTS, false, true, always,
+    {"", "secrets", NULL, "create update delete", ES_RIGHT_OBJECTS, NULL, true, always,
      "to make, refresh and delete the Secrets of ExternalSecrets", NO_WAY},
-    {"", "namespaces", NULL, "list watch", ES_RIGHT_CLUSTER, false, true, whole_cluster,
+    {"", "namespaces", NULL, "list watch", ES_RIGHT_CLUSTER, NULL, true, whole_cluster,
      "to know for which namespaces a ClusterSecretStore is open, and which are being deleted",
      "Set namespace to serve one namespace only."},
-    {"", "namespaces", NULL, "get", ES_RIGHT_CLUSTER, false, false, cluster_stores_for_one_namespace,
+    {"", "namespaces", NULL, "get", ES_RIGHT_CLUSTER, only_namespace, false, cluster_stores_for_one_namespace,
      "to know whether a ClusterSecretStore with conditions is open for this namespace",
      "ClusterSecretStores without conditions do without it."},
-    {"", "events", NULL, "create patch", ES_RIGHT_OBJECTS, false, false, always, "to tell of what happens",
+    {"", "events", NULL, "create patch", ES_RIGHT_OBJECTS, NULL, false, always, "to tell of what happens",
      "Everything else works; kubectl describe then shows no events."},
 
     /* for providers */
-    {"", "configmaps", NULL, "get list watch", ES_RIGHT_OBJECTS, false, false, always,
+    {"", "configmaps", NULL, "get list watch", ES_RIGHT_OBJECTS, NULL, false, always,
      "for certificate authorities of stores and for templates in ConfigMaps", FOR_STORES_ONLY},
-    {"", "serviceaccounts", NULL, "get list watch", ES_RIGHT_OBJECTS, false, false, always,
+    {"", "serviceaccounts", NULL, "get list watch", ES_RIGHT_OBJECTS, NULL, false, always,
      "for stores that log in as a service account", FOR_STORES_ONLY},
-    {"", "serviceaccounts", "token", "create", ES_RIGHT_OBJECTS, false, false, always,
+    {"", "serviceaccounts", "token", "create", ES_RIGHT_OBJECTS, NULL, false, always,
      "for stores that log in as a service account. With it esod can act as any of them", FOR_STORES_ONLY},
 
     /* several replicas */
-    {LEASE_GROUP, "leases", NULL, "create", ES_RIGHT_LEASE, false, true, elects,
+    {LEASE_GROUP, "leases", NULL, "create", ES_RIGHT_LEASE, NULL, true, elects,
      "to make the Lease by which replicas agree who leads", WITHOUT_ELECTION},
-    {LEASE_GROUP, "leases", NULL, "get list watch update", ES_RIGHT_LEASE, true, true, elects,
+    {LEASE_GROUP, "leases", NULL, "get list watch update", ES_RIGHT_LEASE, lease, true, elects,
      "to hold the Lease, and to take it over as soon as it is free", WITHOUT_ELECTION},
-    {"", "events", NULL, "create patch", ES_RIGHT_LEASE, false, false, elects_for_one_namespace,
+    {"", "events", NULL, "create patch", ES_RIGHT_LEASE, NULL, false, elects_for_one_namespace,
      "to tell of a new leader", "Everything else works; kubectl describe lease then shows no events."},
 
     /* metrics */
-    {"authentication.k8s.io", "tokenreviews", NULL, "create", ES_RIGHT_CLUSTER, false, true,
+    {"authentication.k8s.io", "tokenreviews", NULL, "create", ES_RIGHT_CLUSTER, NULL, true,
      asks_who_reads_metrics, "to know who wants to read the metrics", WITHOUT_AUTH},
-    {"authorization.k8s.io", "subjectaccessreviews", NULL, "create", ES_RIGHT_CLUSTER, false, true,
+    {"authorization.k8s.io", "subjectaccessreviews", NULL, "create", ES_RIGHT_CLUSTER, NULL, true,
      asks_who_reads_metrics, "to know whether they may read the metrics", WITHOUT_AUTH},
     {0},
 };
@@ -213,7 +225,7 @@ static json_t *rule_of(const struct es_right *r, const struct es_config *c, cons
 
     snprintf(resource, sizeof resource, "%s%s%s", r->resource, r->subresource ? "/" : "",
              r->subresource ? r->subresource : "");
-    json_t *names = r->of_lease ? json_pack("[s]", c->lease_name) : json_array();
+    json_t *names = r->object ? json_pack("[s]", r->object(c)) : json_array();
     return json_pack("{s:s,s:[s],s:[s],s:o,s:o,s:b,s:s,s:s}", "namespace", es_right_namespace(r, c, lease_ns),
                      "apiGroups", r->group, "resources", resource, "resourceNames", names, "verbs",
                      verbs_of(r), "required", r->required, "purpose", r->purpose, "without", r->without);

@@ -25,7 +25,7 @@ struct es_right {
     const char *subresource;      /* or NULL */
     const char *verbs;            /* "get list watch" */
     enum es_right_where where;
-    bool of_lease; /* for the Lease of the configured name alone */
+    const char *(*object)(const struct es_config *c); /* for the object of this name alone; NULL: for all */
     /* Without one that is required something of what the settings ask for does not
      * work at all; without another one some stores or clusters are served less well. */
     bool required;

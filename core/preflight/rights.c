@@ -32,8 +32,8 @@ static json_t *attributes(const struct asking *a, const char *verb)
 
     if (all && r->subresource)
         json_object_set_new(all, "subresource", json_string(r->subresource));
-    if (all && r->of_lease)
-        json_object_set_new(all, "name", json_string(a->p->config->lease_name));
+    if (all && r->object)
+        json_object_set_new(all, "name", json_string(r->object(a->p->config)));
     return all;
 }
 
@@ -72,10 +72,10 @@ static int ask(void *ctx, const char *verb)
 static void tell_missing(const struct asking *a)
 {
     const struct es_right *r = a->right;
-    char name[ES_RIGHT_NAME_MAX], lease[300] = "", where[300];
+    char name[ES_RIGHT_NAME_MAX], object[300] = "", where[300];
 
-    if (r->of_lease)
-        snprintf(lease, sizeof lease, " \"%s\"", a->p->config->lease_name);
+    if (r->object)
+        snprintf(object, sizeof object, " \"%s\"", r->object(a->p->config));
     snprintf(where, sizeof where, "in namespace %s", a->ns);
     es_report_add(a->p->report, "rights", r->required ? ES_FAILED : ES_WARNING, "%s may not %s %s%s %s, %s",
                   a->p->user ? a->p->user : "this login", es_buf_str(&a->missing), es_right_name(r, name),
