@@ -79,7 +79,7 @@ static void tell_missing(const struct asking *a)
     snprintf(where, sizeof where, "in namespace %s", a->ns);
     es_report_add(a->p->report, "rights", r->required ? ES_FAILED : ES_WARNING, "%s may not %s %s%s %s, %s",
                   a->p->user ? a->p->user : "this login", es_buf_str(&a->missing), es_right_name(r, name),
-                  lease,
+                  object,
                   *a->ns                         ? where
                   : r->where == ES_RIGHT_CLUSTER ? "in the cluster"
                                                  : "in all namespaces",
