@@ -73,7 +73,8 @@ def test_definitions_stay_and_are_those_of_esod(chart, crds):
     printed = {o["metadata"]["name"]: o for o in yaml.load_all(crds.read_text(), Loader=yaml.CSafeLoader)}
     assert {o["metadata"]["name"] for o in rendered} == set(printed) and len(printed) == 6
     for crd in rendered:
-        assert crd["metadata"]["annotations"] == {"a": "b", "helm.sh/resource-policy": "keep"}
+        own = printed[crd["metadata"]["name"]]["metadata"].get("annotations", {})
+        assert crd["metadata"]["annotations"] == {**own, "a": "b", "helm.sh/resource-policy": "keep"}
         assert crd["metadata"]["labels"]["external-secrets.io/component"] == "controller"
         assert crd["spec"] == printed[crd["metadata"]["name"]]["spec"]
 
@@ -319,6 +320,32 @@ def controller(objects, kind="ClusterRole"):
     return rights(objects)[kind, "controller"]
 
 
+def granted(objects):
+    """{(namespace, group, resource, name, verb)} of the roles that esod's own account is bound to."""
+    return {(role["metadata"].get("namespace", ""), group, resource, name, verb)
+            for role in objects if role["kind"] in ("Role", "ClusterRole")
+            and role["metadata"]["name"] in ("esod-controller", "esod-leaderelection")
+            for rule in role["rules"] for group in rule["apiGroups"] for resource in rule["resources"]
+            for name in rule.get("resourceNames") or [""] for verb in rule["verbs"]}
+
+
+@pytest.mark.parametrize("values", [
+    {}, {"leaderElect": False}, {"scopedRBAC": True, "scopedNamespace": "apps"}, {"scopedRBAC": True}, {"scopedNamespace": "apps"},
+    {"processPushSecret": False}, {"processClusterStore": False}, {"processSecretStore": False, "leaderElectionID": "mine"},
+    {"metrics": {"listen": {"auth": {"enabled": True}, "secure": {"enabled": True}}}}], ids=json.dumps)
+def test_rights_are_those_that_esod_says_it_needs(chart, esod_bin, tmp_path, values):
+    objects = chart.objects(values)
+    file = tmp_path / "esod.yaml"
+    file.write_text(of_kind(objects, "ConfigMap")["data"]["esod.yaml"])
+    p = subprocess.run([esod_bin, "preflight", "--rights", "-o", "json", "--config", file, "--leader-election-namespace", "esod"],
+                       capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0, p.stderr
+    needed = {(rule["namespace"], group, resource, name, verb) for rule in json.loads(p.stdout)["rules"]
+              for group in rule["apiGroups"] for resource in rule["resources"] for name in rule["resourceNames"] or [""] for verb in rule["verbs"]}
+    assert granted(objects) == needed
+    assert len(needed) > 25
+
+
 def test_rights_follow_what_is_on(chart):
     everything = controller(chart.objects())
     assert everything["pushsecrets"] == {"list", "watch", "get", "patch"} == everything["clustersecretstores"]
@@ -491,6 +518,8 @@ def test_the_first_steps_work_when_pasted(chart, cluster, kubeconfig, operator, 
 def install(chart, cluster, namespace):
     """install(NAME, values): helm install into the test's namespace, gone after the test; `dry`: as if."""
     made = []
+    # Those of tests before this one are on their way out.
+    wait_for(lambda: not cluster.kubectl("get", "deployments", "-A", "-o", "name").stdout, 60)
 
     def install(name, values=None, where=namespace, check=True, dry=True, kubeconfig=cluster.kubeconfig):
         if not dry:
