@@ -110,11 +110,11 @@ def test_values_that_do_nothing_are_told(chart, kubeconfig):
                          "certController": {"create": False, "tolerations": [{"operator": "Exists"}]},
                          "vault": {"enableTokenCache": True}, "bitwarden-sdk-server": {"enabled": True}, "enableHTTP2": True,
                          "crds": {"conversion": {"enabled": True}}, "image": {"flavour": "ubi"},
-                         "extraArgs": {"enable-cluster-push-secret-reconciler": "true"}})
+                         "extraArgs": {"enable-cluster-generator-reconciler": "true"}})
     assert re.findall(r"^  ignored: (\S+) \(", notes, re.M) == [
         "webhook.certManager.cert.issuerRef.name", "webhook.replicaCount", "certController.create", "certController.tolerations",
         "vault.enableTokenCache", "bitwarden-sdk-server.enabled", "image.flavour", "crds.conversion.enabled", "enableHTTP2",
-        "extraArgs.enable-cluster-push-secret-reconciler"]
+        "extraArgs.enable-cluster-generator-reconciler"]
     assert "ignored: webhook.replicaCount (esod has no webhook: the definitions themselves refuse what is wrong)" in notes
     assert "do nothing here" not in chart.notes(kubeconfig, {"webhook": {"port": 10250}})
 
