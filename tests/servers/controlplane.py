@@ -330,7 +330,8 @@ contexts:
         (folder / "ready").unlink(missing_ok=True)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=esod-node",
                         "-keyout", f"{pki}/kubelet.key", "-out", f"{pki}/kubelet.crt"], check=True, capture_output=True)
-        self._spawn("node", [sys.executable, "-B", str(HERE / "node"), str(self.state)])
+        as_root = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+        self._spawn("node", [*as_root, sys.executable, "-B", str(HERE / "node"), str(self.state)])
         self._wait("node", 30, lambda: (folder / "ready").exists())
 
     def add_image(self, reference, rootfs, **image):
