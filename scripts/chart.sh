@@ -49,8 +49,10 @@ if [ ! -x "$esod" ]; then
 fi
 version=$(sed -n 's/^project(esod VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 
-# In a folder of its own first, so that two at a time do not meet.
+# In a folder of its own first, and one at a time: an interrupted run leaves what was there.
 mkdir -p build/chart "$dist"
+exec 9>build/chart/.lock
+flock 9
 work=$(mktemp -d build/chart/.work-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cp -R deploy/helm/esod "$work/esod"
