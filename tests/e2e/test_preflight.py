@@ -370,6 +370,7 @@ def test_another_operator_is_found(installed):
             "Deployment eso/eso runs an operator that serves the same objects (controller class default, all namespaces)",
             "Deployment eso/one-namespace runs an operator that serves the same objects (controller class default, namespace team-a)"]
         assert "kubectl scale deployment -n eso eso --replicas=0" in found["operators"][1][2]
+        assert found["operators"][1][2].endswith("If this is the esod in question: --service-account eso/eso")
 
         # Its own Lease is what it would wait for, and its own Deployment is no other.
         own = ["--enable-leader-election", "--leader-election-namespace=eso", "--skip=rights"]
@@ -440,6 +441,23 @@ def test_addresses_and_plugins_need_no_cluster(bare, tmp_path):
     assert any(line.startswith("FAILED      login             ") and str(tmp_path / "none") in line for line in lines)
     assert "not checked the rest          what else there is to ask of the cluster" in lines
     assert lines[-1] == "4 FAILED, 1 warning, 1 not checked"
+
+
+UNFIT = {
+    "not_a_shared_object": r"the loader refuses it: .+; a plugin is a shared object for this machine, and the libraries that it "
+                           r"links have to be installed",
+    "unresolved_symbol": r"the loader refuses it: undefined symbol: \w+; a plugin is a shared object for this machine, .+",
+    "abi_major_2": r"it was built for plugin ABI 2\.0 and this esod has 1\.\d+; install a build of it for ABI 1",
+    "needs_minor_99": r"it needs plugin ABI 1\.99 and this esod has 1\.\d+; use a newer esod or an older build of it",
+}
+
+
+@pytest.mark.parametrize("name, said", UNFIT.items(), ids=UNFIT)
+def test_esod_does_not_start_with_a_plugin_that_is_unfit(bare, name, said):
+    """Its file is named, and what to do about it."""
+    file = build_dir() / "tests/plugins" / f"{name}.so"
+    last = bare.run("run", "--plugin", file, code=2).stderr.splitlines()[-1]
+    assert re.fullmatch(rf"esod: --plugin: plugin {re.escape(str(file))}: {said}", last), last
 
 
 def test_an_api_server_that_is_not_there(bare, tmp_path):
