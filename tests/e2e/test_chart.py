@@ -451,6 +451,16 @@ def test_openshift_chooses_the_user(chart):
     assert user("--api-versions", "security.openshift.io/v1", "--set", "global.compatibility.openshift.adaptSecurityContext=disabled") == 65532
 
 
+def test_global_values_count_where_there_is_no_other(chart):
+    shared = {"nodeSelector": {"a": "1"}, "tolerations": [{"operator": "Exists"}], "imagePullSecrets": [{"name": "a"}],
+              "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}], "affinity": {"podAffinity": {}}}
+    spec = pod(chart.objects({"global": {**shared, "repository": "r.example/esod", "podLabels": {"l": "1"}}, "runtimeClassName": "gvisor"}))
+    assert {k: spec[k] for k in shared} == shared and spec["runtimeClassName"] == "gvisor"
+    assert spec["containers"][0]["image"].startswith("r.example/esod:")
+    spec = pod(chart.objects({"global": shared, "nodeSelector": {"b": "2"}}))
+    assert spec["nodeSelector"] == {"b": "2"} and spec["tolerations"] == shared["tolerations"]
+
+
 def test_names_stay_names(chart):
     long = "a" * 53
     objects = chart.objects({"commonLabels": {"team": "x"}, "podDisruptionBudget": {"enabled": True}, "nameOverride": "n" * 30,
@@ -480,7 +490,7 @@ MATRIX = {
         "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}},
                          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-yet-more'}\n"]},
     "the pod": {
-        "hostUsers": False, "priorityClassName": "x", "schedulerName": "s", "runtimeClassName": "r", "dnsPolicy": "None",
+        "hostUsers": False, "priorityClassName": "system-cluster-critical", "schedulerName": "s", "dnsPolicy": "None",
         "dnsConfig": {"nameservers": ["10.0.0.1"]}, "hostAliases": [{"ip": "10.0.0.2", "hostnames": ["vault"]}],
         "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}], "imagePullSecrets": [{"name": "p"}],
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
