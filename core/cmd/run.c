@@ -16,6 +16,7 @@
 #include "core/cmd/load.h"
 #include "core/cmd/pages.h"
 #include "core/cmd/version.h"
+#include "core/ops/cgroup.h"
 #include "core/ops/process.h"
 
 #define TICK_STARTING_MS 10
@@ -227,6 +228,8 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     struct es_pages *pages = NULL;
 
     int rc = es_process_metrics(d->metrics, err);
+    if (rc == 0)
+        rc = es_cgroup_metrics(d->metrics, err);
     if (rc == 0)
         rc = join_election(d, err);
     if (rc == 0)
