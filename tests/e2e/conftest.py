@@ -17,6 +17,7 @@ import proxy as proxies  # noqa: E402
 from vault import vault  # noqa: E402,F401
 from gcp import gcp  # noqa: E402, F401
 from aws import aws, aws_operator, aws_server  # noqa: E402,F401
+from helm import chart  # noqa: E402,F401
 
 
 @pytest.fixture(scope="session")
