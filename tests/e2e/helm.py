@@ -22,7 +22,7 @@ class Chart:
     """What scripts/chart.sh makes, in a folder of its own."""
 
     def __init__(self, folder):
-        self.folder, self.helm = folder, tool("helm")
+        self.folder, self.helm, self._rendered = folder, tool("helm"), {}
         self.env = {**os.environ, "HELM": self.helm, "ESOD_BUILD": str(harness.build_dir()),
                     **{f"HELM_{what}_HOME": str(folder / "helm") for what in ("CACHE", "CONFIG", "DATA")}}
         self.env.pop("KUBECONFIG", None)
@@ -50,7 +50,10 @@ class Chart:
 
     def objects(self, values=None, *args, **how):
         """What it renders, without the definitions unless they are asked for."""
-        text = self.template({"installCRDs": False, **(values or {})}, *args, **how).stdout
+        key = json.dumps([values, args, how])
+        if key not in self._rendered:
+            self._rendered[key] = self.template({"installCRDs": False, **(values or {})}, *args, **how).stdout
+        text = self._rendered[key]
         return [o for o in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if o]
 
     def notes(self, kubeconfig, values=None, namespace="esod"):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import tarfile
 
@@ -65,6 +66,13 @@ def test_packaging_without_a_build_says_what_to_run(chart, tmp_path):
 def test_the_source_without_definitions_says_what_to_run(chart):
     p = chart.run("template", "esod", SOURCE, check=False)
     assert "run scripts/chart.sh and install build/dist/esod-VERSION.tgz, or set installCRDs=false" in p.stderr
+
+
+@pytest.mark.parametrize("value, file", [("grafanaDashboard", "grafana-dashboard.json"), ("prometheusRule", "prometheus-rules.yaml")])
+def test_a_package_without_observability_says_so(chart, tmp_path, value, file):
+    shutil.copytree(chart.source, tmp_path / "esod", ignore=shutil.ignore_patterns("*.io.yaml", file))
+    p = chart.run("template", "esod", tmp_path / "esod", *MONITORS, values={"installCRDs": False, value: {"enabled": True}}, check=False)
+    assert f"{value}.enabled: this chart was packaged without deploy/observability/{file}; set {value}.enabled=false" in p.stderr
 
 
 def test_definitions_stay_and_are_those_of_esod(chart, crds):
@@ -482,7 +490,6 @@ MATRIX = {
         "podSecurityContext": {"fsGroup": 2000}, "image": {"digest": "sha256:" + PIN}},
     "one namespace": {"scopedRBAC": True},
     "the reference's": "reference",
-    "grafana": {"grafanaDashboard": {"enabled": True, "annotations": {"folder": "x"}, "extraLabels": {"a": "b"}}},
 }
 
 
@@ -491,14 +498,43 @@ def test_an_api_server_takes_it(chart, cluster, namespace, name):
     values = MATRIX[name]
     if values == "reference":
         values = {**yaml.safe_load((HERE / "reference-values.yaml").read_text()), "installCRDs": False}
-    if name == "grafana" and not (chart.source / "files" / "grafana-dashboard.json").exists():
-        p = chart.template(values, check=False)
-        assert "packaged without deploy/observability/grafana-dashboard.json; set grafanaDashboard.enabled=false" in p.stderr
-        return
     objects = chart.objects(values, namespace=namespace)
     p = cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", "-", stdin=yaml.safe_dump_all(objects))
     assert "Warning" not in p.stderr, p.stderr
     assert len(p.stdout.splitlines()) == len(objects)
+
+
+@pytest.fixture(scope="module")
+def monitored(cluster):
+    """The cluster, while it knows the kinds of the Prometheus operator."""
+    cluster.kubectl("apply", "-f", HERE / "monitoring-crds.yaml")
+    for kind in ("servicemonitors", "prometheusrules"):
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{kind}.monitoring.coreos.com", "--timeout=30s")
+    yield cluster
+    cluster.kubectl("delete", "-f", HERE / "monitoring-crds.yaml")
+
+
+def test_what_prometheus_and_grafana_take(chart, monitored, namespace):
+    """Rendered if the cluster knows the kinds, and then as these kinds are."""
+    values = {"installCRDs": False, "allowSeveral": True, "serviceMonitor": {
+                  "enabled": True, "additionalLabels": {"release": "prom"}, "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+                  "metricRelabelings": [{"action": "drop", "regex": "x"}]},
+              "metrics": {"listen": {"auth": {"enabled": True}, "secure": {"enabled": True}}},
+              "prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}}
+    p = chart.run("template", "esod", chart.archive, "-n", namespace, "--validate", values=values, kubeconfig=monitored.kubeconfig)
+    objects = [o for o in yaml.safe_load_all(p.stdout) if o]
+    assert {"ServiceMonitor", "PrometheusRule"} <= {o["kind"] for o in objects}
+    p = monitored.kubectl("create", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", "-", stdin=yaml.safe_dump_all(objects))
+    assert len(p.stdout.splitlines()) == len(objects)
+
+    source = ROOT / "deploy" / "observability"
+    rules = yaml.safe_load((source / "prometheus-rules.yaml").read_text())
+    assert of_kind(objects, "PrometheusRule")["spec"]["groups"] == rules["groups"], "what stands in braces is left alone"
+    dashboard = of_kind(objects, "ConfigMap", "esod-dashboard")
+    assert dashboard["data"]["esod.json"] == (source / "grafana-dashboard.json").read_text()
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    service, monitor = of_kind(objects, "Service"), of_kind(objects, "ServiceMonitor")
+    assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
 
 
 def test_the_first_steps_work_when_pasted(chart, cluster, kubeconfig, operator, namespace, tmp_path):
