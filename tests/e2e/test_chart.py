@@ -193,8 +193,9 @@ def test_what_may_be_regretted_is_warned_of(chart, kubeconfig):
         "prometheusRule.enabled: the cluster does not know PrometheusRule", "serviceMonitor.enabled: the cluster does not know ServiceMonitor"]
     assert [g[:len(e)] for g, e in zip(got, expected, strict=True)] == expected
 
-    got = warnings(config={"isolation": "none"}, podDisruptionBudget={"enabled": True})
-    expected = ["config.isolation is none: every plugin runs inside esod", "podDisruptionBudget.minAvailable is 1 and so is replicaCount"]
+    got = warnings(config={"isolation": "none"}, podDisruptionBudget={"enabled": True}, networkPolicy={"enabled": True})
+    expected = ["config.isolation is none: every plugin runs inside esod", "podDisruptionBudget.minAvailable is 1 and so is replicaCount",
+                "networkPolicy.egress names nothing, so ports 53, 443 and 6443 are open and no others"]
     assert [g[:len(e)] for g, e in zip(got, expected, strict=True)] == expected
 
 
