@@ -9,6 +9,7 @@ import yaml
 
 import harness
 import pages
+import told
 
 PAGES = {p.name: p for p in pages.all_pages()}
 
@@ -96,3 +97,31 @@ def test_commands(cluster, kubeconfig, programs, tmp_path):
             "dsn": "postgres://{{ .user }}:{{ .password }}@db"}}})))
     (tmp_path / "values.yaml").write_text("password: synthetic\n")
     pages.follow(PAGES["docs/commands.md"], tmp_path, reader(programs, tmp_path, KUBECONFIG=str(kubeconfig)), timeout=60)
+
+
+# ---- docs/troubleshooting.md
+
+def explained():
+    """The page's words, with its marks and line breaks taken out."""
+    text = PAGES["docs/troubleshooting.md"].path.read_text().replace("\\|", "|")
+    return " ".join(text.split())
+
+
+def missing(texts, page):
+    return sorted(t for t in texts if not all(piece.strip(" :") in page for piece in told.fixed_pieces(t)))
+
+
+def test_every_reason_is_explained():
+    page, reasons = explained(), told.reasons()
+    assert {"SecretSyncedError", "InvalidProviderConfig", "Errored", "UpdateFailed"} <= reasons
+    assert not sorted(r for r in reasons if f"`{r}`" not in page)
+
+
+@pytest.mark.parametrize("texts, known", [
+    (told.messages, "could not get secret data from provider"),
+    (lambda: told.causes("controller", "secret"), "could not execute template: "),
+    (told.log_lines, "the pass failed and will be repeated"),
+], ids=["messages", "causes", "log lines"])
+def test_every_message_is_explained(texts, known):
+    assert known in texts()
+    assert not missing(texts(), explained())

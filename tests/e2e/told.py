@@ -107,4 +107,4 @@ def log_lines():
 
 def fixed_pieces(text):
     """What of a format is always there: the pieces between conversions, as people see them."""
-    return [p for p in re.split(r"%(?:\.\*|\.\d+)?(?:z|l|ll)?[a-z]", text.replace("%%", "%")) if p.strip(' ":;,.')]
+    return [p for p in re.split(r"%(?:\.\*|\.\d+)?(?:ll|l|z)?[a-z]", text.replace("%%", "%")) if p.strip(' ":;,.')]
