@@ -125,3 +125,18 @@ def test_every_reason_is_explained():
 def test_every_message_is_explained(texts, known):
     assert known in texts()
     assert not missing(texts(), explained())
+
+
+def rules(of):
+    """The messages of all rules in a definition; of those that are put together, what they begin with."""
+    if isinstance(of, dict):
+        for rule in of.get("x-kubernetes-validations") or []:
+            yield rule["message"]
+    for value in of.values() if isinstance(of, dict) else of if isinstance(of, list) else ():
+        yield from rules(value)
+
+
+def test_every_rule_of_the_definitions_is_explained(crds):
+    found = {m.partition("; there are:")[0] for crd in yaml.safe_load_all(crds.read_text()) for m in rules(crd["spec"]["versions"])}
+    assert "either data or dataFrom should be specified" in found
+    assert not missing(found, explained())
