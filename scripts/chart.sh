@@ -14,7 +14,7 @@ prints, and deploy/observability; then makes in DIR (default: build/dist)
   esod-namespaced.yaml  for one namespace, `apps`, with no right that reaches out of it
   esod-crds.yaml        the definitions alone
 
-The chart's folder is left in build/chart/esod.
+The chart's folder is left beside DIR, in chart/esod.
 
   --chart-only   render no manifests
   --help         this text
@@ -49,9 +49,10 @@ if [ ! -x "$esod" ]; then
 fi
 version=$(sed -n 's/^project(esod VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 
-# In a folder of its own first, so that two at a time do not meet.
-mkdir -p build/chart "$dist"
-work=$(mktemp -d build/chart/.work-XXXXXX)
+# In a folder of its own first: nobody sees half a chart.
+mkdir -p "$dist" "$dist/../chart"
+folder=$(cd "$dist/../chart" && pwd)
+work=$(mktemp -d "$folder/.work-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cp -R deploy/helm/esod "$work/esod"
 chart=$work/esod
@@ -77,8 +78,8 @@ tar --sort=name --mtime="@$stamp" --owner=0 --group=0 --numeric-owner --mode='u=
 mv "$work/chart.tgz" "$dist/esod-$version.tgz"
 
 if [ -z "$chart_only" ]; then
-  helm=${HELM:-$(tests/servers/build --path helm)}
   [ -n "${HELM:-}" ] || tests/servers/build helm
+  helm=${HELM:-$(tests/servers/build --path helm)}
   # No Helm will look after these, so nothing in them says that it does.
   render() {
     "$helm" template esod "$chart" "$@" | sed -e '/^# Source: /d' -e '/app.kubernetes.io\/managed-by: Helm$/d' \
@@ -102,6 +103,6 @@ if [ -z "$chart_only" ]; then
   } >"$work/esod-crds.yaml"
   mv "$work"/esod.yaml "$work"/esod-namespaced.yaml "$work"/esod-crds.yaml "$dist/"
 fi
-rm -rf build/chart/esod
-mv "$chart" build/chart/esod
+rm -rf "$folder/esod"
+mv "$chart" "$folder/esod"
 echo "$dist/esod-$version.tgz"

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import secrets
+import subprocess
 
 import pytest
 
@@ -58,3 +60,9 @@ def pod_plane(crds):
 def pod_cluster(pod_plane):
     return PodCluster(pod_plane)
 
+
+
+def libraries(program):
+    """What a program is linked to, for an image with that program."""
+    said = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    return sorted(set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", said, re.M)))

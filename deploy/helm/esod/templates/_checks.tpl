@@ -1,6 +1,6 @@
 {{/* What can be said to be wrong before anything is installed. The first half needs the
      values alone. The second looks into the cluster with `lookup`, which finds nothing
-     under `helm template` and `--dry-run=client`.
+     under `helm template` and `--dry-run=client`; what it finds wrong is told all at once.
 
      Helm ends with an error where `lookup` is refused, and names the template that asked.
      So those templates are named after the remedy. */}}
@@ -36,7 +36,7 @@
 {{- end -}}
 {{- end }}
 
-{{- define "esod.checkDefinitions (no right to read definitions? set installCRDs=false)" -}}
+{{- define "esod.findDefinitions (no right to read definitions? Let an administrator apply them, and set installCRDs=false)" -}}
 {{- $root := . -}}{{- $theirs := dict -}}
 {{- range include "esod.definitions" . | splitList "\n" | compact -}}
 {{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" . -}}
@@ -50,15 +50,14 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $owner, $names := $theirs -}}
-{{- fail (printf `%s: already in the cluster, %s.
+{{- range $owner, $names := $theirs }}
+{{ join ", " $names }}: already in the cluster, {{ $owner }}.
 To use them as they are:
   --set installCRDs=false
 To have this release keep them up to date from now on, first make them its own:
-  kubectl annotate --overwrite crd %s meta.helm.sh/release-name=%s meta.helm.sh/release-namespace=%s helm.sh/resource-policy=keep
-  kubectl label --overwrite crd %s app.kubernetes.io/managed-by=Helm
-Never uninstall a release whose manifest holds definitions without that policy: all ExternalSecrets and their Secrets would go with them (docs/migrating.md)`
-  (join ", " $names) $owner (join " " $names) $root.Release.Name $root.Release.Namespace (join " " $names)) -}}
+  kubectl annotate --overwrite crd {{ join " " $names }} meta.helm.sh/release-name={{ $root.Release.Name }} meta.helm.sh/release-namespace={{ $root.Release.Namespace }} helm.sh/resource-policy=keep
+  kubectl label --overwrite crd {{ join " " $names }} app.kubernetes.io/managed-by=Helm
+A release whose manifest holds definitions without that policy takes them along when it is uninstalled, and with them all ExternalSecrets and their Secrets (docs/migrating.md).
 {{- end -}}
 {{- end }}
 
@@ -85,7 +84,7 @@ Never uninstall a release whose manifest holds definitions without that policy: 
 {{- end -}}
 {{- end }}
 
-{{- define "esod.checkOthers (no right to list Deployments? set allowSeveral=true)" -}}
+{{- define "esod.findOthers (no right to list Deployments? Serve one namespace with scopedRBAC=true and installCRDs=false, or set allowSeveral=true)" -}}
 {{- $root := . -}}
 {{- $ns := include "esod.onlyNamespace" . -}}{{- $class := .Values.controllerClass | default "default" -}}
 {{- $home := include "esod.namespace" . -}}
@@ -95,15 +94,17 @@ Never uninstall a release whose manifest holds definitions without that policy: 
 {{- $self := and (eq .metadata.name (include "esod.fullname" $root)) (eq .metadata.namespace $home) -}}
 {{- if and $other (not $self) -}}
 {{- $who := printf "Deployment %s in namespace %s (%s)" .metadata.name .metadata.namespace $other.what -}}
-{{- if and (eq $other.class $class) (or (not $ns) (not $other.namespace) (eq $ns $other.namespace)) -}}
-{{- fail (printf `%s serves the same objects. Two operators undo each other's writes.
+{{- if and (eq $other.class $class) (or (not $ns) (not $other.namespace) (eq $ns $other.namespace)) }}
+{{ $who }} serves the same objects. Two operators undo each other's writes.
 To change over from it, stop it first (docs/migrating.md):
-  kubectl scale deployment %s -n %s --replicas=0
+  kubectl scale deployment {{ .metadata.name }} -n {{ .metadata.namespace }} --replicas=0
 To run both, give each a namespace of its own (scopedNamespace, scopedRBAC) or, if every store names its controller, a controllerClass.
-If you know that they share no objects, or that only one of them leads: --set allowSeveral=true` $who .metadata.name .metadata.namespace) -}}
-{{- end -}}
-{{- if and $lease (eq $other.lease $lease) (eq .metadata.namespace $home) -}}
-{{- fail (printf "%s elects its leader with the same Lease %s/%s, so one of the two would never work: set leaderElectionID=%s" $who $home $lease (include "esod.fullname" $root)) -}}
+If you know that they share no objects, or that only one of them leads:
+  --set allowSeveral=true
+{{- else if and $lease (eq $other.lease $lease) (eq .metadata.namespace $home) }}
+{{ $who }} elects its leader with the same Lease {{ $home }}/{{ $lease }}, so one of the two would never work.
+Give this release a Lease of its own:
+  --set leaderElectionID={{ include "esod.fullname" $root }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -111,8 +112,10 @@ If you know that they share no objects, or that only one of them leads: --set al
 
 {{- define "esod.check" -}}
 {{- include "esod.checkValues" . -}}
-{{- include "esod.checkDefinitions (no right to read definitions? set installCRDs=false)" . -}}
+{{- $found := list -}}
 {{- if and .Values.createOperator (not .Values.allowSeveral) -}}
-{{- include "esod.checkOthers (no right to list Deployments? set allowSeveral=true)" . -}}
+{{- $found = append $found (include "esod.findOthers (no right to list Deployments? Serve one namespace with scopedRBAC=true and installCRDs=false, or set allowSeveral=true)" . | trim) -}}
 {{- end -}}
+{{- $found = append $found (include "esod.findDefinitions (no right to read definitions? Let an administrator apply them, and set installCRDs=false)" . | trim) -}}
+{{- with compact $found }}{{ fail (join "\n\n" .) }}{{ end -}}
 {{- end }}

@@ -70,7 +70,7 @@ aws gcp kubernetes vault
 {{- fail (printf "%s: where does it come from? Give one of image (an image that holds it), volume (a volume of the pod), and path (a file that is there already, from extraVolumeMounts or your own image)" $at) -}}
 {{- end -}}
 {{- if and (eq ($p.install | default "initContainer") "imageVolume") (not $p.sha256) -}}
-{{- fail (printf "%s: install: imageVolume needs sha256, since Kubernetes mounts images noexec, and esod loads from a copy of its own only what is pinned; `sha256sum` of the file prints it. Or use install: initContainer" $at) -}}
+{{- fail (printf "%s: install: imageVolume needs sha256, since images are mounted noexec, and esod loads from a copy of its own only what is pinned; `sha256sum` of the file prints it. Or use install: initContainer" $at) -}}
 {{- end -}}
 {{- if and (not $p.image) (or $p.install $p.command $p.imagePullPolicy) -}}
 {{- fail (printf "%s: install, command and imagePullPolicy are for a plugin that comes in an image" $at) -}}
@@ -114,6 +114,7 @@ aws gcp kubernetes vault
   imagePullPolicy: {{ .imagePullPolicy | default "IfNotPresent" }}
   command:
     {{- toYaml (.command | default (list "cp" (.file | default (printf "/%s.so" .name)) (printf "%s/" (include "esod.pluginFolder" .name)))) | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError
   {{- with include "esod.securityContext" (list $root $root.Values.securityContext) }}
   securityContext:
     {{- . | nindent 4 }}
