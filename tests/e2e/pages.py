@@ -31,6 +31,7 @@ class Block:
     kind: str
     text: str
     line: int
+    section: str        # the heading above it
     excuse: str | None  # why it is not run, if the page says so
 
 
@@ -38,6 +39,7 @@ class Block:
 class Step:
     commands: str
     line: int
+    section: str
     expected: list
 
 
@@ -48,12 +50,14 @@ class Page:
         self.tokens = MARKDOWN.parse(self.path.read_text())
 
     def blocks(self, kind=None):
-        found, before = [], None
+        found, before, section = [], None, ""
         for token in self.tokens:
+            if before is not None and before.type == "heading_open":
+                section = "".join(c.content for c in token.children)
             if token.type == "fence":
                 said = EXCUSE.search(before.content) if before is not None and before.type == "html_block" else None
                 words = token.info.split() or [""]
-                found.append(Block(words[0], token.content, token.map[0] + 1, said and said.group(1)))
+                found.append(Block(words[0], token.content, token.map[0] + 1, section, said and said.group(1)))
             before = token
         return [b for b in found if kind is None or b.kind == kind]
 
@@ -62,7 +66,7 @@ class Page:
         found, last = [], None
         for block in self.blocks():
             if block.kind == "sh":
-                found.append(Step(block.text, block.line, []))
+                found.append(Step(block.text, block.line, block.section, []))
             elif block.kind == "text" and last in ("sh", "text") and found:
                 found[-1].expected += block.text.splitlines()
             last = block.kind
@@ -105,11 +109,15 @@ def script(steps):
     return "\n".join(lines)
 
 
-def follow(page, cwd, env, timeout, edit=lambda text: text):
+def follow(page, cwd, env, timeout, edit=lambda text: text, sections=None):
     """Runs the page's steps in one shell and looks for what the page says comes out. Returns all that came out.
 
-    `edit` changes what is run where this machine differs from the reader's, and nothing else."""
+    `edit` changes what is run where this machine differs from the reader's, and nothing else. `sections` are those that
+    are run, in this order; by default all."""
     steps = page.steps()
+    if sections is not None:
+        assert set(sections) <= {s.section for s in steps}, f"{page.name} has not all of these sections with commands: {sections}"
+        steps = [s for section in sections for s in steps if s.section == section]
     assert steps, f"{page.name} has nothing to run"
     shell = subprocess.Popen(["bash", "-c", edit(script(steps))], cwd=cwd, env=env, text=True, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)

@@ -4,29 +4,28 @@ import os
 
 import pytest
 
-import controlplane
 from harness import wait_for
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
 @pytest.fixture
-def clone(chart_package, tmp_path):
+def clone(chart, tmp_path):
     """A folder that looks like a clone in which scripts/chart.sh has been run, as far as pages care."""
     made = tmp_path / "clone"
     dist = made / "build" / "dist"
     dist.mkdir(parents=True)
-    (dist / chart_package.name).symlink_to(chart_package)
+    (dist / chart.archive.name).symlink_to(chart.archive)
     return made
 
 
 @pytest.fixture
-def typed(esod_bin, pod_plane, tmp_path):
+def typed(esod_bin, chart, pod_plane, tmp_path):
     """typed(name=program, ...): the environment of a shell that has these programs, esod, kubectl and helm."""
     def make(**programs):
         folder = tmp_path / "bin"
         folder.mkdir(exist_ok=True)
-        known = {"esod": esod_bin, "kubectl": pod_plane.conf["tools"]["kubectl"], "helm": controlplane.tool("helm")}
+        known = {"esod": esod_bin, "kubectl": pod_plane.conf["tools"]["kubectl"], "helm": chart.helm}
         for name, program in {**known, **programs}.items():
             (folder / name).symlink_to(program)
         return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(tmp_path), "LANG": "C.UTF-8",
