@@ -16,7 +16,7 @@ import harness  # noqa: E402
 import proxy as proxies  # noqa: E402
 from releases import helm, release  # noqa: E402,F401
 from pods import pod_cluster, pod_plane  # noqa: E402,F401
-from readers import bare_cluster, clone, typed  # noqa: E402,F401
+from readers import clone, definitions_of, typed  # noqa: E402,F401
 from vault import vault  # noqa: E402,F401
 from gcp import gcp  # noqa: E402, F401
 from aws import aws, aws_operator, aws_server  # noqa: E402,F401

@@ -4,8 +4,6 @@ import os
 
 import pytest
 
-from harness import wait_for
-
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
@@ -15,7 +13,8 @@ def clone(chart, tmp_path):
     made = tmp_path / "clone"
     dist = made / "build" / "dist"
     dist.mkdir(parents=True)
-    (dist / chart.archive.name).symlink_to(chart.archive)
+    for made_already in chart.archive.parent.iterdir():
+        (dist / made_already.name).symlink_to(made_already)
     return made
 
 
@@ -33,19 +32,22 @@ def typed(esod_bin, chart, pod_plane, tmp_path):
     return make
 
 
-def remove_definitions(cluster):
-    """With all objects of theirs. Nobody is there to end what has a finalizer, so none may have one."""
-    names = cluster.kubectl("get", CRDS, "-o", "name").stdout.split()
-    ours = [n for n in names if n.endswith("external-secrets.io")]
-    if ours:
-        cluster.kubectl("delete", *ours, "--wait=false")
-    wait_for(lambda: not [n for n in cluster.kubectl("get", CRDS, "-o", "name").stdout.split() if n in ours], 30)
+OWNER = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
+
+
+def give_definitions_to(cluster, release, namespace):
+    """As if that release of Helm's had installed them; without one, as if nobody had."""
+    ours = [n for n in cluster.kubectl("get", CRDS, "-o", "name").stdout.split() if n.endswith("external-secrets.io")]
+    notes = [f"{OWNER[0]}={release}", f"{OWNER[1]}={namespace}"] if release else [f"{note}-" for note in (*OWNER, "helm.sh/resource-policy")]
+    cluster.kubectl("annotate", "--overwrite", *ours, *notes)
+    cluster.kubectl("label", "--overwrite", *ours, "app.kubernetes.io/managed-by" + ("=Helm" if release else "-"))
 
 
 @pytest.fixture
-def bare_cluster(pod_plane, pod_cluster, crds):
-    """The control plane with the node, and nothing of esod in it: a page installs what it wants."""
-    remove_definitions(pod_cluster)
-    yield pod_plane
-    remove_definitions(pod_cluster)
-    pod_plane.apply_crds(crds)
+def definitions_of(pod_cluster, crds):
+    """definitions_of(release, namespace): those in the cluster that runs pods are what an earlier installation has left.
+
+    To delete and make them again takes a quarter of a minute; test_install.py begins without any."""
+    yield lambda release, namespace: give_definitions_to(pod_cluster, release, namespace)
+    give_definitions_to(pod_cluster, None, None)
+    pod_cluster.plane.apply_crds(crds)

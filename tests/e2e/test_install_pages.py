@@ -22,7 +22,8 @@ def sections(page):
 
 
 @pytest.mark.timeout(180)
-def test_installing_upgrading_and_removing(bare_cluster, pod_cluster, typed, clone):
+def test_installing_upgrading_and_removing(definitions_of, pod_cluster, typed, clone):
+    definitions_of("esod", "esod")
     ways = ["Helm", "Is it right?"], ["Uninstalling"], ["Without Helm"]
     assert sections(INSTALL) == {s for way in ways for s in way}
     env = typed()
@@ -68,16 +69,20 @@ CHART = "external-secrets/external-secrets --version 2.9.0"
 
 
 @pytest.fixture
-def served_by_the_reference(bare_cluster, pod_cluster, chart, crds, tmp_path):
+def served_by_the_reference(definitions_of, pod_cluster, chart, crds, tmp_path):
     """A cluster with a release of it, and objects that it has served. (its chart, the namespace with the objects)"""
     archive = reference.write_chart(tmp_path / "external-secrets", crds)
     args = "external-secrets", archive, "-n", "external-secrets", "--create-namespace"
+    definitions_of("external-secrets", "external-secrets")
     # Its webhook would let nobody write anything, since its program does not run.
-    chart.run("install", *args, "--set", "webhook.create=false", kubeconfig=bare_cluster.kubeconfig)
+    chart.run("install", *args, "--set", "webhook.create=false", kubeconfig=pod_cluster.kubeconfig)
     app = harness.Space(pod_cluster, f"app-{secrets.token_hex(4)}")
     leave_all(Reference(pod_cluster, app), app)
-    chart.run("upgrade", *args[:-1], "--set", "webhook.create=true,concurrent=3", kubeconfig=bare_cluster.kubeconfig)
+    chart.run("upgrade", *args[:-1], "--set", "webhook.create=true,concurrent=3", kubeconfig=pod_cluster.kubeconfig)
     yield archive, app
+    chart.run("uninstall", "esod", "-n", "external-secrets", "--ignore-not-found", kubeconfig=pod_cluster.kubeconfig)
+    pod_cluster.kubectl("delete", "validatingwebhookconfigurations", "-l", "external-secrets.io/component=webhook")
+    pod_cluster.kubectl("delete", "namespace", "external-secrets", "--wait=false")
     for kind in ("externalsecrets", "secretstores", "clustersecretstores"):  # nobody is there for their finalizers
         for name in pod_cluster.kubectl("get", kind, "-A", "-o", "jsonpath={range .items[*]}{.metadata.name}{\"\\n\"}{end}").stdout.split():
             where = ["-n", app.name] if kind != "clustersecretstores" else []
@@ -110,9 +115,10 @@ def looked_at(cluster, names):
 def test_there_and_back_and_for_good(served_by_the_reference, pod_cluster, typed, clone):
     archive, app = served_by_the_reference
     before = versions(pod_cluster, app)
+    env = typed()
 
     def go(*sections):
-        pages.follow(MIGRATING, clone, typed(), 90, sections=sections, edit=lambda text: text.replace(CHART, str(archive)))
+        pages.follow(MIGRATING, clone, env, 90, sections=sections, edit=lambda text: text.replace(CHART, str(archive)))
 
     def replicas():
         return {d["metadata"]["name"]: d["spec"]["replicas"] for d in pod_cluster.json("get", "deployments", "-n", "external-secrets")["items"]}

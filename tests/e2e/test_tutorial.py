@@ -61,9 +61,10 @@ def clone_with_stand_ins(clone, aws, gcp):
 
 
 @pytest.mark.timeout(240)
-def test_the_tutorial_does_what_it_says(bare_cluster, typed, clone_with_stand_ins, aws, gcp, tmp_path):
+def test_the_tutorial_does_what_it_says(pod_plane, definitions_of, typed, clone_with_stand_ins, aws, gcp, tmp_path):
     with fresh_vault(tmp_path) as (vault, address):
-        bare_cluster.serve_pods("127.0.0.1", **{str(urlsplit(url).port): urlsplit(url).port for url in (address, aws.url, gcp.url)})
+        definitions_of("esod", "esod")
+        pod_plane.serve_pods("127.0.0.1", **{str(urlsplit(url).port): urlsplit(url).port for url in (address, aws.url, gcp.url)})
         env = typed(vault=vault, aws=os.path.join(os.path.dirname(sys.executable), "aws"))
         env = {k: v for k, v in env.items() if not k.startswith(("AWS_", "VAULT_", "GOOGLE_"))}
         env.update(VAULT_ADDR=address, VAULT_TOKEN="root", AWS_ENDPOINT_URL=aws.url, AWS_ACCESS_KEY_ID=aws.admin.id,
