@@ -44,7 +44,9 @@ class PodCluster(harness.Cluster):
             now = self.json("get", "pod", "-n", namespace, name)
             return now["status"].get("phase") in ("Succeeded", "Failed") and now
         state = wait_for(ended, 20)["status"]["containerStatuses"][0]["state"]["terminated"]
-        return state["exitCode"], self.logs(namespace, name)
+        log = self.logs(namespace, name)
+        self.kubectl("delete", "pod", "-n", namespace, name, "--wait=false")
+        return state["exitCode"], log
 
 @pytest.fixture(scope="session")
 def pod_plane(crds):

@@ -2,13 +2,14 @@
 
 import os
 import secrets
+import ssl
 import subprocess
 import urllib.request
 
 import pytest
 import yaml
 
-from harness import condition, wait_for
+from harness import Space, condition, decoded, wait_for
 
 
 class Helm:
@@ -18,10 +19,14 @@ class Helm:
         self.binary, self.archive = str(binary), str(archive)
         home.mkdir(exist_ok=True)
         kept = {k: os.environ[k] for k in ("PATH", "LANG") if k in os.environ}
+        self.placing = ["--create-namespace"]
         self.env = kept | {"HOME": str(home), "KUBECONFIG": str(kubeconfig)}
 
     def as_user(self, kubeconfig, home):
-        return Helm(self.binary, self.archive, kubeconfig, home)
+        """Somebody who has a namespace and cannot make one."""
+        made = Helm(self.binary, self.archive, kubeconfig, home)
+        made.placing = []
+        return made
 
     def __call__(self, *args, check=True, values=None):
         """What helm says: the finished process."""
@@ -32,7 +37,7 @@ class Helm:
         return p
 
     def install(self, namespace, *args, release="esod", **options):
-        return self("install", release, self.archive, "--namespace", namespace, "--create-namespace", *args, **options)
+        return self("install", release, self.archive, "--namespace", namespace, *self.placing, *args, **options)
 
     def upgrade(self, namespace, *args, release="esod", **options):
         return self("upgrade", release, self.archive, "--namespace", namespace, *args, **options)
@@ -72,6 +77,15 @@ class Release:
         with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=5) as answer:
             return answer.read().decode()
 
+    def scrape(self):
+        """The page of metrics where it is shown to few, with the token that the chart makes for that."""
+        pod = self.cluster.pods(self.namespace)[0]
+        secret = f"{self.names[0]}-metrics-reader"
+        token = wait_for(lambda: decoded(self.cluster.get("Secret", secret, self.namespace)).get("token")).decode()
+        asked = urllib.request.Request(f"https://{pod['status']['podIP']}:8080/metrics", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(asked, timeout=5, context=ssl._create_unverified_context()) as answer:
+            return answer.read().decode()
+
     def plugins(self):
         lines = [line for line in self.metrics().splitlines() if line.startswith("esod_plugin_info{")]
         return sorted(line.split('plugin="')[1].split('"')[0] for line in lines)
@@ -80,7 +94,7 @@ class Release:
         """Why its pod does not run, once it has been started twice: (log, termination message)."""
         def crashed():
             pod = self.cluster.pods(self.namespace)[-1]
-            status = pod["status"]["containerStatuses"][0]
+            status = pod["status"].get("containerStatuses", [{"state": {}}])[0]
             assert status["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff", status
             assert not status["ready"]
             return pod["metadata"]["name"], status["lastState"]["terminated"]["message"]
@@ -106,6 +120,14 @@ def release(helm, pod_cluster):
     yield make
     for one in made:
         one.remove()
+
+
+@pytest.fixture
+def app(pod_cluster):
+    """A namespace of somebody who wants Secrets."""
+    made = Space(pod_cluster, f"app-{secrets.token_hex(4)}")
+    yield made
+    made.remove()
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
-WITH_A_NODE = ",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller,disruption-controller"
+WITH_A_NODE = (",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller,disruption-controller"
+               ",serviceaccount-token-controller")
 
 # With a node, what pods ask of the API server is noted, in log/audit.log.
 AUDIT = """apiVersion: audit.k8s.io/v1
@@ -243,7 +244,9 @@ class ControlPlane:
         if "node" not in self.conf:
             return ["--disable-admission-plugins=ServiceAccount"]
         (self.state / "pki" / "audit.yaml").write_text(AUDIT)
-        return [f"--audit-policy-file={self.state}/pki/audit.yaml", f"--audit-log-path={self.state}/log/audit.log"]
+        # As OpenShift has it: who writes an owner reference that blocks deletion needs a right for that.
+        # And as older ones have it: a watch begins with a list. One that streams lists asks for less.
+        return ["--feature-gates=WatchList=false", "--enable-admission-plugins=OwnerReferencesPermissionEnforcement", f"--audit-policy-file={self.state}/pki/audit.yaml", f"--audit-log-path={self.state}/log/audit.log"]
 
     def wait_apiserver(self):
         self._wait("kube-apiserver", 60, lambda: self.get("/readyz")[0] == 200)
