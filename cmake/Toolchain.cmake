@@ -17,6 +17,13 @@ if(ESOD_WERROR)
   target_compile_options(esod_flags INTERFACE -Werror)
 endif()
 
+# Neither the program nor its debug information names the folder it was built in:
+# two people who build the same commit get the same bytes. A debugger wants to find
+# the files, and so a build for it keeps their names.
+target_compile_options(esod_flags INTERFACE
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${CMAKE_BINARY_DIR}=./build>)
+
 if(ESOD_SANITIZE)
   target_compile_options(esod_flags INTERFACE -fsanitize=${ESOD_SANITIZE} -fno-omit-frame-pointer
                                               -fno-sanitize-recover=all)
