@@ -18,6 +18,7 @@ they link, certificate authorities and time zones. No shell, no package manager.
   --build DIR          the build tree (default: build/release; built if it is not)
   --name NAME          what it is called, with the registry (default: esod)
   --source URL         where the source is, for the image's label
+  --help               this text
 
   DIR/image/layers/{base,core,plugin-NAME}    the layers
   DIR/image/rootfs                            what a container sees
@@ -65,7 +66,10 @@ done
 for plugin in $plugins; do
   case " ${known[*]} " in *" $plugin "*) ;; *) fail "there is no plugin $plugin; there are: ${known[*]}" ;; esac
 done
-[[ $name =~ ^[a-z0-9][a-z0-9._/:-]*$ ]] || fail "--name $name: a name has lower-case letters, digits, and . _ - / : between them"
+# A colon is a registry's port, and so a slash is behind it.
+if ! [[ $name =~ ^([a-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*$ ]]; then
+  fail "--name $name: give the name without a tag, in lower-case letters, digits, and . _ - / between them"
+fi
 
 if ! command -v dpkg-query >/dev/null; then
   fail "this is neither Debian nor Ubuntu, whose packages the image is made of; deploy/image/Dockerfile builds it anywhere"

@@ -21,6 +21,8 @@ PLATFORMS = {"amd64": {"architecture": "amd64"}, "arm64": {"architecture": "arm6
              "armhf": {"architecture": "arm", "variant": "v7"}, "i386": {"architecture": "386"},
              "ppc64el": {"architecture": "ppc64le"}, "riscv64": {"architecture": "riscv64"},
              "s390x": {"architecture": "s390x"}}
+# 9 takes seven times as long for half a percent.
+COMPRESSION = 6
 MEDIA = "application/vnd.oci.image."
 
 
@@ -88,7 +90,7 @@ def image(layers, facts):
     for folder in layers:
         tar = layer_tar(folder, created)
         tars.append(f"sha256:{hashlib.sha256(tar).hexdigest()}")
-        made.append(blobs.add(MEDIA + "layer.v1.tar+gzip", gzip.compress(tar, 9, mtime=0)))
+        made.append(blobs.add(MEDIA + "layer.v1.tar+gzip", gzip.compress(tar, COMPRESSION, mtime=0)))
     config = blobs.add(MEDIA + "config.v1+json", compact({
         **platform, "created": moment,
         "config": {"User": USER, "Entrypoint": ["/usr/bin/esod"], "Cmd": ["run"], "WorkingDir": "/",

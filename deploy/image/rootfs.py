@@ -97,8 +97,8 @@ class Package:
     def __init__(self, name):
         self.name = name
         self.files = {}  # path in the image: MD5, as dpkg keeps it
-        said = run("dpkg-query", "--show", "--showformat", "${db:Status-Status}\n", name).split()
-        if said[:1] != ["installed"]:
+        p = subprocess.run(["dpkg-query", "--show", "--showformat", "${db:Status-Status}\n", name], capture_output=True, text=True)
+        if p.stdout.split()[:1] != ["installed"]:
             raise Unusable(f"package {name} is not installed: run scripts/deps.sh image")
         self.sums = {}
         for line in run("dpkg-query", "--control-show", name, "md5sums").splitlines():
