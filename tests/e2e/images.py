@@ -74,7 +74,8 @@ class Containers:
             process["args"] = [process["args"][0], *args]
         config["root"] = {"path": str(self.unpacked / "rootfs"), "readonly": True}
         config["mounts"] = [m for m in config["mounts"] if m["destination"] in ("/proc", "/dev")]
-        config["mounts"] += [{"destination": there, "type": "bind", "source": str(here), "options": ["bind", "ro"]}
+        # noexec is how Kubernetes mounts images; nothing that is mounted here may depend on the contrary.
+        config["mounts"] += [{"destination": there, "type": "bind", "source": str(here), "options": ["bind", "ro", "noexec"]}
                              for there, here in mounts.items()]
         config["linux"] = {"namespaces": [{"type": t} for t in ("pid", "ipc", "uts", "mount")], "seccomp": self.filter}
         if os.geteuid() != 0:

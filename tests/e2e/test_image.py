@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import complaint
 from endpoint import secure_endpoint  # noqa: F401
 from harness import ROOT, build_dir
 from images import UID, build_image, container, files_of, image, layout, run, unpacked  # noqa: F401
@@ -256,6 +257,42 @@ def test_it_finds_the_authorities(container, secure_endpoint, image, tmp_path): 
     with_ours.write_text((image.rootfs / authorities).read_text() + secure_endpoint.ca)
     p = container("local", "--show-values", "/tmp", mounts={"/tmp": folder, "/" + authorities: with_ours})
     assert "k: from far away" in p.stdout
+
+
+# ---- plugins of others
+
+EXTRA = "/usr/lib/esod/extra/fake"
+
+
+@pytest.fixture
+def brought_along(container, image, tmp_path):
+    """A container with a plugin from a mounted image, as the chart's extraPlugins puts it there."""
+    volume, etc = tmp_path / "volume", tmp_path / "etc"
+    volume.mkdir()
+    etc.mkdir()
+    shutil.copy(image.rootfs / "usr/lib/esod/plugins/fake.so", volume)
+
+    def start(code=0, **entry):
+        (etc / "esod.yaml").write_text(json.dumps({"plugins": [{"path": f"{EXTRA}/fake.so", **entry}]}))
+        return container("plugins", "--config", "/etc/esod/esod.yaml", code=code, mounts={EXTRA: volume, "/etc/esod": etc})
+    start.digest = hashlib.sha256((volume / "fake.so").read_bytes()).hexdigest()
+    return start
+
+
+def test_a_plugin_from_a_mounted_image_has_to_be_pinned(brought_along):
+    """Nothing in such a volume may be executed; what is pinned is loaded from memory."""
+    assert f"{EXTRA}/fake.so" in brought_along(sha256=brought_along.digest).stdout
+    assert complaint(brought_along(code=2)) == (
+        f"/etc/esod/esod.yaml:1: plugin {EXTRA}/fake.so: it lies in a place where nothing may be executed (noexec), as in a "
+        "mounted image; pin its sha256, and a copy in memory is used")
+
+
+def test_the_example_for_authors():
+    """The file lies where the chart's init container and its volumes look for it."""
+    text = (ROOT / "examples/plugin-image/Dockerfile").read_text()
+    stages = re.split(r"^FROM ", text, flags=re.M)[1:]
+    assert [s.split()[0] for s in stages] == ["${SDK}", "scratch", "${TOOLS}"]
+    assert all("\nCOPY --from=build /${PLUGIN}.so /\n" in s for s in stages[1:])
 
 
 # ---- it is always the same
