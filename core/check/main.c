@@ -18,11 +18,22 @@
 enum { EXIT_GOOD = 0, EXIT_BROKEN = 1, EXIT_USAGE = 2 };
 
 #define MAX_CHECKS 64
+#define TOLD_MAX ((size_t)64 << 10)
 
 static int complain(const struct es_error *err)
 {
     fprintf(stderr, "esp-check: %s\n", err->text);
     return EXIT_USAGE;
+}
+
+static void tell(void (*write)(struct es_buf *out))
+{
+    struct es_buf out;
+
+    es_buf_init(&out, TOLD_MAX);
+    write(&out);
+    fputs(es_buf_str(&out), stdout);
+    es_buf_fini(&out);
 }
 
 static int list_checks(void)
@@ -99,8 +110,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (es_check_opts_read(&opts, argc, argv, &err) < 0)
         code = complain(&err);
-    else if (opts.help)
-        fputs(es_check_usage, stdout);
+    else if (opts.help || opts.manual)
+        tell(opts.manual ? es_check_opts_manual : es_check_opts_help);
     else if (opts.version)
         printf("esp-check %s, plugin ABI %d.%d\n", ESOD_VERSION, ESP_ABI_MAJOR, ESP_ABI_MINOR);
     else if (opts.list)

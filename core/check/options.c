@@ -2,36 +2,18 @@
 
 #include <string.h>
 
+#include "core/base/manpage.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/base/usage.h"
 #include "core/base/yaml.h"
-
-const char es_check_usage[] =
-    "Usage: esp-check PLUGIN.so [FLAGS]\n\n"
-    "Loads a provider plugin in child processes and tries every promise of the plugin ABI.\n\n"
-    "Flags:\n"
-    "  --spec FILE        The provider's block (what stands under spec.provider.NAME), as YAML or JSON.\n"
-    "  --key KEY          A key that the store has. May be given again.\n"
-    "  --component NAME   Only this component. Default: all of them.\n"
-    "  --only CHECK       Only this check. May be given again.\n"
-    "  --skip CHECK       Not this check. May be given again.\n"
-    "  --list             Names the checks.\n"
-    "  --quick            Fewer rounds, for the loop of editing and trying.\n"
-    "  --strict           A warning counts as a failure.\n"
-    "  --live             For the check `values`, the network is real.\n"
-    "  --secrets FILE     With --live: manifests of the Secrets and ConfigMaps that the spec names.\n"
-    "  --junit FILE       Writes the results as JUnit XML.\n"
-    "  --json FILE        Writes the results as JSON.\n"
-    "  --version          Prints the version.\n"
-    "  --help             This text.\n\n"
-    "Exit code: 0 all is well, 1 a promise is broken, 2 wrong use, or the plugin cannot be loaded.\n";
 
 /* ---- flags, as data ---- */
 
 enum kind { SWITCH, TEXT, LIST };
 
 struct flag {
-    const char *name;
+    struct es_flag told;
     enum kind kind;
     size_t offset, count_offset; /* in struct es_check_opts */
 };
@@ -39,27 +21,64 @@ struct flag {
 #define AT(field) offsetof(struct es_check_opts, field)
 
 static const struct flag flags[] = {
-    {"--spec", TEXT, AT(spec_file), 0},
-    {"--key", LIST, AT(keys), AT(key_count)},
-    {"--component", TEXT, AT(component), 0},
-    {"--only", LIST, AT(only), AT(only_count)},
-    {"--skip", LIST, AT(skip), AT(skip_count)},
-    {"--list", SWITCH, AT(list), 0},
-    {"--quick", SWITCH, AT(quick), 0},
-    {"--strict", SWITCH, AT(strict), 0},
-    {"--live", SWITCH, AT(live), 0},
-    {"--secrets", TEXT, AT(secrets_file), 0},
-    {"--junit", TEXT, AT(junit), 0},
-    {"--json", TEXT, AT(json), 0},
-    {"--version", SWITCH, AT(version), 0},
-    {"--help", SWITCH, AT(help), 0},
-    {"-h", SWITCH, AT(help), 0},
+    {{.name = "spec",
+      .value = ES_VALUE_FILE,
+      .help = "The provider's block (what stands under spec.provider.NAME), as YAML or JSON."},
+     TEXT,
+     AT(spec_file),
+     0},
+    {{.name = "key", .value = "KEY", .help = "A key that the store has. May be given again."},
+     LIST,
+     AT(keys),
+     AT(key_count)},
+    {{.name = "component", .value = "NAME", .help = "Only this component. Default: all of them."},
+     TEXT,
+     AT(component),
+     0},
+    {{.name = "only", .value = "CHECK", .help = "Only this check. May be given again."},
+     LIST,
+     AT(only),
+     AT(only_count)},
+    {{.name = "skip", .value = "CHECK", .help = "Not this check. May be given again."},
+     LIST,
+     AT(skip),
+     AT(skip_count)},
+    {{.name = "list", .help = "Names the checks."}, SWITCH, AT(list), 0},
+    {{.name = "quick", .help = "Fewer rounds, for the loop of editing and trying."}, SWITCH, AT(quick), 0},
+    {{.name = "strict", .help = "A warning counts as a failure."}, SWITCH, AT(strict), 0},
+    {{.name = "live", .help = "For the check `values`, the network is real."}, SWITCH, AT(live), 0},
+    {{.name = "secrets",
+      .value = ES_VALUE_FILE,
+      .help = "With --live: manifests of the Secrets and ConfigMaps that the spec names."},
+     TEXT,
+     AT(secrets_file),
+     0},
+    {{.name = "junit", .value = ES_VALUE_FILE, .help = "Writes the results as JUnit XML."},
+     TEXT,
+     AT(junit),
+     0},
+    {{.name = "json", .value = ES_VALUE_FILE, .help = "Writes the results as JSON."}, TEXT, AT(json), 0},
+    {{.name = "version", .help = "Prints the version."}, SWITCH, AT(version), 0},
+    {{.name = "help", .letter = 'h', .help = "This text."}, SWITCH, AT(help), 0},
+    {{.name = "manual", .help = "This text as a page of the manual: esp-check --manual | man -l -"},
+     SWITCH,
+     AT(manual),
+     0},
 };
+#define FLAGS (sizeof flags / sizeof *flags)
+
+static bool names_flag(const char *argument, size_t len, const struct es_flag *f)
+{
+    if (f->letter && len == 2 && argument[1] == f->letter)
+        return true;
+    return len > 2 && argument[1] == '-' && strlen(f->name) == len - 2 &&
+           strncmp(argument + 2, f->name, len - 2) == 0;
+}
 
 static const struct flag *find_flag(const char *argument, size_t len)
 {
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (strlen(flags[i].name) == len && strncmp(flags[i].name, argument, len) == 0)
+    for (size_t i = 0; i < FLAGS; i++)
+        if (names_flag(argument, len, &flags[i].told))
             return &flags[i];
     return NULL;
 }
@@ -91,7 +110,7 @@ static int read_flag(struct es_check_opts *o, int argc, char **argv, int *i, str
     if (!f)
         return es_error_set(err, ES_E_CONFIG, "unknown flag %s; see esp-check --help", argument);
     if (f->kind == SWITCH && value)
-        return es_error_set(err, ES_E_CONFIG, "%s takes no value", f->name);
+        return es_error_set(err, ES_E_CONFIG, "--%s takes no value", f->told.name);
     if (f->kind == SWITCH) {
         *(bool *)((char *)o + f->offset) = true;
         return 0;
@@ -99,7 +118,7 @@ static int read_flag(struct es_check_opts *o, int argc, char **argv, int *i, str
     if (!value && *i + 1 < argc)
         value = argv[++*i];
     if (es_str_empty(value))
-        return es_error_set(err, ES_E_CONFIG, "%s wants a value; see esp-check --help", f->name);
+        return es_error_set(err, ES_E_CONFIG, "--%s wants a value; see esp-check --help", f->told.name);
     return add(o, f, value, err);
 }
 
@@ -162,7 +181,7 @@ static int read_objects(struct es_check_opts *o, struct es_error *err)
 
 static int settle(struct es_check_opts *o, struct es_error *err)
 {
-    if (o->help || o->list || o->version)
+    if (o->help || o->manual || o->list || o->version)
         return 0;
     if (!o->file)
         return es_error_set(err, ES_E_CONFIG, "which plugin? see esp-check --help");
@@ -214,4 +233,42 @@ bool es_check_opts_wants(const struct es_check_opts *o, const struct es_check *c
     if (has(o->skip, o->skip_count, check->id))
         return false;
     return o->only_count == 0 || has(o->only, o->only_count, check->id);
+}
+
+/* ---- what people are told ---- */
+
+static const char lines[] = "esp-check PLUGIN.so [FLAGS]";
+static const char about[] =
+    "Loads a provider plugin in child processes and tries every promise of the plugin ABI.";
+static const char exit_codes[] =
+    "Exit code: 0 all is well, 1 a promise is broken, 2 wrong use, or the plugin cannot be loaded.";
+
+void es_check_opts_help(struct es_buf *out)
+{
+    es_usage_lines(out, lines);
+    es_buf_addf(out, "\n%s\n\nFlags:\n", about);
+    for (size_t i = 0; i < FLAGS; i++)
+        es_flag_line(out, &flags[i].told);
+    es_buf_addf(out, "\n%s\n", exit_codes);
+}
+
+void es_check_opts_manual(struct es_buf *out)
+{
+    es_man_begin(out, "esp-check", 1, "esod " ESOD_VERSION, "try a provider plugin of esod");
+    es_man_synopsis(out, lines);
+    es_man_heading(out, "DESCRIPTION");
+    es_man_text(out, about);
+    es_man_heading(out, "OPTIONS");
+    for (size_t i = 0; i < FLAGS; i++)
+        es_man_flag(out, &flags[i].told);
+    es_man_heading(out, "CHECKS");
+    for (int i = 0; i < es_check_count; i++) {
+        es_man_item(out, es_checks[i].id);
+        es_man_text(out, "the plugin");
+        es_man_text(out, es_checks[i].title);
+    }
+    es_man_heading(out, "EXIT STATUS");
+    es_man_text(out, exit_codes);
+    es_man_heading(out, "SEE ALSO");
+    es_man_text(out, "`esod`(1), and docs/sdk in /usr/share/doc/esod");
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/base/buf.h"
 #include "core/base/error.h"
 #include "core/check/check.h"
 
@@ -22,7 +23,7 @@ struct es_check_opts {
     const char **only, **skip;
     size_t only_count, skip_count;
     const char *junit, *json;
-    bool help, list, version, quick, strict, live;
+    bool help, manual, list, version, quick, strict, live;
 };
 
 /* ES_E_CONFIG with a sentence that names the argument. es_check_opts_fini in any case. */
@@ -32,6 +33,8 @@ void es_check_opts_fini(struct es_check_opts *o);
 /* Whether --only and --skip let a check run. */
 bool es_check_opts_wants(const struct es_check_opts *o, const struct es_check *check);
 
-extern const char es_check_usage[];
+/* What --help prints, and the page of the manual. */
+void es_check_opts_help(struct es_buf *out);
+void es_check_opts_manual(struct es_buf *out);
 
 #endif

@@ -4,26 +4,38 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/usage.h"
 #include "core/ops/config.h"
 
 /* Exit codes, documented in docs/commands.md. */
 enum { ES_EXIT_OK = 0, ES_EXIT_FAILED = 1, ES_EXIT_USAGE = 2, ES_EXIT_LEADERSHIP_LOST = 3 };
 
+/* A sub-command, and what people are told about it: by --help, its man page, completion. */
 struct es_command {
     const char *name, *summary;
+    const char *usage;           /* a line for each way to call it: "esod crds [FLAGS]" */
+    const char *about;           /* sentences; a newline is a space, two part paragraphs */
+    unsigned settings;           /* ES_FOR_*: the flags of the configuration that it takes */
+    const struct es_flag *flags; /* those of its own, a NULL name at the end; or NULL */
+    const char *operands;        /* what else it takes, in the words of struct es_flag's `value`; or NULL */
     /* argv[0] is the command's own name. Returns the exit code. */
     int (*run)(int argc, char **argv);
 };
 
-int es_cmd_run(int argc, char **argv);
-int es_cmd_local(int argc, char **argv);
-int es_cmd_render(int argc, char **argv);
-int es_cmd_crds(int argc, char **argv);
-int es_cmd_plugins(int argc, char **argv);
-int es_cmd_version(int argc, char **argv);
+extern const struct es_command es_command_run, es_command_local, es_command_render, es_command_preflight,
+    es_command_crds, es_command_plugins, es_command_completion, es_command_version;
+
+/* All of them, in the order of --help; NULL at the end. */
+extern const struct es_command *const es_commands[];
+const struct es_command *es_command_find(const char *name); /* NULL: there is none */
+
+/* Every flag of a command: its own, those of the configuration, --help. `*at` is 0 at first;
+ * false: that was the last one. */
+bool es_command_next_flag(const struct es_command *c, size_t *at, struct es_flag *ret);
 
 /* "esod: SENTENCE" on stderr; returns ES_EXIT_USAGE for what the user has to
  * change, else ES_EXIT_FAILED. */
@@ -32,9 +44,13 @@ int es_complain(const struct es_error *err);
 /* Was --help or -h given? */
 bool es_wants_help(int argc, char **argv);
 
-/* Prints usage, flags of the config table (command: ES_FOR_*), and the text
- * behind them (may be NULL). */
-void es_print_help(const char *usage, unsigned command, const char *more);
+extern const char es_about[]; /* what esod is for, in a sentence */
+
+/* What `esod --help` prints. */
+void es_print_usage(FILE *to);
+
+/* What --help of a command prints, on stdout. Returns the exit code. */
+int es_print_help(const struct es_command *c);
 
 /* If argv[*i] is -o, -o=WORD, --output or --output=WORD: the word, NULL when it is missing;
  * *i is moved to what was read last. "" if it is something else. */

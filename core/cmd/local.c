@@ -20,15 +20,6 @@
 #define TICK_MS 2
 #define WATCH_TICK_MS 250
 
-static const char usage[] =
-    "Usage: esod local DIR [--watch] [-o table|yaml|json|FOLDER] [--show-values] [FLAGS]\n\n"
-    "Syncs the ExternalSecrets that the manifests below DIR describe, without a cluster, and prints the\n"
-    "Secrets. Exit code 1: something could not be synced; 2: wrong use.\n";
-static const char more[] =
-    "  --watch                            Go on: apply changed files, refresh on the intervals.\n"
-    "  -o table|yaml|json|FOLDER          Form of the result; a folder gets a file a Secret, mode 0600.\n"
-    "  --show-values                      Print the values, not only their lengths.\n";
-
 struct local {
     const char *dir;
     bool watch;
@@ -192,16 +183,14 @@ static int run_local(struct local *l, const struct es_config *config, struct es_
     return exit_code;
 }
 
-int es_cmd_local(int argc, char **argv)
+static int cmd_local(int argc, char **argv)
 {
     struct local l = {.output = {.color = isatty(STDOUT_FILENO)}};
     struct es_config config;
     struct es_error err = ES_ERROR_INIT;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_LOCAL, more);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_local);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_LOCAL, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -218,3 +207,28 @@ int es_cmd_local(int argc, char **argv)
     es_config_fini(&config);
     return exit_code;
 }
+
+/* ---- what people are told ---- */
+
+static const struct es_flag flags[] = {
+    {.name = "watch", .help = "Go on: apply changed files, refresh on the intervals."},
+    {.name = "output",
+     .letter = 'o',
+     .value = "table|yaml|json|" ES_VALUE_FOLDER,
+     .help = "Form of the result; a folder gets a file a Secret, mode 0600."},
+    {.name = "show-values", .help = "Print the values, not only their lengths."},
+    {0},
+};
+
+const struct es_command es_command_local = {
+    .name = "local",
+    .summary = "sync a folder of manifests, without a cluster",
+    .usage = "esod local DIR [--watch] [-o table|yaml|json|FOLDER] [--show-values] [FLAGS]",
+    .about =
+        "Syncs the ExternalSecrets that the manifests below DIR describe, without a cluster, and prints the\n"
+        "Secrets. Exit code 1: something could not be synced; 2: wrong use.",
+    .settings = ES_FOR_LOCAL,
+    .flags = flags,
+    .operands = ES_VALUE_DIR,
+    .run = cmd_local,
+};

@@ -12,46 +12,27 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/cmd/cmd.h"
+#include "core/cmd/complete.h"
+#include "core/cmd/manual.h"
 
-#define HELP_MAX ((size_t)64 << 10)
-
-static const struct es_command commands[] = {
-    {"run", "serve a Kubernetes cluster", es_cmd_run},
-    {"local", "sync a folder of manifests, without a cluster", es_cmd_local},
-    {"render", "render a template with given values, without a cluster", es_cmd_render},
-    {"crds", "print the CustomResourceDefinitions for the installed plugins", es_cmd_crds},
-    {"plugins", "list the plugins and what they can do", es_cmd_plugins},
-    {"version", "print the version", es_cmd_version},
+const struct es_command *const es_commands[] = {
+    &es_command_run,        &es_command_local,   &es_command_render,
+    &es_command_preflight,  &es_command_crds,    &es_command_plugins,
+    &es_command_completion, &es_command_version, NULL,
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
+
+const struct es_command *es_command_find(const char *name)
+{
+    for (const struct es_command *const *c = es_commands; *c; c++)
+        if (es_streq(name, (*c)->name))
+            return *c;
+    return NULL;
+}
 
 int es_complain(const struct es_error *err)
 {
     fprintf(stderr, "esod: %s\n", *err->text ? err->text : es_code_name(err->code));
     return err->code == ES_E_CONFIG ? ES_EXIT_USAGE : ES_EXIT_FAILED;
-}
-
-bool es_wants_help(int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++)
-        if (es_streq(argv[i], "--help") || es_streq(argv[i], "-h"))
-            return true;
-    return false;
-}
-
-void es_print_help(const char *usage, unsigned command, const char *more)
-{
-    struct es_buf out;
-
-    es_buf_init(&out, HELP_MAX);
-    es_buf_addf(&out, "%s\nFlags:\n", usage);
-    if (command)
-        es_config_help(&out, command);
-    es_buf_addf(&out, "  %-34s %s\n", "--help", "This text.");
-    if (more)
-        es_buf_adds(&out, more);
-    fputs(es_buf_str(&out), stdout);
-    es_buf_fini(&out);
 }
 
 int es_print_json(json_t *take_document, struct es_error *err)
@@ -100,16 +81,6 @@ void es_log_from_config(const struct es_config *c, enum es_log_level level)
                                       .fd = STDERR_FILENO});
 }
 
-static void print_usage(FILE *to)
-{
-    fputs("Usage: esod COMMAND [FLAGS]\n\n"
-          "Keeps Kubernetes Secrets in step with what is kept elsewhere.\n\nCommands:\n",
-          to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n`esod COMMAND --help` tells about one of them.\n", to);
-}
-
 /* Whoever starts us may have closed these. What is opened next would get their
  * numbers, and a log line would end up in a connection. Writes to what stands in
  * for them fail, as they should. */
@@ -124,17 +95,19 @@ static void occupy_standard_streams(void)
         close(fd);
 }
 
+static int no_such_command(const char *name)
+{
+    fprintf(stderr, "esod: there is no command \"%s\"\n\n", name);
+    es_print_usage(stderr);
+    return ES_EXIT_USAGE;
+}
+
 /* `esod help COMMAND` */
 static int help_about(const char *name)
 {
-    char *argv[] = {(char *)(uintptr_t)name, (char *)(uintptr_t) "--help", NULL};
+    const struct es_command *c = es_command_find(name);
 
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (es_streq(name, commands[i].name))
-            return commands[i].run(2, argv);
-    fprintf(stderr, "esod: there is no command \"%s\"\n\n", name);
-    print_usage(stderr);
-    return ES_EXIT_USAGE;
+    return c ? es_print_help(c) : no_such_command(name);
 }
 
 int main(int argc, char **argv)
@@ -146,21 +119,23 @@ int main(int argc, char **argv)
     /* Whoever started us may not have cared how children end; we do. */
     signal(SIGCHLD, SIG_DFL);
     if (argc < 2) {
-        print_usage(stderr);
+        es_print_usage(stderr);
         return ES_EXIT_USAGE;
     }
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (es_streq(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1);
+    const struct es_command *c = es_command_find(argv[1]);
+    if (c)
+        return c->run(argc - 1, argv + 1);
+    if (es_streq(argv[1], ES_CMD_COMPLETE))
+        return es_complete(argc - 2, argv + 2);
+    if (es_streq(argv[1], ES_CMD_MANUAL))
+        return es_manual(argc - 2, argv + 2);
     if (es_streq(argv[1], "help") && argc > 2)
         return help_about(argv[2]);
     if (es_streq(argv[1], "--help") || es_streq(argv[1], "-h") || es_streq(argv[1], "help")) {
-        print_usage(stdout);
+        es_print_usage(stdout);
         return es_flush_stdout();
     }
     if (es_streq(argv[1], "--version"))
-        return es_cmd_version(argc - 1, argv + 1);
-    fprintf(stderr, "esod: there is no command \"%s\"\n\n", argv[1]);
-    print_usage(stderr);
-    return ES_EXIT_USAGE;
+        return es_command_version.run(argc - 1, argv + 1);
+    return no_such_command(argv[1]);
 }

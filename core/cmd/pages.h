@@ -16,6 +16,9 @@ int es_pages_new(struct es_pages **ret, struct es_daemon *d, struct es_kube_conf
                  struct es_error *err);
 void es_pages_free(struct es_pages *p); /* before the daemon is taken apart. NULL is fine */
 
+/* What /healthz says: the main loop and the transport move. */
+bool es_pages_alive(struct es_pages *p);
+
 /* The main loop has come by; `ready`: workers run. Every second or so. */
 void es_pages_tick(struct es_pages *p, bool ready);
 

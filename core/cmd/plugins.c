@@ -12,16 +12,6 @@
 #include "core/plugin/pin.h"
 #include "core/wire/fence.h"
 
-static const char usage[] =
-    "Usage: esod plugins [-o table|json] [FLAGS]\n"
-    "       esod plugins verify [-o table|json] [FLAGS]\n\n"
-    "Lists the plugins that the configuration names, or all that are installed. `verify` loads none of "
-    "them,\n"
-    "but compares their files with the SHA-256 that the configuration pins. Exit code 1: one differs, is\n"
-    "missing or cannot be read.\n";
-static const char more[] = "  -o, --output table|json            Format. Default: table.\n"
-                           "  --json                             The same as -o json.\n";
-
 static const char *isolation_word(const struct es_plugin *p)
 {
     return p->isolation == ES_ISOLATION_PROCESS ? "process" : "none";
@@ -183,17 +173,15 @@ static int list_plugins(const struct es_config *config, bool json, struct es_err
     return rc;
 }
 
-int es_cmd_plugins(int argc, char **argv)
+static int cmd_plugins(int argc, char **argv)
 {
     struct es_config config;
     struct es_error err = ES_ERROR_INIT;
     struct wish wish = {0};
     bool bad = false;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_PLUGINS, more);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_plugins);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_PLUGINS, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -207,3 +195,27 @@ int es_cmd_plugins(int argc, char **argv)
     int flushed = es_flush_stdout();
     return bad ? ES_EXIT_FAILED : flushed;
 }
+
+/* ---- what people are told ---- */
+
+static const struct es_flag flags[] = {
+    {.name = "output", .letter = 'o', .value = "table|json", .fallback = "table", .help = "Format."},
+    {.name = "json", .help = "The same as `-o json`."},
+    {0},
+};
+
+const struct es_command es_command_plugins = {
+    .name = "plugins",
+    .summary = "list the plugins and what they can do",
+    .usage = "esod plugins [-o table|json] [FLAGS]\n"
+             "esod plugins verify [-o table|json] [FLAGS]",
+    .about = "Lists the plugins that the configuration names, or all that are installed. `verify` loads none "
+             "of them,\n"
+             "but compares their files with the SHA-256 that the configuration pins. Exit code 1: one "
+             "differs, is\n"
+             "missing or cannot be read.",
+    .settings = ES_FOR_PLUGINS,
+    .flags = flags,
+    .operands = "verify",
+    .run = cmd_plugins,
+};

@@ -16,21 +16,6 @@
 
 #define OUTPUT_MAX ((size_t)64 << 20)
 
-static const char usage[] =
-    "Usage: esod render FILE [--values FILE] [--set KEY=VALUE] [--from FILE] [-o yaml|json] "
-    "[--show-values]\n\n"
-    "Renders a template with the values that are given, without a cluster. FILE holds ExternalSecrets or\n"
-    "PushSecrets, of which the Secrets are printed, or is the text of one template, of which the result is\n"
-    "printed; - is standard input. Exit code 1: it cannot be rendered; 2: wrong use.\n";
-static const char more[] =
-    "  --values FILE                      Keys and their texts (YAML), or a Secret. Several are added up.\n"
-    "  --base64                           The values of such files are base64.\n"
-    "  --set KEY=VALUE                    One value.\n"
-    "  --set-file KEY=FILE                One value, which is what the file holds.\n"
-    "  --from FILE                        ConfigMaps and Secrets for templateFrom. Those in FILE count too.\n"
-    "  -o yaml|json                       Form of the Secrets. Default: yaml.\n"
-    "  --show-values                      Print the values, not only their lengths.\n";
-
 struct render {
     const char *file;
     bool base64, show_values, json;
@@ -324,7 +309,7 @@ static int run(struct render *r, int argc, char **argv)
     return ES_EXIT_FAILED;
 }
 
-int es_cmd_render(int argc, char **argv)
+static int cmd_render(int argc, char **argv)
 {
     struct es_error err = ES_ERROR_INIT;
     struct render r = {.objects = json_array(), .results = json_array(), .err = &err};
@@ -333,8 +318,7 @@ int es_cmd_render(int argc, char **argv)
     if (es_wants_help(argc, argv)) {
         json_decref(r.objects);
         json_decref(r.results);
-        es_print_help(usage, ES_FOR_RENDER, more);
-        return es_flush_stdout();
+        return es_print_help(&es_command_render);
     }
     argc--, argv++;
     int exit_code = ES_EXIT_USAGE;
@@ -353,3 +337,40 @@ int es_cmd_render(int argc, char **argv)
     json_decref(r.results);
     return exit_code;
 }
+
+/* ---- what people are told ---- */
+
+static const struct es_flag flags[] = {
+    {.name = "values",
+     .value = ES_VALUE_FILE,
+     .help = "Keys and their texts (YAML), or a Secret. Several are added up."},
+    {.name = "base64", .help = "The values of such files are base64."},
+    {.name = "set", .value = "KEY=VALUE", .help = "One value."},
+    {.name = "set-file", .value = "KEY=FILE", .help = "One value, which is what the file holds."},
+    {.name = "from",
+     .value = ES_VALUE_FILE,
+     .help = "ConfigMaps and Secrets for templateFrom. Those in FILE count too."},
+    {.name = "output",
+     .letter = 'o',
+     .value = "yaml|json",
+     .fallback = "yaml",
+     .help = "Form of the Secrets."},
+    {.name = "show-values", .help = "Print the values, not only their lengths."},
+    {0},
+};
+
+const struct es_command es_command_render = {
+    .name = "render",
+    .summary = "render a template with given values, without a cluster",
+    .usage =
+        "esod render FILE [--values FILE] [--set KEY=VALUE] [--from FILE] [-o yaml|json] [--show-values]",
+    .about = "Renders a template with the values that are given, without a cluster. FILE holds "
+             "ExternalSecrets or\n"
+             "PushSecrets, of which the Secrets are printed, or is the text of one template, of which the "
+             "result is\n"
+             "printed; - is standard input. Exit code 1: it cannot be rendered; 2: wrong use.",
+    .settings = ES_FOR_RENDER,
+    .flags = flags,
+    .operands = ES_VALUE_FILE,
+    .run = cmd_render,
+};

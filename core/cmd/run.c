@@ -14,27 +14,16 @@
 #include "core/cmd/daemon.h"
 #include "core/cmd/figures.h"
 #include "core/cmd/load.h"
+#include "core/cmd/login.h"
 #include "core/cmd/pages.h"
+#include "core/cmd/supervisor.h"
+#include "core/cmd/trouble.h"
 #include "core/cmd/version.h"
+#include "core/ops/notify.h"
 #include "core/ops/process.h"
 
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
-
-static const char usage[] =
-    "Usage: esod run [--config FILE] [FLAGS]\n\n"
-    "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
-    "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
-    "3: another replica leads, or may.\n";
-
-/* A setting that names a file which is not there is a wrong setting. */
-static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
-{
-    struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
-    int rc = es_kube_config_load(ret, &where, err);
-
-    return rc == ES_E_NOT_FOUND ? err->code = ES_E_CONFIG : rc;
-}
 
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
@@ -45,7 +34,7 @@ static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct 
         .qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
     struct es_kube_house_opts house = {.ns = c->ns};
 
-    int rc = load_login(&login, c, err);
+    int rc = es_load_login(&login, c, err);
     if (rc < 0)
         return rc;
     es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(login)));
@@ -76,7 +65,7 @@ static int join_election(struct es_daemon *d, struct es_error *err)
 
     if (!c->elect)
         return 0;
-    int rc = load_login(&login, c, err);
+    int rc = es_load_login(&login, c, err);
     if (rc < 0)
         return rc;
     struct es_election_opts opts = {.ns = c->lease_ns ? c->lease_ns : es_kube_config_namespace(login),
@@ -93,7 +82,7 @@ static int join_election(struct es_daemon *d, struct es_error *err)
 static int open_pages(struct es_daemon *d, struct es_pages **ret, struct es_error *err)
 {
     struct es_kube_config *login = NULL;
-    int rc = d->config->metrics_auth ? load_login(&login, d->config, err) : 0;
+    int rc = d->config->metrics_auth ? es_load_login(&login, d->config, err) : 0;
 
     return rc < 0 ? rc : es_pages_new(ret, d, login, err);
 }
@@ -116,20 +105,6 @@ static int wait_for_signal(const sigset_t *set, int64_t ms)
     struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
     int n = sigtimedwait(set, NULL, &t);
     return n > 0 && n != SIGUSR1 ? n : 0;
-}
-
-/* Says once what keeps the caches from filling, and again when it changes. */
-static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
-{
-    struct es_error err = ES_ERROR_INIT;
-    bool trouble = es_cluster_trouble(d->env.cluster, &err);
-
-    if (trouble && !es_streq(last, err.text))
-        es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying",
-               ES_F_STR("error", err.text));
-    else if (!trouble && *last)
-        es_log_plain(ES_INFO, "watch", "all watches work again");
-    snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
 }
 
 /* The main thread's: what became of the election. */
@@ -181,10 +156,20 @@ static int follow_election(struct campaign *c, bool ready, struct es_error *err)
     return 1;
 }
 
-static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
-                 const sigset_t *signals, struct es_error *err)
+/* What we are at, in a sentence. */
+static const char *status_of(const struct campaign *c, bool ready, const struct es_trouble *trouble)
 {
-    char trouble[ES_ERROR_TEXT_MAX] = "";
+    if (*trouble->first)
+        return trouble->first;
+    if (!ready)
+        return "the first lists are still being read";
+    return c->daemon->election && !c->leads ? "standing by: another replica leads" : "serving";
+}
+
+static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
+                 const sigset_t *signals, struct es_trouble *trouble, struct es_error *err)
+{
+    struct es_supervisor supervisor = {0};
 
     while (!campaign->lost) {
         int rc = es_engine_tick(d->engine, err);
@@ -192,10 +177,11 @@ static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *c
             return rc;
         bool ready = es_engine_ready(d->engine);
         es_pages_tick(pages, ready);
-        log_trouble(d, trouble);
+        es_trouble_log(trouble, d->env.cluster, d->config);
         rc = follow_election(campaign, ready, err);
         if (rc < 0)
             return rc;
+        es_supervisor_tick(&supervisor, es_pages_alive(pages), status_of(campaign, ready, trouble));
         if (rc > 0)
             continue;
         int number = wait_for_signal(signals, ready ? TICK_RUNNING_MS : TICK_STARTING_MS);
@@ -225,6 +211,7 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     struct es_engine_opts engine = {.workers = (int)d->config->concurrent, .standby = d->config->elect};
     struct es_cluster *cluster = NULL;
     struct es_pages *pages = NULL;
+    struct es_trouble trouble = {0};
 
     int rc = es_process_metrics(d->metrics, err);
     if (rc == 0)
@@ -238,23 +225,23 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     if (rc == 0)
         rc = open_pages(d, &pages, err);
     if (rc == 0)
-        rc = serve(d, pages, &campaign, signals, err);
+        rc = serve(d, pages, &campaign, signals, &trouble, err);
+    es_trouble_fini(&trouble);
+    es_notify("STOPPING=1");
     es_pages_free(pages);
     *ret_lost = campaign.lost;
     return rc;
 }
 
-int es_cmd_run(int argc, char **argv)
+static int cmd_run(int argc, char **argv)
 {
     struct es_config config;
     struct es_daemon daemon;
     struct es_error err = ES_ERROR_INIT;
     bool lost = false;
 
-    if (es_wants_help(argc, argv)) {
-        es_print_help(usage, ES_FOR_RUN, NULL);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_run);
     argc--, argv++;
     if (es_config_load(&config, ES_FOR_RUN, &argc, argv, &err) < 0)
         return es_complain(&err);
@@ -282,3 +269,16 @@ int es_cmd_run(int argc, char **argv)
     es_config_fini(&config);
     return exit_code;
 }
+
+/* ---- what people are told ---- */
+
+const struct es_command es_command_run = {
+    .name = "run",
+    .summary = "serve a Kubernetes cluster",
+    .usage = "esod run [--config FILE] [FLAGS]",
+    .about = "Watches ExternalSecrets and stores in a Kubernetes cluster and keeps the Secrets that they\n"
+             "describe. Ends on SIGTERM or SIGINT. Exit code 2: the configuration or a plugin is wrong;\n"
+             "3: another replica leads, or may.",
+    .settings = ES_FOR_RUN,
+    .run = cmd_run,
+};

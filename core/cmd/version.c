@@ -8,14 +8,10 @@
 #include "core/cmd/cmd.h"
 #include "esp/plugin.h"
 
-int es_cmd_version(int argc, char **argv)
+static int cmd_version(int argc, char **argv)
 {
-    if (es_wants_help(argc, argv)) {
-        es_print_help(
-            "Usage: esod version\n\nPrints the versions of esod, its plugin ABI and its libraries.\n", 0,
-            NULL);
-        return es_flush_stdout();
-    }
+    if (es_wants_help(argc, argv))
+        return es_print_help(&es_command_version);
     if (argc > 1) {
         fprintf(stderr, "esod: version: unknown argument \"%s\"; see esod version --help\n", argv[1]);
         return ES_EXIT_USAGE;
@@ -26,3 +22,13 @@ int es_cmd_version(int argc, char **argv)
            OpenSSL_version(OPENSSL_VERSION_STRING), jansson_version_str());
     return es_flush_stdout();
 }
+
+/* ---- what people are told ---- */
+
+const struct es_command es_command_version = {
+    .name = "version",
+    .summary = "print the version",
+    .usage = "esod version",
+    .about = "Prints the versions of esod, its plugin ABI and its libraries.",
+    .run = cmd_version,
+};

@@ -27,9 +27,9 @@
 const struct es_setting es_settings_table[] = {
     {"config", NULL, ES_SET_PATH, AT(config), "", ALL_COMMANDS | ES_FOR_RENDER, 0, 0,
      "Configuration file. Default: " DEFAULT_FILE " if it exists (esod run)."},
-    {"kubeconfig", "kubeconfig", ES_SET_PATH, AT(kubeconfig), "", ES_FOR_RUN, 0, 0,
+    {"kubeconfig", "kubeconfig", ES_SET_PATH, AT(kubeconfig), "", ES_FOR_RUN | ES_FOR_CRDS, 0, 0,
      "Kubeconfig file. Default: $KUBECONFIG, then the pod's service account, then ~/.kube/config."},
-    {"context", "context", ES_SET_TEXT, AT(context), "", ES_FOR_RUN, 0, 0,
+    {"context", "context", ES_SET_TEXT, AT(context), "", ES_FOR_RUN | ES_FOR_CRDS, 0, 0,
      "Context of the kubeconfig. Default: its current one."},
     {"namespace", "namespace", ES_SET_TEXT, AT(ns), "", ES_FOR_RUN, 0, 0,
      "Watch this namespace only. ClusterSecretStores are read if their controller stays switched on."},
@@ -392,70 +392,4 @@ const char *const *es_config_ignored(const struct es_config *c)
     const struct es_config_hold *h = c->hold;
 
     return h->ignored ? h->ignored : none;
-}
-
-/* ---- telling ---- */
-
-struct type_words {
-    const char *value, *type; /* in --help, in the document */
-};
-
-static const struct type_words words[] = {
-    [ES_SET_TEXT] = {"TEXT", "text"},         [ES_SET_PATH] = {"FILE", "path"},
-    [ES_SET_INTEGER] = {"N", "whole number"}, [ES_SET_NUMBER] = {"N", "number"},
-    [ES_SET_BOOLEAN] = {"", "boolean"},       [ES_SET_DURATION] = {"DURATION", "duration"},
-    [ES_SET_LEVEL] = {"LEVEL", "word"},       [ES_SET_TIME_ENCODING] = {"ENCODING", "word"},
-    [ES_SET_LOG_FORMAT] = {"FORMAT", "word"}, [ES_SET_DIRS] = {"DIR", "list of paths"},
-    [ES_SET_PLUGINS] = {"NAME", "list"},      [ES_SET_ISOLATION] = {"WHERE", "word"},
-};
-
-void es_config_help(struct es_buf *out, unsigned command)
-{
-    for (const struct es_setting *s = es_settings_table; s->flag; s++) {
-        const char *value = words[s->type].value;
-        char left[64];
-        if (!(s->commands & command))
-            continue;
-        snprintf(left, sizeof left, "--%s%s%s", s->flag, *value ? " " : "", value);
-        es_buf_addf(out, "  %-34s %s%s%s%s\n", left, s->help, *s->fallback ? " Default: " : "", s->fallback,
-                    s->type == ES_SET_BOOLEAN ? "; switched with =true and =false."
-                    : *s->fallback            ? "."
-                                              : "");
-    }
-}
-
-static void add_commands(struct es_buf *out, unsigned commands)
-{
-    static const struct {
-        unsigned bit;
-        const char *text;
-    } names[] = {{ES_FOR_RUN, "run"},
-                 {ES_FOR_LOCAL, "local"},
-                 {ES_FOR_RENDER, "render"},
-                 {ES_FOR_PLUGINS, "crds, plugins"}};
-    const char *between = "";
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (commands & names[i].bit) {
-            es_buf_addf(out, "%s%s", between, names[i].text);
-            between = ", ";
-        }
-}
-
-void es_config_markdown(struct es_buf *out)
-{
-    es_buf_adds(out, "| key | flag | type | default | commands | meaning |\n|---|---|---|---|---|---|\n");
-    for (const struct es_setting *s = es_settings_table; s->flag; s++) {
-        if (s->key)
-            es_buf_addf(out, "| `%s` ", s->key);
-        else
-            es_buf_adds(out, "| ");
-        es_buf_addf(out, "| `--%s` | %s ", s->flag, words[s->type].type);
-        if (*s->fallback)
-            es_buf_addf(out, "| `%s` | ", s->fallback);
-        else
-            es_buf_adds(out, "| | ");
-        add_commands(out, s->commands);
-        es_buf_addf(out, " | %s |\n", s->help);
-    }
 }

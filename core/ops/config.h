@@ -13,6 +13,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/error.h"
+#include "core/base/usage.h"
 #include "core/plugin/registry.h"
 
 #define ES_CONFIG_LIST_MAX 64
@@ -46,7 +47,7 @@ struct es_config {
 };
 
 /* Which settings a command takes. */
-enum { ES_FOR_RUN = 1, ES_FOR_LOCAL = 2, ES_FOR_PLUGINS = 4, ES_FOR_RENDER = 8 };
+enum { ES_FOR_RUN = 1, ES_FOR_LOCAL = 2, ES_FOR_PLUGINS = 4, ES_FOR_RENDER = 8, ES_FOR_CRDS = 16 };
 
 /* Reads defaults, then the file (--config, else /etc/esod/esod.yaml if it is
  * there and the command runs a cluster), then the flags. What is no flag is left
@@ -55,11 +56,26 @@ enum { ES_FOR_RUN = 1, ES_FOR_LOCAL = 2, ES_FOR_PLUGINS = 4, ES_FOR_RENDER = 8 }
 int es_config_load(struct es_config *ret, unsigned command, int *argc, char **argv, struct es_error *err);
 void es_config_fini(struct es_config *c);
 
-/* The flags of a command, for --help. */
-void es_config_help(struct es_buf *out, unsigned command);
+/* The flags of a command (of several: their sum) one after the other, for --help, the
+ * manual and completion. `*at` is 0 at first; false: that was the last one. */
+bool es_config_next_flag(size_t *at, unsigned commands, struct es_flag *ret);
 
-/* The table as Markdown, for docs/configuration.md. */
+/* What the file may say, likewise: first its own keys, then those of an entry of
+ * `plugins`. */
+struct es_config_key {
+    const char *name;
+    const char *flag;     /* without dashes; of an entry's keys NULL */
+    const char *type;     /* "whole number"; of an entry's keys NULL */
+    const char *fallback; /* "": none */
+    const char *help;     /* Markdown */
+};
+bool es_config_next_key(size_t *at, struct es_config_key *ret);
+bool es_config_next_plugin_key(size_t *at, struct es_config_key *ret);
+
+/* The tables as Markdown, for docs/configuration.md: the settings, and the keys of an
+ * entry of `plugins`. */
 void es_config_markdown(struct es_buf *out);
+void es_config_plugin_markdown(struct es_buf *out);
 
 /* Flags of the reference that have no effect here and were given: for a warning
  * each. NULL at the end. */

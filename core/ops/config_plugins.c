@@ -165,25 +165,52 @@ static int read_memory(const struct es_config_file *f, struct es_plugin_entry *e
     return 0;
 }
 
-/* What an entry has beside the name or the path of its plugin. */
+/* What an entry has. Those without a function are read before the others: they say what
+ * the entry is. */
 static const struct {
     const char *key;
     read_fn *read;
+    const char *help;
 } keys[] = {
-    {"optional", read_optional}, {"config", read_config}, {"isolation", read_isolation},
-    {"sha256", read_sha256},     {"hosts", read_hosts},   {"memory", read_memory},
-    {"ambient", read_ambient},
+    {"name", NULL, "what to load: the file `NAME.so` in `pluginPath`. An entry has this or `path`"},
+    {"path", NULL, "what to load, as a path; with a slash in it"},
+    {"optional", read_optional,
+     "`true`: if the plugin cannot be loaded, esod starts without it, logs the reason and shows it on "
+     "`/readyz`. Otherwise it does not start"},
+    {"config", read_config,
+     "the plugin's own settings, checked against the schema that it brings; see its README"},
+    {"isolation", read_isolation,
+     "`process` or `none`: where this plugin's code runs. Default: the setting `isolation` above. "
+     "[isolation.md](isolation.md)"},
+    {"sha256", read_sha256,
+     "64 hexadecimal digits, in quotes: the file has to have this SHA-256, or it is not loaded"},
+    {"hosts", read_hosts,
+     "a list: HTTP requests of this plugin go to these hosts only. Without it they go anywhere, with `[]` "
+     "nowhere"},
+    {"ambient", read_ambient,
+     "what the plugin may see of esod's environment and files: entries of its own list, or the word `all`. "
+     "Without it nothing"},
+    {"memory", read_memory,
+     "`64Mi`: how much the plugin's process may take for itself, from `16Mi` to `16Gi`, in `Ki`, `Mi` or "
+     "`Gi`. Only with `isolation: process`"},
 };
 #define KEYS (sizeof keys / sizeof *keys)
+
+bool es_config_next_plugin_key(size_t *at, struct es_config_key *ret)
+{
+    if (*at == KEYS)
+        return false;
+    *ret = (struct es_config_key){.name = keys[*at].key, .fallback = "", .help = keys[*at].help};
+    ++*at;
+    return true;
+}
 
 static int read_entry_key(const struct es_config_file *f, struct es_plugin_entry *entry, const char *key,
                           const json_t *v, struct es_error *err)
 {
-    if (es_streq(key, "name") || es_streq(key, "path"))
-        return 0; /* read before */
     for (size_t i = 0; i < KEYS; i++)
         if (es_streq(key, keys[i].key))
-            return keys[i].read(f, entry, v, err);
+            return keys[i].read ? keys[i].read(f, entry, v, err) : 0;
     return es_error_set(err, ES_E_CONFIG,
                         "unknown key; a plugin has name or path, optional, config, isolation, sha256, hosts, "
                         "ambient, memory");

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import secrets
+import subprocess
 
 import pytest
 
@@ -42,7 +44,9 @@ class PodCluster(harness.Cluster):
             now = self.json("get", "pod", "-n", namespace, name)
             return now["status"].get("phase") in ("Succeeded", "Failed") and now
         state = wait_for(ended, 20)["status"]["containerStatuses"][0]["state"]["terminated"]
-        return state["exitCode"], self.logs(namespace, name)
+        log = self.logs(namespace, name)
+        self.kubectl("delete", "pod", "-n", namespace, name, "--wait=false")
+        return state["exitCode"], log
 
 @pytest.fixture(scope="session")
 def pod_plane(crds):
@@ -58,3 +62,9 @@ def pod_plane(crds):
 def pod_cluster(pod_plane):
     return PodCluster(pod_plane)
 
+
+
+def libraries(program):
+    """What a program is linked to, for an image with that program."""
+    said = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    return sorted(set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", said, re.M)))

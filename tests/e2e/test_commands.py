@@ -17,7 +17,7 @@ from harness import ROOT, build_dir, free_port, wait_for
 
 pytestmark = pytest.mark.sanitized
 
-COMMANDS = ["run", "local", "render", "crds", "plugins", "version"]
+COMMANDS = ["run", "local", "render", "crds", "plugins", "completion", "version"]
 PLUGINS = build_dir() / "lib/esod/plugins"
 KINDS = {"ExternalSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret", "PushSecret", "ClusterPushSecret"}
 
@@ -83,6 +83,9 @@ WRONG = {
     "unknown form of plugins verify": (["plugins", "verify", "-o", "xml"], "plugins: -o is table or json, not xml"),
     "verify what": (["plugins", "verify", "fake"], 'plugins: unknown argument "fake"; see esod plugins --help'),
     "unknown isolation": (["plugins", "--isolation", "vm"], '--isolation: "vm" is neither process nor none'),
+    "completion for which shell": (["completion"], "completion: for which shell? bash, zsh or fish; see esod completion --help"),
+    "completion for two shells": (["completion", "zsh", "fish"], 'completion: one shell, not both "zsh" and "fish"'),
+    "completion for another shell": (["completion", "tcsh"], 'completion: there is a script for bash, zsh and fish, not for "tcsh"'),
     "unknown argument of version": (["version", "--short"], 'version: unknown argument "--short"; see esod version --help'),
 }
 
@@ -328,7 +331,7 @@ def test_without_plugins_their_places_are_named(esod):
 
 # ---- streams
 
-@pytest.mark.parametrize("command", [["crds"], ["plugins"], ["plugins", "verify"], ["version"], ["--help"], ["run", "--help"],
+@pytest.mark.parametrize("command", [["crds"], ["plugins"], ["plugins", "verify"], ["version"], ["--help"], ["run", "--help"], ["completion", "bash"],
                                      ["local", ROOT / "examples" / "quickstart"]])
 def test_output_that_cannot_be_written_is_a_failure(esod, command):
     with open("/dev/full", "w") as full:

@@ -29,7 +29,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
-WITH_A_NODE = ",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller,disruption-controller"
+WITH_A_NODE = (",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller,disruption-controller"
+               ",serviceaccount-token-controller")
 
 # With a node, what pods ask of the API server is noted, in log/audit.log.
 AUDIT = """apiVersion: audit.k8s.io/v1
@@ -243,7 +244,9 @@ class ControlPlane:
         if "node" not in self.conf:
             return ["--disable-admission-plugins=ServiceAccount"]
         (self.state / "pki" / "audit.yaml").write_text(AUDIT)
-        return [f"--audit-policy-file={self.state}/pki/audit.yaml", f"--audit-log-path={self.state}/log/audit.log"]
+        # As OpenShift has it: who writes an owner reference that blocks deletion needs a right for that.
+        # And as older ones have it: a watch begins with a list. One that streams lists asks for less.
+        return ["--feature-gates=WatchList=false", "--enable-admission-plugins=OwnerReferencesPermissionEnforcement", f"--audit-policy-file={self.state}/pki/audit.yaml", f"--audit-log-path={self.state}/log/audit.log"]
 
     def wait_apiserver(self):
         self._wait("kube-apiserver", 60, lambda: self.get("/readyz")[0] == 200)
@@ -330,7 +333,8 @@ contexts:
         (folder / "ready").unlink(missing_ok=True)
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=esod-node",
                         "-keyout", f"{pki}/kubelet.key", "-out", f"{pki}/kubelet.crt"], check=True, capture_output=True)
-        self._spawn("node", [sys.executable, "-B", str(HERE / "node"), str(self.state)])
+        as_root = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+        self._spawn("node", [*as_root, sys.executable, "-B", str(HERE / "node"), str(self.state)])
         self._wait("node", 30, lambda: (folder / "ready").exists())
 
     def add_image(self, reference, rootfs, **image):

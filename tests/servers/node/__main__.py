@@ -143,11 +143,14 @@ class Node:
             known.changed(pod)
         elif not pod["spec"].get("nodeName"):
             self._bind(pod)
-        elif pod["spec"]["nodeName"] == NAME and pod["status"].get("phase") not in ("Succeeded", "Failed"):
-            made = Pod(self, pod)
-            made.changed(pod)
+        elif pod["spec"]["nodeName"] == NAME and not self._has_ended(pod):
             with self._lock:
-                self.pods[uid] = made
+                self.pods[uid] = Pod(self, pod)
+
+    @staticmethod
+    def _has_ended(pod):
+        """Nothing is left to do for it."""
+        return pod["status"].get("phase") in ("Succeeded", "Failed") and not pod["metadata"].get("deletionTimestamp")
 
     def _bind(self, pod):
         """As a scheduler with one node would."""

@@ -126,6 +126,10 @@ class Container:
             "env": [PATH] + [f"{k}={v}" for k, v in variables.items()]}
         linux = {"namespaces": [{"type": t} for t in ("pid", "ipc", "uts", "mount")] + [{"type": "network", "path": network.path}],
                  "maskedPaths": MASKED, "readonlyPaths": READ_ONLY}
+        if kernel.sole_user():  # who has the number that the pod asks for, in a namespace of the container's own
+            linux["namespaces"].append({"type": "user"})
+            for kind, inside in (("uid", security.user), ("gid", security.group)):
+                linux[kind + "Mappings"] = [{"containerID": inside, "hostID": 0, "size": 1}]
         if security.default_filter:
             linux["seccomp"] = self.node.runtime_default()
         config = {"ociVersion": "1.0.0", "process": process, "root": {"path": str(root), "readonly": security.read_only},

@@ -26,7 +26,7 @@ def serve(node, port, certificate, key):
                 self._say(400, f'container "{parts[3]}" in pod "{parts[2]}" is waiting to start\n')
                 return
             path = container.log
-            if query.get("previous") == "true":
+            if query.get("previous") == "true" and container.running():
                 if not state.restarts:
                     self._say(400, f'previous terminated container "{parts[3]}" in pod "{parts[2]}" not found\n')
                     return

@@ -39,6 +39,7 @@ class Pod:
         self.refreshed = 0
         self.leaving = None  # grace period, once it has to go
         self.dropped = threading.Event()  # the node ends, or the object is gone
+        self.changed(pod)
         self.thread = threading.Thread(target=self._live, daemon=True, name=self.folder.name)
         self.thread.start()
 

@@ -12,6 +12,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import kernel
 from api import ApiError
 
 
@@ -64,7 +65,7 @@ class Volumes:
 
     def _own(self, path):
         if self.group is not None:
-            os.chown(path, -1, self.group)
+            kernel.chown(path, -1, self.group)
 
     def _files(self, volume, source):
         """path -> (bytes, mode, user)"""
@@ -157,7 +158,7 @@ def write_at_once(folder, files, own):
         path.write_bytes(content)
         path.chmod(mode)
         if user is not None:
-            os.chown(path, user, -1)
+            kernel.chown(path, user, -1)
         own(path)
     old = os.readlink(current) if current.is_symlink() else None
     step = folder / "..data_tmp"

@@ -619,22 +619,66 @@ static void test_lists_in_lists_have_ends(void **state)
     assert_refused(load(ES_FOR_RUN, text, NULL), "FILE:3: hosts: more than 64 hosts");
 }
 
-static void test_help_has_the_flags_of_the_command(void **state)
+static bool has_flag(unsigned command, const char *name, struct es_flag *ret)
 {
-    struct es_buf run, plugins;
+    for (size_t at = 0; es_config_next_flag(&at, command, ret);)
+        if (strcmp(ret->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void test_a_command_has_its_flags(void **state)
+{
+    struct es_flag f;
 
     (void)state;
-    es_buf_init(&run, 64 << 10);
-    es_buf_init(&plugins, 64 << 10);
-    es_config_help(&run, ES_FOR_RUN);
-    es_config_help(&plugins, ES_FOR_PLUGINS);
-    assert_non_null(strstr(es_buf_str(&run), "  --concurrent N "));
-    assert_non_null(strstr(es_buf_str(&run), "at the same time. Default: 24.\n"));
-    assert_non_null(strstr(es_buf_str(&run), "  --plugin-path DIR "));
-    assert_null(strstr(es_buf_str(&plugins), "--concurrent"));
-    assert_non_null(strstr(es_buf_str(&plugins), "  --plugin NAME "));
-    es_buf_fini(&run);
-    es_buf_fini(&plugins);
+    assert_true(has_flag(ES_FOR_RUN, "concurrent", &f));
+    assert_string_equal(f.value, "N");
+    assert_string_equal(f.fallback, "24");
+    assert_false(f.on_off);
+    assert_false(has_flag(ES_FOR_PLUGINS, "concurrent", &f));
+    assert_true(has_flag(ES_FOR_PLUGINS | ES_FOR_RUN, "concurrent", &f));
+    assert_true(has_flag(ES_FOR_PLUGINS, "plugin", &f));
+    assert_true(has_flag(ES_FOR_RUN, "metrics-secure", &f));
+    assert_true(f.on_off);
+}
+
+/* What completion offers is taken, all of it, and the help names it. */
+static void test_the_words_of_a_flag_are_taken(void **state)
+{
+    struct es_flag f;
+    size_t len, flags = 0;
+
+    (void)state;
+    for (size_t at = 0; es_config_next_flag(&at, ES_FOR_RUN, &f);) {
+        const char *words = f.words, *piece;
+        if (!words || strcmp(words, ES_VALUE_PLUGIN) == 0)
+            continue;
+        flags++;
+        while ((piece = es_value_piece(&words, &len))) {
+            char argument[128], word[32];
+            snprintf(word, sizeof word, "%.*s", (int)len, piece);
+            snprintf(argument, sizeof argument, "--%s=%s", f.name, word);
+            unload(fine(ES_FOR_RUN, NULL, argument));
+            assert_non_null(strstr(f.help, word));
+        }
+    }
+    assert_int_equal(flags, 4);
+}
+
+/* Every key of the file comes once, and only what the file may say. */
+static void test_the_keys_of_the_file(void **state)
+{
+    struct es_config_key k;
+    size_t flags = 0, keys = 0;
+    struct es_flag f;
+
+    (void)state;
+    for (size_t at = 0; es_config_next_flag(&at, ~0u, &f);)
+        flags++;
+    for (size_t at = 0; es_config_next_key(&at, &k); keys++)
+        assert_string_not_equal(k.flag, "config");
+    assert_int_equal(keys, flags - 1);
 }
 
 static char *contents(const char *path)
@@ -649,16 +693,15 @@ static char *contents(const char *path)
     return text;
 }
 
-/* docs/configuration.md has the table as the program knows it. To renew it, put
+/* docs/configuration.md has the tables as the program knows them. To renew one, put
  * what this test prints in its place. */
-static void test_the_page_has_the_table(void **state)
+static void check_page_has(void (*write)(struct es_buf *))
 {
     struct es_buf table;
     char *page = contents(CONFIGURATION_PAGE);
 
-    (void)state;
     es_buf_init(&table, 64 << 10);
-    es_config_markdown(&table);
+    write(&table);
     assert_false(es_buf_failed(&table));
     if (!strstr(page, es_buf_str(&table))) {
         fputs(es_buf_str(&table), stderr);
@@ -666,6 +709,13 @@ static void test_the_page_has_the_table(void **state)
     }
     es_buf_fini(&table);
     free(page);
+}
+
+static void test_the_page_has_the_tables(void **state)
+{
+    (void)state;
+    check_page_has(es_config_markdown);
+    check_page_has(es_config_plugin_markdown);
 }
 
 /* The example that is installed states the defaults. */
@@ -704,8 +754,10 @@ int main(void)
         cmocka_unit_test(test_paths_in_a_file_are_relative_to_it),
         cmocka_unit_test(test_lists_have_ends),
         cmocka_unit_test(test_lists_in_lists_have_ends),
-        cmocka_unit_test(test_help_has_the_flags_of_the_command),
-        cmocka_unit_test(test_the_page_has_the_table),
+        cmocka_unit_test(test_a_command_has_its_flags),
+        cmocka_unit_test(test_the_words_of_a_flag_are_taken),
+        cmocka_unit_test(test_the_keys_of_the_file),
+        cmocka_unit_test(test_the_page_has_the_tables),
         cmocka_unit_test(test_the_example_is_right),
     };
     es_mem_init();
