@@ -11,7 +11,7 @@ usage: scripts/test.sh [--quick] [--only PART]... [-k EXPRESSION]
 Builds and tests everything: unit tests (plain and with sanitizers), end-to-end
 tests against a real Kubernetes control plane on 127.0.0.1, valgrind, and, where
 the acceptance cases are at hand, those. What is missing is installed or built
-first: Debian packages, the servers (once, about 10 minutes) and a Python
+first: Debian packages, the servers (once, about 13 minutes) and a Python
 environment, the latter two in ~/.cache/esod. With warm caches about 30 minutes.
 
   --quick        without the sanitizer builds
@@ -132,7 +132,9 @@ units() {
 }
 
 run_deps() { scripts/deps.sh build test image; }
-run_servers() { tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault helm seccomp-default; }
+run_servers() {
+  tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault helm seccomp-default prometheus promtool grafana-schema
+}
 run_venv() { scripts/venv.sh >"$logs/python"; }
 run_scripts() {
   git ls-files -z scripts .ci tests deploy | xargs -0 grep -lE '^#!.*\b(ba)?sh\b' | xargs shellcheck -x
@@ -176,7 +178,7 @@ done
 printf '== preparations\n'
 prepare deps run_deps
 if [ -n "$needs_servers" ]; then
-  [ -x "$(tests/servers/build --path vault)" ] || printf '   building the test servers, about 10 minutes\n'
+  [ -x "$(tests/servers/build --path vault)" ] || printf '   building the test servers, about 13 minutes\n'
   prepare servers run_servers
   prepare venv run_venv
 fi

@@ -103,9 +103,14 @@ int es_registry_start(struct es_registry *r, struct es_error *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++)
-        if (r->plugins[i]->remote)
-            rc = es_remote_start(r->plugins[i]->remote, err);
+    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++) {
+        if (!r->plugins[i]->remote)
+            continue;
+        /* A rate needs a series that was there before the first failure. */
+        es_metric_add(r->restarts, (const char *const[]){r->plugins[i]->name}, 0);
+        es_metric_add(r->lost, (const char *const[]){r->plugins[i]->name}, 0);
+        rc = es_remote_start(r->plugins[i]->remote, err);
+    }
     return rc;
 }
 

@@ -375,9 +375,6 @@ def test_nobody_reads_while_the_api_server_does_not_say(make_operator, control_p
 
 # ---- what docs/operations.md and the reference's dashboards promise
 
-NAME = re.compile(r"\b(?:externalsecret|pushsecret|secretstore|clustersecretstore|controller_runtime|workqueue|rest_client|process|"
-                  r"esod)_[a-z_]+\b")
-
 # Of the reference's own dashboard (docs/snippets/dashboard.json there), what it draws for the controllers served here.
 DASHBOARD = """
 controller_runtime_reconcile_time_seconds_bucket{controller="externalsecret"}
@@ -423,21 +420,8 @@ def section(title):
 
 
 # Made by other parts, when these are in use.
-NOT_YET = {"externalsecret_provider_api_calls_count", "esod_plugin_restarts_total", "esod_plugin_lost_calls_total",
-           "esod_events_dropped_total", "esod_plugin_resident_memory_bytes", "esod_provider_reads_shared_total",
-           "leader_election_master_status"}
-
-
-def test_alerts_are_about_metrics_that_exist(seasoned):
-    there = {s.name for s in seasoned.samples}
-    rules = yaml.safe_load(re.search(r"```yaml\n(.*?)```", section("Alerts"), re.S).group(1))
-    alerts = [r for g in rules["groups"] for r in g["rules"]]
-    assert len(alerts) >= 5
-    for rule in alerts:
-        assert rule["alert"] and rule["annotations"]["summary"] and rule["labels"]["severity"]
-        names = set(NAME.findall(rule["expr"]))
-        assert names, rule
-        assert names - NOT_YET <= there, f"{rule['alert']}: {names - there}"
+NOT_YET = {"externalsecret_provider_api_calls_count", "esod_provider_reads_shared_total", "leader_election_master_status",
+           "esod_externalsecret_overdue_seconds", "esod_memory_limit_bytes", "esod_memory_working_set_bytes"}
 
 
 def test_every_metric_is_in_the_documentation(seasoned):
