@@ -134,12 +134,27 @@ bool es_cluster_synced(struct es_cluster *c)
     return es_shelf_each_fixed(c->shelf, is_synced, NULL);
 }
 
+struct troubles {
+    es_trouble_fn *fn;
+    void *ctx;
+};
+
+static bool tell_trouble(void *ctx, struct es_cache *cache)
+{
+    const struct troubles *t = ctx;
+    struct es_error err = ES_ERROR_INIT;
+
+    return !es_cache_trouble(cache, &err) || t->fn(t->ctx, es_cache_opts_of(cache)->kind, &err);
+}
+
+void es_cluster_each_trouble(struct es_cluster *c, es_trouble_fn *fn, void *ctx)
+{
+    es_shelf_each(c->shelf, tell_trouble, &(struct troubles){fn, ctx});
+}
+
 static bool is_well(void *ctx, struct es_cache *cache)
 {
-    if (!es_cache_trouble(cache, ctx))
-        return true;
-    es_error_wrap(ctx, "watching %s: ", es_cache_opts_of(cache)->kind->plural);
-    return false;
+    return !es_cache_trouble(cache, ctx);
 }
 
 bool es_cluster_trouble(struct es_cluster *c, struct es_error *err)

@@ -102,6 +102,11 @@ bool es_cluster_synced(struct es_cluster *c); /* every cache from before the sta
 /* The first watch that is in trouble, as a sentence; false when all is well. */
 bool es_cluster_trouble(struct es_cluster *c, struct es_error *err);
 
+/* All of them, with the kind that each is about, until `fn` returns false. `err` is borrowed,
+ * and may be changed. */
+typedef bool es_trouble_fn(void *ctx, const struct es_kind *kind, struct es_error *err);
+void es_cluster_each_trouble(struct es_cluster *c, es_trouble_fn *fn, void *ctx);
+
 /* The resource that an apiVersion and a kind stand for. What is not known is asked
  * for each time, since definitions come late: ES_E_NOT_FOUND when there is none,
  * ES_E_INVALID when these are no names. *ret lives as long as the cluster. */

@@ -26,8 +26,8 @@ struct es_command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct es_command es_command_run, es_command_local, es_command_render, es_command_crds,
-    es_command_plugins, es_command_completion, es_command_version;
+extern const struct es_command es_command_run, es_command_local, es_command_render, es_command_preflight,
+    es_command_crds, es_command_plugins, es_command_completion, es_command_version;
 
 /* All of them, in the order of --help; NULL at the end. */
 extern const struct es_command *const es_commands[];

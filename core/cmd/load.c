@@ -6,8 +6,9 @@
 #include "core/cmd/providers.h"
 #include "core/wire/fence.h"
 
-int es_load_plugins(struct es_registry **ret, const struct es_config *config,
-                    const struct es_services *services, struct es_error *err)
+int es_load_plugins_that_can(struct es_registry **ret, const struct es_config *config,
+                             const struct es_services *services, es_load_refused_fn *refused, void *ctx,
+                             struct es_error *err)
 {
     struct es_registry *r = NULL;
     const struct es_isolation_opts isolation = {.isolation = config->isolation, .runner = config->runner};
@@ -17,14 +18,25 @@ int es_load_plugins(struct es_registry **ret, const struct es_config *config,
         es_registry_isolate(r, &isolation);
     if (rc == 0 && !config->plugins_given)
         rc = es_registry_load_all(r, config->plugin_path, err);
-    for (size_t i = 0; rc == 0 && i < config->plugin_count; i++)
+    for (size_t i = 0; rc == 0 && i < config->plugin_count; i++) {
         rc = es_registry_load(r, config->plugin_path, &config->plugins[i], err);
+        if (rc < 0 && refused) {
+            refused(ctx, err);
+            rc = 0;
+        }
+    }
     if (rc < 0) {
         es_registry_free(r);
         return rc;
     }
     *ret = r;
     return 0;
+}
+
+int es_load_plugins(struct es_registry **ret, const struct es_config *config,
+                    const struct es_services *services, struct es_error *err)
+{
+    return es_load_plugins_that_can(ret, config, services, NULL, NULL, err);
 }
 
 void es_say_no_plugins(const struct es_config *config)

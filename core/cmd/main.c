@@ -16,8 +16,9 @@
 #include "core/cmd/manual.h"
 
 const struct es_command *const es_commands[] = {
-    &es_command_run,     &es_command_local,      &es_command_render,  &es_command_crds,
-    &es_command_plugins, &es_command_completion, &es_command_version, NULL,
+    &es_command_run,        &es_command_local,   &es_command_render,
+    &es_command_preflight,  &es_command_crds,    &es_command_plugins,
+    &es_command_completion, &es_command_version, NULL,
 };
 
 const struct es_command *es_command_find(const char *name)

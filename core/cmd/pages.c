@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/cmd/trouble.h"
 #include "core/cmd/version.h"
 #include "core/ops/pulse.h"
 #include "core/ops/reviewer.h"
@@ -56,7 +57,6 @@ static bool is_ready(void *ctx, bool verbose, struct es_buf *notes)
 {
     struct es_pages *p = ctx;
     const struct es_env *env = &p->daemon->env;
-    struct es_error err = ES_ERROR_INIT;
     bool ready = __atomic_load_n(&p->running, __ATOMIC_ACQUIRE);
 
     if (verbose) {
@@ -64,9 +64,9 @@ static bool is_ready(void *ctx, bool verbose, struct es_buf *notes)
         tell_plugins(env->registry, notes);
         es_buf_addf(notes, "[%c] workers\n", ready ? '+' : '-');
     }
-    if (es_cluster_trouble(env->cluster, &err))
-        es_buf_addf(notes, "%s\n", err.text);
-    else if (!ready)
+    size_t before = notes->len;
+    es_trouble_describe(notes, env->cluster, p->daemon->config);
+    if (!ready && notes->len == before)
         es_buf_adds(notes, "the first lists are still being read\n");
     if (p->daemon->election)
         es_election_describe(p->daemon->election, notes);

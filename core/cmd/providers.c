@@ -20,6 +20,13 @@ int es_crds_of_registry(struct es_crds **ret, const struct es_registry *r, struc
                 (struct es_crd_provider){plugins[i]->providers[k].name, plugins[i]->providers[k].schema};
     int rc = es_crds_new(ret, list, n, err);
     free(list);
+    if (rc < 0)
+        return rc;
+    rc = es_crds_stamp(*ret, ESOD_VERSION, err);
+    if (rc < 0) {
+        es_crds_free(*ret);
+        *ret = NULL;
+    }
     return rc;
 }
 

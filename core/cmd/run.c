@@ -14,23 +14,16 @@
 #include "core/cmd/daemon.h"
 #include "core/cmd/figures.h"
 #include "core/cmd/load.h"
+#include "core/cmd/login.h"
 #include "core/cmd/pages.h"
 #include "core/cmd/supervisor.h"
+#include "core/cmd/trouble.h"
 #include "core/cmd/version.h"
 #include "core/ops/notify.h"
 #include "core/ops/process.h"
 
 #define TICK_STARTING_MS 10
 #define TICK_RUNNING_MS 1000
-
-/* A setting that names a file which is not there is a wrong setting. */
-static int load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err)
-{
-    struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
-    int rc = es_kube_config_load(ret, &where, err);
-
-    return rc == ES_E_NOT_FOUND ? err->code = ES_E_CONFIG : rc;
-}
 
 static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct es_error *err)
 {
@@ -41,7 +34,7 @@ static int connect_cluster(struct es_daemon *d, struct es_cluster **ret, struct 
         .qps = c->client_qps, .burst = (int)c->client_burst, .user_agent = ES_USER_AGENT};
     struct es_kube_house_opts house = {.ns = c->ns};
 
-    int rc = load_login(&login, c, err);
+    int rc = es_load_login(&login, c, err);
     if (rc < 0)
         return rc;
     es_log(ES_INFO, "setup", "API server", ES_F_STR("server", es_kube_config_server(login)));
@@ -72,7 +65,7 @@ static int join_election(struct es_daemon *d, struct es_error *err)
 
     if (!c->elect)
         return 0;
-    int rc = load_login(&login, c, err);
+    int rc = es_load_login(&login, c, err);
     if (rc < 0)
         return rc;
     struct es_election_opts opts = {.ns = c->lease_ns ? c->lease_ns : es_kube_config_namespace(login),
@@ -89,7 +82,7 @@ static int join_election(struct es_daemon *d, struct es_error *err)
 static int open_pages(struct es_daemon *d, struct es_pages **ret, struct es_error *err)
 {
     struct es_kube_config *login = NULL;
-    int rc = d->config->metrics_auth ? load_login(&login, d->config, err) : 0;
+    int rc = d->config->metrics_auth ? es_load_login(&login, d->config, err) : 0;
 
     return rc < 0 ? rc : es_pages_new(ret, d, login, err);
 }
@@ -112,20 +105,6 @@ static int wait_for_signal(const sigset_t *set, int64_t ms)
     struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
     int n = sigtimedwait(set, NULL, &t);
     return n > 0 && n != SIGUSR1 ? n : 0;
-}
-
-/* Says once what keeps the caches from filling, and again when it changes. */
-static void log_trouble(struct es_daemon *d, char last[ES_ERROR_TEXT_MAX])
-{
-    struct es_error err = ES_ERROR_INIT;
-    bool trouble = es_cluster_trouble(d->env.cluster, &err);
-
-    if (trouble && !es_streq(last, err.text))
-        es_log(ES_WARN, "watch", "the API server does not answer as it should; retrying",
-               ES_F_STR("error", err.text));
-    else if (!trouble && *last)
-        es_log_plain(ES_INFO, "watch", "all watches work again");
-    snprintf(last, ES_ERROR_TEXT_MAX, "%s", trouble ? err.text : "");
 }
 
 /* The main thread's: what became of the election. */
@@ -177,20 +156,19 @@ static int follow_election(struct campaign *c, bool ready, struct es_error *err)
     return 1;
 }
 
-/* What we are at, in a sentence; `trouble`: what log_trouble said last. */
-static const char *status_of(const struct campaign *c, bool ready, const char *trouble)
+/* What we are at, in a sentence. */
+static const char *status_of(const struct campaign *c, bool ready, const struct es_trouble *trouble)
 {
-    if (*trouble)
-        return trouble;
+    if (*trouble->first)
+        return trouble->first;
     if (!ready)
         return "the first lists are still being read";
     return c->daemon->election && !c->leads ? "standing by: another replica leads" : "serving";
 }
 
 static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *campaign,
-                 const sigset_t *signals, struct es_error *err)
+                 const sigset_t *signals, struct es_trouble *trouble, struct es_error *err)
 {
-    char trouble[ES_ERROR_TEXT_MAX] = "";
     struct es_supervisor supervisor = {0};
 
     while (!campaign->lost) {
@@ -199,7 +177,7 @@ static int serve(struct es_daemon *d, struct es_pages *pages, struct campaign *c
             return rc;
         bool ready = es_engine_ready(d->engine);
         es_pages_tick(pages, ready);
-        log_trouble(d, trouble);
+        es_trouble_log(trouble, d->env.cluster, d->config);
         rc = follow_election(campaign, ready, err);
         if (rc < 0)
             return rc;
@@ -233,6 +211,7 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     struct es_engine_opts engine = {.workers = (int)d->config->concurrent, .standby = d->config->elect};
     struct es_cluster *cluster = NULL;
     struct es_pages *pages = NULL;
+    struct es_trouble trouble = {0};
 
     int rc = es_process_metrics(d->metrics, err);
     if (rc == 0)
@@ -246,7 +225,8 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     if (rc == 0)
         rc = open_pages(d, &pages, err);
     if (rc == 0)
-        rc = serve(d, pages, &campaign, signals, err);
+        rc = serve(d, pages, &campaign, signals, &trouble, err);
+    es_trouble_fini(&trouble);
     es_notify("STOPPING=1");
     es_pages_free(pages);
     *ret_lost = campaign.lost;

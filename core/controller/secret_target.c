@@ -11,6 +11,7 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
+#include "core/controller/drift.h"
 #include "core/controller/externalsecret_own.h"
 #include "core/controller/refresh.h"
 #include "core/controller/sources.h"
@@ -187,6 +188,7 @@ static int update_target(struct es_pass *p, struct write *w, const json_t *exist
         rc = es_cluster_update(p->env->cluster, &es_kind_secret, p->ns, p->target_name, change.object,
                                p->manager, &answer, err);
         if (rc == 0) {
+            es_drift_tell(p, existing);
             settle(p, w, answer);
             w->wrote = true;
             es_pass_say(p, ES_EVENT_NORMAL, "Updated", "secret updated");

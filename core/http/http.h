@@ -151,6 +151,9 @@ const char *es_http_response_header(const struct es_http_response *r, const char
  * 10.2.3), 0 when absent. At most one hour. */
 int64_t es_http_retry_after_ms(const struct es_http_response *r, int64_t now_unix_ms);
 
+/* Date of an answer in ms since 1970, cut to whole seconds; 0 when absent. */
+int64_t es_http_date_ms(const struct es_http_response *r);
+
 /* A request whose answer is read in pieces as it arrives (watches). Opening
  * blocks until the response headers are there: on return ret_head
  * holds status and headers (its body stays empty; es_http_response_fini it). The answer's body is buffered up

@@ -34,6 +34,21 @@ static int64_t parse_seconds_ms(const char *text)
     return *text ? -1 : ms;
 }
 
+/* All three date forms of RFC 9110 section 5.6.7 and more. -1: it is none. */
+static int64_t parse_date_ms(const char *text)
+{
+    time_t when = curl_getdate(text, NULL);
+    return when == (time_t)-1 ? -1 : (int64_t)when * 1000;
+}
+
+int64_t es_http_date_ms(const struct es_http_response *r)
+{
+    const char *text = es_http_response_header(r, "date");
+    int64_t ms = text ? parse_date_ms(text) : 0;
+
+    return ms > 0 ? ms : 0;
+}
+
 int64_t es_http_retry_after_ms(const struct es_http_response *r, int64_t now_unix_ms)
 {
     const char *text = es_http_response_header(r, "retry-after");
@@ -42,11 +57,10 @@ int64_t es_http_retry_after_ms(const struct es_http_response *r, int64_t now_uni
         return 0;
     int64_t ms = parse_seconds_ms(text);
     if (ms < 0) {
-        /* All three date forms of RFC 9110 section 5.6.7 and more. */
-        time_t when = curl_getdate(text, NULL);
-        if (when == (time_t)-1)
+        int64_t when_ms = parse_date_ms(text);
+        if (when_ms < 0)
             return 0;
-        ms = (int64_t)when * 1000 - now_unix_ms;
+        ms = when_ms - now_unix_ms;
     }
     if (ms < 0)
         return 0;

@@ -27,9 +27,9 @@
 const struct es_setting es_settings_table[] = {
     {"config", NULL, ES_SET_PATH, AT(config), "", ALL_COMMANDS | ES_FOR_RENDER, 0, 0,
      "Configuration file. Default: " DEFAULT_FILE " if it exists (esod run)."},
-    {"kubeconfig", "kubeconfig", ES_SET_PATH, AT(kubeconfig), "", ES_FOR_RUN, 0, 0,
+    {"kubeconfig", "kubeconfig", ES_SET_PATH, AT(kubeconfig), "", ES_FOR_RUN | ES_FOR_CRDS, 0, 0,
      "Kubeconfig file. Default: $KUBECONFIG, then the pod's service account, then ~/.kube/config."},
-    {"context", "context", ES_SET_TEXT, AT(context), "", ES_FOR_RUN, 0, 0,
+    {"context", "context", ES_SET_TEXT, AT(context), "", ES_FOR_RUN | ES_FOR_CRDS, 0, 0,
      "Context of the kubeconfig. Default: its current one."},
     {"namespace", "namespace", ES_SET_TEXT, AT(ns), "", ES_FOR_RUN, 0, 0,
      "Watch this namespace only. ClusterSecretStores are read if their controller stays switched on."},

@@ -47,7 +47,7 @@ struct es_config {
 };
 
 /* Which settings a command takes. */
-enum { ES_FOR_RUN = 1, ES_FOR_LOCAL = 2, ES_FOR_PLUGINS = 4, ES_FOR_RENDER = 8 };
+enum { ES_FOR_RUN = 1, ES_FOR_LOCAL = 2, ES_FOR_PLUGINS = 4, ES_FOR_RENDER = 8, ES_FOR_CRDS = 16 };
 
 /* Reads defaults, then the file (--config, else /etc/esod/esod.yaml if it is
  * there and the command runs a cluster), then the flags. What is no flag is left

@@ -66,6 +66,7 @@ static void add_commands(struct es_buf *out, unsigned commands)
     } names[] = {{ES_FOR_RUN, "run"},
                  {ES_FOR_LOCAL, "local"},
                  {ES_FOR_RENDER, "render"},
+                 {ES_FOR_CRDS, "crds"},
                  {ES_FOR_PLUGINS, "crds, plugins"}};
     const char *between = "";
 

@@ -278,6 +278,16 @@ static void note_state(struct es_election *e)
         e->changed(e->changed_ctx);
 }
 
+/* The API server's text names verb, resource and namespace. */
+static void explain_refusal(struct es_error *err)
+{
+    size_t len = strlen(err->text);
+
+    if (err->http_status == 403)
+        snprintf(err->text + len, sizeof err->text - len,
+                 ". Set enableLeaderElection: false if there is one replica, and never two at once.");
+}
+
 static void make_round(struct es_election *e)
 {
     struct es_error err = ES_ERROR_INIT;
@@ -285,6 +295,8 @@ static void make_round(struct es_election *e)
 
     note_record(e); /* before the news: the event about it names the Lease */
     note_state(e);
+    if (rc < 0)
+        explain_refusal(&err);
     note_trouble(e, rc < 0 ? err.text : "");
 }
 

@@ -302,6 +302,16 @@ static int listen_on(const char *address, struct es_error *err)
     return fd >= 0 ? fd : es_error_set(err, ES_E_CONFIG, "cannot listen on %s: %s", address, strerror(saved));
 }
 
+int es_server_try(const char *address, struct es_error *err)
+{
+    int fd = listen_on(address, err);
+
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
 static int port_of(int fd)
 {
     struct sockaddr_storage a;

@@ -39,6 +39,9 @@ struct es_server_opts {
 int es_server_new(struct es_server **ret, const struct es_server_opts *opts, struct es_error *err);
 void es_server_free(struct es_server *s); /* NULL is fine */
 
+/* Could somebody listen at this address now? ES_E_CONFIG with what start would fail with. */
+int es_server_try(const char *address, struct es_error *err);
+
 /* To be called every second or so: looks after the certificate's files. */
 void es_server_tick(struct es_server *s);
 

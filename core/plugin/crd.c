@@ -342,6 +342,24 @@ void es_crds_free(struct es_crds *crds)
     es_mem_free(crds);
 }
 
+int es_crds_stamp(struct es_crds *crds, const char *version, struct es_error *err)
+{
+    json_t *document;
+    size_t i;
+
+    json_array_foreach (crds->documents, i, document) {
+        json_t *meta = json_object_get(document, "metadata");
+        json_t *annotations = json_object_get(meta, "annotations");
+        if (!annotations) {
+            annotations = json_object();
+            json_object_set_new(meta, "annotations", annotations);
+        }
+        if (json_object_set_new(annotations, ES_CRD_ANNOTATION_VERSION, json_string(version)) < 0)
+            return es_error_nomem(err);
+    }
+    return 0;
+}
+
 /* ---- what comes out */
 
 static int add_bytes(const char *data, size_t len, void *out)
@@ -395,6 +413,11 @@ int es_crd_render(struct es_buf *out, const struct es_crd_provider *providers, s
 }
 
 /* ---- look-ups */
+
+const json_t *es_crds_documents(const struct es_crds *crds)
+{
+    return crds->documents;
+}
 
 static const json_t *version_schema(const json_t *spec, const char *version)
 {

@@ -14,7 +14,7 @@
 #include "core/base/buf.h"
 #include "core/base/error.h"
 
-struct es_crds; /* constant once made: any thread may use it */
+struct es_crds; /* constant once made and stamped: any thread may use it */
 
 struct es_crd_provider {
     const char *name;   /* key under spec.provider */
@@ -42,6 +42,14 @@ int es_crds_write(struct es_buf *out, const struct es_crds *crds, enum es_crd_fo
 /* The three in one: what `esod crds` prints. */
 int es_crd_render(struct es_buf *out, const struct es_crd_provider *providers, size_t count,
                   enum es_crd_format format, struct es_error *err);
+
+/* Notes in each definition which version of esod made it, as an annotation: whoever
+ * applies other ones later knows which are newer. ES_E_NOMEM. */
+#define ES_CRD_ANNOTATION_VERSION "external-secrets.io/esod-version"
+int es_crds_stamp(struct es_crds *crds, const char *version, struct es_error *err);
+
+/* All definitions, as an array in the order in which they are written; borrowed. */
+const json_t *es_crds_documents(const struct es_crds *crds);
 
 /* The openAPIV3Schema of a kind, borrowed; NULL when there is none. */
 const json_t *es_crds_schema(const struct es_crds *crds, const char *api_version, const char *kind);

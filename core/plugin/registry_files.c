@@ -9,6 +9,8 @@
 #include "core/base/text.h"
 #include "core/plugin/registry.h"
 
+#define NAMED_MAX 16
+
 /* ---- from a name to a file ---- */
 
 static bool is_file(const char *path)
@@ -17,17 +19,49 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+struct there {
+    struct es_buf names;
+    size_t count;
+};
+
+static int add_name(void *ctx, const char *file, struct es_error *err)
+{
+    struct there *t = ctx;
+    const char *base = strrchr(file, '/') + 1;
+
+    (void)err;
+    if (t->count++ < NAMED_MAX)
+        es_buf_addf(&t->names, "%s%.*s", t->names.len ? ", " : "", (int)(strlen(base) - strlen(".so")), base);
+    return 0;
+}
+
+/* A name is often just misspelt, or of a plugin that an image was built without. */
+static void add_what_is_there(struct es_buf *out, const char *const *path)
+{
+    struct there t = {0};
+
+    es_buf_init(&t.names, ES_ERROR_TEXT_MAX);
+    es_registry_each_file(path, add_name, &t, NULL);
+    if (t.count)
+        es_buf_addf(out, "; the plugins there are %s", es_buf_str(&t.names));
+    if (t.count > NAMED_MAX)
+        es_buf_addf(out, " and %zu more", t.count - NAMED_MAX);
+    es_buf_fini(&t.names);
+}
+
 static int no_such_file(const char *const *path, const char *name, struct es_error *err)
 {
     struct es_buf places;
 
-    es_buf_init(&places, ES_ERROR_TEXT_MAX);
+    es_buf_init(&places, 2 * ES_ERROR_TEXT_MAX);
     for (size_t i = 0; path && path[i]; i++)
         es_buf_addf(&places, "%s%s/%s.so", i ? ", " : "", path[i], name);
-    if (places.len)
+    if (places.len) {
+        add_what_is_there(&places, path);
         es_error_set(err, ES_E_CONFIG, "no such file; looked for %s", es_buf_str(&places));
-    else
+    } else {
         es_error_set(err, ES_E_CONFIG, "the plugin path is empty, and the name is no path");
+    }
     es_buf_fini(&places);
     return ES_E_CONFIG;
 }

@@ -14,9 +14,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "servers")]
 import controlplane  # noqa: E402
 import harness  # noqa: E402
 import proxy as proxies  # noqa: E402
+from bare import bare  # noqa: E402,F401
 from vault import vault  # noqa: E402,F401
 from gcp import gcp  # noqa: E402, F401
 from aws import aws, aws_operator, aws_server  # noqa: E402,F401
+from helm import chart  # noqa: E402,F401
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The manifests of deploy/kubernetes: a real API server takes them, and their rights are enough."""
+"""The plain manifests that the chart is rendered to: a real API server takes them, and their rights are enough."""
 
 import secrets
 
@@ -6,25 +6,21 @@ import pytest
 import yaml
 
 from harness import GROUP, ROOT, condition, external_secret, stays, store, wait_for
+from helm import of_kind
 
-DEPLOY = ROOT / "deploy" / "kubernetes"
+VARIANTS = {"cluster": "esod", "namespaced": "esod-namespaced"}
 
 
-def manifests(variant, namespace):
-    """All objects of a variant, moved to a namespace as the head of deploy/kubernetes/namespaced.yaml says."""
+def manifests(chart, variant, namespace):
+    """All objects of a variant but the definitions, moved to a namespace as the head of esod-namespaced.yaml says."""
     here = "apps" if variant == "namespaced" else "esod"
-    text = (DEPLOY / f"{variant}.yaml").read_text().replace(f"namespace: {here}\n", f"namespace: {namespace}\n")
+    objects = [o for o in chart.plain(VARIANTS[variant]) if o["kind"] != "CustomResourceDefinition"]
+    text = yaml.safe_dump_all(objects).replace(f"namespace: {here}\n", f"namespace: {namespace}\n")
     objects = list(yaml.safe_load_all(text))
     for obj in objects:
         if obj["kind"] == "Namespace":
             obj["metadata"]["name"] = namespace
     return objects
-
-
-def of_kind(objects, kind):
-    found = [o for o in objects if o["kind"] == kind]
-    assert len(found) == 1, f"{len(found)} {kind}s"
-    return found[0]
 
 
 def as_user(kubeconfig, token, path):
@@ -38,14 +34,14 @@ def as_user(kubeconfig, token, path):
 class Installed:
     """A variant that was applied, and an operator that has the rights of its service account and its settings."""
 
-    def __init__(self, cluster, make_operator, tmp_path, variant, namespace):
-        self.cluster, self.namespace = cluster, namespace
-        self.objects = manifests(variant, namespace)
+    def __init__(self, cluster, make_operator, tmp_path, objects, namespace):
+        self.cluster, self.namespace, self.objects = cluster, namespace, objects
         cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(self.objects))
         token = cluster.kubectl("create", "token", "esod", "-n", namespace).stdout.strip()
         config = yaml.safe_load(of_kind(self.objects, "ConfigMap")["data"]["esod.yaml"])
         mine = as_user(cluster.kubeconfig, token, tmp_path / "kubeconfig-esod")
-        # In a pod that is the pod's namespace; a kubeconfig knows nothing of it.
+        # Ports and the log are the test's own. In a pod the Lease is in the pod's namespace; a kubeconfig knows nothing of it.
+        config = {k: v for k, v in config.items() if k not in ("metricsAddr", "liveAddr", "logLevel")}
         self.operator = make_operator(kubeconfig=mine, leaderElectionNamespace=namespace, **config)
         self.operator.start()
 
@@ -64,11 +60,11 @@ class Installed:
 
 
 @pytest.fixture
-def install(cluster, make_operator, tmp_path):
+def install(chart, cluster, make_operator, tmp_path):
     made = []
 
     def install(variant, namespace):
-        made.append(Installed(cluster, make_operator, tmp_path, variant, namespace))
+        made.append(Installed(cluster, make_operator, tmp_path, manifests(chart, variant, namespace), namespace))
         return made[-1]
 
     yield install
@@ -176,8 +172,8 @@ def test_the_rights_are_enough_for_one_namespace(install, cluster, space):
 
 
 @pytest.mark.parametrize("variant", ["cluster", "namespaced"])
-def test_the_pod_is_allowed_where_pods_are_restricted(cluster, space, variant):
-    objects = manifests(variant, space.name)
+def test_the_pod_is_allowed_where_pods_are_restricted(chart, cluster, space, variant):
+    objects = manifests(chart, variant, space.name)
     cluster.patch("Namespace", space.name, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
     deployment = of_kind(objects, "Deployment")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "esod", "namespace": space.name},
@@ -187,7 +183,7 @@ def test_the_pod_is_allowed_where_pods_are_restricted(cluster, space, variant):
     assert "Warning" not in p.stderr, p.stderr
 
     # The same pod without its restrictions is refused: the check above checks something.
-    pod["spec"]["securityContext"] = {}
+    pod["spec"]["securityContext"] = pod["spec"]["containers"][0]["securityContext"] = {}
     p = cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod), check=False)
     assert "violates PodSecurity" in p.stderr
     container = deployment["spec"]["template"]["spec"]["containers"][0]

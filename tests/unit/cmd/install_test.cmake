@@ -20,7 +20,7 @@ set(place ${place}-moved)
 
 set(doc ${place}/${DOCDIR})
 foreach(file bin/esod bin/esp-check lib/esod/plugins/fake.so include/esp/plugin.h ${DOCDIR}/README.md ${DOCDIR}/docs/configuration.md
-             ${DOCDIR}/deploy/esod.yaml ${DOCDIR}/deploy/kubernetes/cluster.yaml)
+             ${DOCDIR}/deploy/esod.yaml ${DOCDIR}/deploy/helm/esod/values.yaml)
   if(NOT EXISTS ${place}/${file})
     message(FATAL_ERROR "${file} is not installed")
   endif()

@@ -1,0 +1,56 @@
+{{/* What is allowed and may be regretted, a line each. */}}
+{{- define "esod.warnings" -}}
+{{- $v := .Values -}}
+{{- if and (gt (int $v.replicaCount) 1) (not $v.leaderElect) }}
+replicaCount is {{ $v.replicaCount }} and leaderElect is false: a leader is elected all the same, since two that work on the same objects do all work twice. One works, the others stand by.
+{{- end -}}
+{{- if eq (int $v.concurrent) 1 }}
+concurrent is 1: one object at a time, of all kinds together. esod's own default is 24.
+{{- end -}}
+{{- if and $v.controllerClass $v.createOperator }}
+controllerClass is {{ $v.controllerClass }}: stores without spec.controller are served as well, also by other operators.
+{{- end -}}
+{{- $known := splitList " " (include "esod.imagePlugins" .) -}}
+{{- range (kindIs "slice" $v.plugins | ternary $v.plugins list) -}}
+{{- $name := kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") (toString .) -}}
+{{- if and $name (not (contains "/" $name)) (not (has $name $known)) }}
+plugins: {{ $name }} is none of those in esod's own image ({{ join ", " $known }}). Unless yours has it, the pod will not start; a plugin from another image belongs in extraPlugins.
+{{- end -}}
+{{- if and (kindIs "map" .) (eq (get (kindIs "map" . | ternary . dict) "isolation") "none") }}
+plugins: {{ $name | default (get . "path") }} runs inside esod (isolation: none): it can read every Secret that esod can.
+{{- end -}}
+{{- end -}}
+{{- if eq (default "" $v.config.isolation) "none" }}
+config.isolation is none: every plugin runs inside esod, and can read every Secret that esod can.
+{{- end -}}
+{{- range $v.extraPlugins -}}
+{{- if not .sha256 }}
+extraPlugins: {{ .name }} is not pinned: whoever replaces the file has what its stores hold. `esod plugins verify` prints the line for sha256.
+{{- end -}}
+{{- if eq (default "" .isolation) "none" }}
+extraPlugins: {{ .name }} runs inside esod (isolation: none): it can read every Secret that esod can.
+{{- end -}}
+{{- end -}}
+{{- if $v.extraPlugins }}
+extraPlugins: stores with their providers are refused until the definitions know them. Again after each upgrade that installs definitions: kubectl exec -n {{ include "esod.namespace" . }} deployment/{{ include "esod.fullname" . }} -- esod crds --config /etc/esod/esod.yaml | kubectl apply --server-side --force-conflicts -f -
+{{- end -}}
+{{- if $v.genericTargets.enabled }}
+genericTargets is on: values stand in the clear in ConfigMaps and other objects, and whoever may read these reads them.
+{{- end -}}
+{{- if and (not $v.serviceAccount.automount) $v.createOperator }}
+serviceAccount.automount is false: unless extraVolumes bring a token, esod cannot log in to the cluster.
+{{- end -}}
+{{- if and $v.podDisruptionBudget.enabled (eq (int $v.replicaCount) 1) (eq (toString (get $v.podDisruptionBudget "minAvailable")) "1") (not (hasKey $v.podDisruptionBudget "maxUnavailable")) }}
+podDisruptionBudget.minAvailable is 1 and so is replicaCount: the node of the pod cannot be drained. Set replicaCount=2.
+{{- end -}}
+{{- range $name, $kind := dict "serviceMonitor" "ServiceMonitor" "prometheusRule" "PrometheusRule" -}}
+{{- if and (index $v $name).enabled (not (include "esod.renders" (list $ (printf "monitoring.coreos.com/v1/%s" $kind) (index $v $name) $name))) }}
+{{ $name }}.enabled: the cluster does not know {{ $kind }} (monitoring.coreos.com/v1), so none was made. Install the Prometheus operator and upgrade this release.
+{{- end -}}
+{{- end -}}
+{{- if .Capabilities.APIVersions.Has "external-secrets.io/v1/ClusterExternalSecret" -}}
+{{- if and (not (include "esod.roleOnly" .)) (lookup "external-secrets.io/v1" "ClusterExternalSecret" "" "").items }}
+there are ClusterExternalSecrets in the cluster, and esod does not serve that kind yet.
+{{- end -}}
+{{- end -}}
+{{- end }}
