@@ -130,7 +130,10 @@ def test_every_reason_is_explained():
     (told.messages, "could not get secret data from provider"),
     (lambda: told.causes("controller", "secret"), "could not execute template: "),
     (told.log_lines, "the pass failed and will be repeated"),
-], ids=["messages", "causes", "log lines"])
+    (told.findings, "not installed: %s"),
+    (lambda: told.causes("preflight"), "%s: others have set fields of it differently (%s): --force-conflicts takes them over"),
+    (told.chart_refusals, "%s serves the same objects. Two operators undo each other's writes."),
+], ids=["messages", "causes", "log lines", "preflight", "crds --apply", "chart"])
 def test_every_message_is_explained(texts, known):
     assert known in texts()
     assert not missing(texts(), explained())
@@ -149,3 +152,13 @@ def test_every_rule_of_the_definitions_is_explained(crds):
     found = {m.partition("; there are:")[0] for crd in yaml.safe_load_all(crds.read_text()) for m in rules(crd["spec"]["versions"])}
     assert "either data or dataFrom should be specified" in found
     assert not missing(found, explained())
+
+
+def test_every_alert_leads_to_its_section():
+    anchors = PAGES["docs/troubleshooting.md"].anchors()
+    rules = yaml.safe_load((harness.ROOT / "deploy" / "observability" / "prometheus-rules.yaml").read_text())
+    alerts = {rule["alert"]: rule["annotations"]["runbook_url"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    assert "EsodDown" in alerts
+    for alert, url in alerts.items():
+        page, _, anchor = url.partition("#")
+        assert (page, anchor) == ("docs/troubleshooting.md", alert.lower()) and anchor in anchors, f"{alert}: {url}"

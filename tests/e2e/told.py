@@ -108,3 +108,19 @@ def log_lines():
 def fixed_pieces(text):
     """What of a format is always there: the pieces between conversions, as people see them."""
     return [p for p in re.split(r"%(?:\.\*|\.\d+)?(?:ll|l|z)?[a-z]", text.replace("%%", "%")) if p.strip(' ":;,.')]
+
+
+def findings():
+    """Of esod preflight, but for those that are fine."""
+    return {t for _, args in calls(sources("preflight"), "es_report_add") if args[2] != "ES_FINE" for t in texts(args[3])}
+
+
+def chart_refusals():
+    """With what helm ends: the texts of `fail`, what the checks of the cluster find, and the remedies in their names."""
+    found = set()
+    for file in (ROOT / "deploy" / "helm" / "esod" / "templates").glob("*"):
+        text = file.read_text()
+        found |= {m.group(1).replace('\\"', '"') for m in re.finditer(rf'\bfail \(?(?:printf )?{LITERAL}', text)}
+        found |= set(re.findall(r'define "[\w.]+ (\(.*?\))"', text))
+        found |= {re.sub(r"\{\{.*?\}\}", "%s", line) for line in text.splitlines() if re.match(r"\{\{ [^}]+\}\}:? [a-z].*\.$", line)}
+    return found
