@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -34,11 +35,12 @@ def definitions(cluster):
     return {o["metadata"]["name"]: o for o in cluster.json("get", "crd")["items"]}
 
 
-def run_notes(notes, cluster, folder):
+def run_notes(notes, helm, cluster, folder):
     """What NOTES tell people to type, typed."""
     tools = folder / "bin"
     tools.mkdir()
     (tools / "kubectl").symlink_to(cluster.plane.conf["tools"]["kubectl"])
+    (tools / "helm").symlink_to(helm.binary)
     script = "set -e\n" + "".join(line[2:] + "\n" for line in notes.splitlines() if line.startswith("  "))
     env = {"PATH": f"{tools}:{os.environ['PATH']}", "KUBECONFIG": cluster.kubeconfig, "HOME": str(folder)}
     return subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
@@ -50,10 +52,13 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
     first = esod.pod()
     assert sorted(definitions(pod_cluster)) == [f"{d}.external-secrets.io" for d in DEFINITIONS]
 
-    typed = run_notes(notes, pod_cluster, tmp_path)
+    typed = run_notes(notes, esod.helm, pod_cluster, tmp_path)
     assert typed.returncode == 0, typed.stderr
     assert f'deployment "esod" successfully rolled out' in typed.stdout
     assert "externalsecret.external-secrets.io/hello condition met\nhello" in typed.stdout
+    # `helm test` is `esod preflight` with the release's account and settings.
+    assert re.search(r"^ok +rights +all [0-9]+ that these settings need$", typed.stdout, re.M), typed.stdout
+    assert "FAILED" not in typed.stdout
 
     app.store({"a": "1"})
     app.external_secret("kept", data={"k": "a"})
