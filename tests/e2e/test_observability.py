@@ -13,6 +13,7 @@ import controlplane
 import harness
 from endpoint import Endpoint, slow
 from harness import GROUP, ROOT, wait_for
+from helm import of_kind
 from prometheus import NAMESPACE, Prometheus
 from test_isolation import killed, process_of
 
@@ -236,6 +237,29 @@ def test_the_dashboard_is_one_to_grafana(tmp_path):
         (tmp_path / "wrong.json").write_text(json.dumps(wrong))
         found = check(tmp_path / "wrong.json")
         assert found.returncode == 1 and said in found.stderr, found.stderr
+
+
+MONITORING = ["--api-versions", "monitoring.coreos.com/v1/PrometheusRule"]
+
+
+@pytest.mark.parametrize("docs", ["", "https://git.example.com/esod/docs"])
+def test_the_chart_brings_both_files(chart, docs):
+    objects = chart.objects({"prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}, "docsURL": docs}, *MONITORING)
+    spec = of_kind(objects, "PrometheusRule")["spec"]
+    text = of_kind(objects, "ConfigMap", "esod-dashboard")["data"]["esod.json"]
+    if not docs:
+        assert spec == yaml.safe_load(RULES.read_text()) and text == DASHBOARD.read_text()
+        return
+    assert {r["annotations"]["runbook_url"] for g in spec["groups"] for r in g["rules"]} == {
+        f"{docs}/troubleshooting.md#{r['alert'].lower()}" for r in rules()}
+    described = "\n".join(p.get("description", "") for p in json.loads(text)["panels"])
+    assert described.count(f"in [docs/troubleshooting.md]({docs}/troubleshooting.md).") == described.count("troubleshooting.md]") > 10
+
+
+def test_an_address_that_would_lead_nowhere_is_refused(chart):
+    for wrong in ("git.example.com/docs", "https://git.example.com/docs/", 'https://x"y'):
+        p = chart.template({"docsURL": wrong}, check=False)
+        assert p.returncode != 0 and "docsURL" in p.stderr, p.stderr
 
 
 def test_panels_are_explained_and_do_not_overlap():
