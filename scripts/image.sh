@@ -79,7 +79,8 @@ scripts/deps.sh build image
 if grep -q '^ESOD_SANITIZE:STRING=..*' "$build/CMakeCache.txt"; then
   fail "$build is built with sanitizers, which are not for use: give another one with --build"
 fi
-targets=(esod esod-plugin-runner)
+# `told` (manual, completion) is installed with the program.
+targets=(esod esod-plugin-runner told)
 for plugin in $plugins; do targets+=("plugin_$plugin"); done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -105,7 +106,7 @@ install_part() {
     { cat "$log" >&2; fail "cmake --install failed, see above"; }
 }
 install_part core esod
-# What is installed for people (manual pages, units of systemd) has no use here.
+# What is installed for people (manual pages, completion) has no use here.
 find "$layers/core/usr" -mindepth 1 -maxdepth 1 ! -name bin ! -name libexec -exec rm -r {} +
 mkdir -p "$layers/core/usr/share/doc/esod"
 cp LICENSE "$layers/core/usr/share/doc/esod/copyright"
