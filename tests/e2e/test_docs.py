@@ -14,7 +14,7 @@ import told
 PAGES = {p.name: p for p in pages.all_pages()}
 
 # Who runs the commands of a page.
-HERE = {"docs/commands.md", "README.md"}
+HERE = {"docs/commands.md"}
 ELSEWHERE = {
     "docs/install.md": "test_install_pages.py",
     "docs/upgrading.md": "test_install_pages.py",
@@ -100,12 +100,6 @@ def test_commands(cluster, kubeconfig, programs, tmp_path):
             "dsn": "postgres://{{ .user }}:{{ .password }}@db"}}})))
     (tmp_path / "values.yaml").write_text("password: synthetic\n")
     pages.follow(PAGES["docs/commands.md"], tmp_path, reader(programs, tmp_path, KUBECONFIG=str(kubeconfig)), timeout=60)
-
-
-def test_the_first_page(tmp_path):
-    """In the tree itself, which is built already: that step finds nothing to do."""
-    assert harness.build_dir() == harness.ROOT / "build" / "release", "the page builds build/release; unset ESOD_BUILD"
-    pages.follow(PAGES["README.md"], harness.ROOT, reader("/usr/bin", tmp_path), timeout=150)
 
 
 # ---- docs/troubleshooting.md
