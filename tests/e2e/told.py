@@ -119,7 +119,7 @@ def findings():
 def chart_refusals():
     """With what helm ends: the texts of `fail`, what the checks of the cluster find, and the remedies in their names."""
     found = set()
-    for file in (ROOT / "deploy" / "helm" / "esod" / "templates").glob("*"):
+    for file in (ROOT / "deploy" / "helm" / "esod" / "templates").rglob("*.*"):
         text = file.read_text()
         found |= {m.group(1).replace('\\"', '"') for m in re.finditer(rf'\bfail \(?(?:printf )?{LITERAL}', text)}
         found |= set(re.findall(r'define "[\w.]+ (\(.*?\))"', text))
