@@ -537,19 +537,6 @@ def test_what_prometheus_and_grafana_take(chart, monitored, namespace):
     assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
 
 
-def test_the_first_steps_work_when_pasted(chart, cluster, kubeconfig, operator, namespace, tmp_path):
-    notes = chart.notes(kubeconfig, {"scopedNamespace": namespace})
-    begin, end = notes.index("  kubectl apply"), notes.index("  kubectl delete")
-    script = "\n".join(line.removeprefix("  ") for line in notes[begin:notes.index("\n", end)].splitlines())
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    (tools / "kubectl").symlink_to(cluster._kubectl)
-    p = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=60,
-                       env={"KUBECONFIG": cluster.kubeconfig, "PATH": f"{tools}:/usr/bin:/bin", "HOME": str(tmp_path)})
-    assert p.returncode == 0, p.stderr
-    assert "condition met\nhello" in p.stdout
-
-
 @pytest.fixture
 def install(chart, cluster, namespace):
     """install(NAME, values): helm install into the test's namespace, gone after the test; `dry`: as if."""
