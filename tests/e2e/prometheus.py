@@ -82,7 +82,7 @@ class Prometheus:
         def walk(node, grouping):
             if not isinstance(node, dict):
                 return
-            if node.get("type") == "vectorSelector":
+            if node.get("type") in ("vectorSelector", "matrixSelector"):
                 matchers = [f'{m["name"]}{m["type"]}{json.dumps(m["value"])}' for m in node["matchers"]]
                 found.append(("{" + ",".join(matchers) + "}", grouping))
             if node.get("type") == "aggregation":

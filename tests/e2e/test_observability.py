@@ -278,6 +278,22 @@ def test_panels_are_explained_and_do_not_overlap():
                 taken[x, y] = p["title"]
 
 
+# What the reference operator has (and Go's own runtime, with it).
+REFERENCE = re.compile(r"(externalsecret|pushsecret|secretstore|clustersecretstore)_(status_condition|reconcile_duration|sync_calls_total|sync_calls_error|"
+                       r"provider_api_calls_count)|controller_runtime_\w+|workqueue_\w+|rest_client_requests_total|leader_election_master_status|up|"
+                       r"process_(cpu_seconds_total|resident_memory_bytes|open_fds|max_fds|start_time_seconds)")
+
+
+def test_panels_say_which_are_for_esod_alone(watched):
+    for row, p in panels():
+        names = set()
+        for target in p["targets"]:
+            for selector, _ in watched.prometheus.selectors(filled_in(target["expr"], watched, "honored")):
+                names |= set(re.findall(r'__name__="(\w+)"', selector))
+        alone = any(not REFERENCE.fullmatch(name) for name in names)
+        assert alone == ("esod's own" in p["description"]), f"{row} / {p['title']}: {names}"
+
+
 # ---- the alerts
 
 def rules():
