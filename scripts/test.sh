@@ -131,9 +131,9 @@ units() {
   ctest --test-dir "build/$2" -j "$jobs" --timeout 300 --no-tests=error --output-on-failure --output-junit "$logs/$1.xml"
 }
 
-run_deps() { scripts/deps.sh build test; }
+run_deps() { scripts/deps.sh build test image; }
 run_servers() {
-  tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault helm prometheus promtool grafana-schema seccomp-default
+  tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault helm seccomp-default prometheus promtool grafana-schema
 }
 run_venv() { scripts/venv.sh >"$logs/python"; }
 run_scripts() {
@@ -159,7 +159,10 @@ end_to_end() {
   if [ "$status" -eq 5 ] && [ -n "$expression" ]; then status=0; fi
   return "$status"
 }
-run_e2e() { build release && end_to_end "$1" release; }
+# Pods run what a cluster runs: the image.
+run_e2e() {
+  build release && scripts/image.sh --rootfs-only && ESOD_ROOTFS=$PWD/build/image/rootfs end_to_end "$1" release
+}
 run_e2e-asan() { build asan && end_to_end "$1" asan -m sanitized; }
 run_e2e-tsan() { build tsan && end_to_end "$1" tsan -m sanitized; }
 

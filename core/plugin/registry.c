@@ -456,6 +456,8 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     struct es_remote *remote = NULL;
 
     int rc = es_registry_find(&file, path, entry->name, &why);
+    if (rc == 0 && !entry->sha256)
+        rc = es_pin_executable(file, &why);
     if (rc == 0 && isolation_of(r, entry) == ES_ISOLATION_PROCESS) {
         rc = start_process(r, entry, file, &remote, &why);
         data = rc == 0 ? es_remote_data(remote) : NULL;

@@ -39,6 +39,18 @@ static bool has_all_of(const json_t *a, const json_t *b)
     return true;
 }
 
+/* What has a counterpart in `a` has been compared. */
+static bool has_nothing_else(const json_t *b, const json_t *a)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)b, key, value)
+        if (!json_object_get(a, key) && !is_empty(value))
+            return false;
+    return true;
+}
+
 static bool is_equal(const json_t *a, const json_t *b)
 {
     json_t *item;
@@ -47,7 +59,7 @@ static bool is_equal(const json_t *a, const json_t *b)
     if (json_is_number(a) && json_is_number(b))
         return json_number_value(a) == json_number_value(b);
     if (json_is_object(a) && json_is_object(b))
-        return has_all_of(a, b) && has_all_of(b, a);
+        return has_all_of(a, b) && has_nothing_else(b, a);
     if (!json_is_array(a) || !json_is_array(b))
         return json_equal(a, b);
     if (json_array_size(a) != json_array_size(b))

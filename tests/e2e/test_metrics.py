@@ -190,6 +190,14 @@ def test_what_esod_adds(operator, space):
         assert p.value("esod_watch_healthy", kind=kind) == 1, kind
     eventually(operator, lambda p: p.value("esod_cache_objects", kind="Secret") >= 1)
     assert p.value("esod_http_requests_total") > 0
+    assert p.all("rest_client_request_duration_seconds_count", verb="GET")[0].value > 0
+    reads = sum(s.value for s in p.all("esod_provider_reads_total", provider="fake", operation="get"))
+    assert p.value("esod_provider_read_duration_seconds_count", provider="fake", operation="get") == reads >= 1
+    assert not p.all("esod_externalsecret_overdue_seconds"), "nothing is late"
+    # There from the start: a rate needs a series that was there before the first.
+    for name, labels in (("esod_plugin_restarts_total", {"plugin": "fake"}), ("esod_plugin_lost_calls_total", {"plugin": "fake"}),
+                         ("esod_events_dropped_total", {})):
+        assert p.value(name, **labels) == 0, name
     assert p.value("esod_http_connections_opened_total") > 0
     assert p.value("esod_http_streams") == 6
 

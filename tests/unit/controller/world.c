@@ -465,7 +465,8 @@ static void begin(void)
                                              .generic_targets = options.generic_targets,
                                              .push_secrets = !options.no_push_secrets,
                                              .read_window_ms = READ_WINDOW_MS},
-                                .clock = &jumping_clock};
+                                .clock = &jumping_clock,
+                                .metrics = options.metrics};
     es_plugin_services_init(&services, &world_env);
     if (options.render)
         services.render = options.render;
