@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
   cat <<'TXT'
-usage: scripts/packages.sh [--lint]
+usage: scripts/packages.sh [--lint] [NAME]...
 
 Makes Debian packages of what is in build/release, which is built first if need be:
 
@@ -15,7 +15,7 @@ Makes Debian packages of what is in build/release, which is built first if need 
   build/dist/*-dbgsym_VERSION_ARCH.ddeb          debug symbols for each of them
 
 The same build makes the same packages, to the byte: times are those of SOURCE_DATE_EPOCH, by default the
-commit's.
+commit's. NAME is a package, esod-plugin-vault for example: only those are made, and the others stay as they are.
 
   --lint   let lintian look at them; every error or warning is a failure
 TXT
@@ -24,12 +24,15 @@ TXT
 fail() { echo "packages.sh: $1" >&2; exit 1; }
 
 lint=
-case ${1-} in
-  '') ;;
-  --lint) lint=1 ;;
-  --help | -h) usage; exit 0 ;;
-  *) usage >&2; exit 2 ;;
-esac
+names=()
+for arg in "$@"; do
+  case $arg in
+    --lint) lint=1 ;;
+    --help | -h) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+    *) names+=("$arg") ;;
+  esac
+done
 
 for tool in cpack dpkg-deb dpkg-shlibdeps strip gzip; do
   command -v "$tool" >/dev/null || fail "there is no $tool; run scripts/deps.sh build packages"
@@ -42,15 +45,30 @@ epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || true)}
 [ -f build/release/build.ninja ] || cmake --preset release
 cmake --build build/release
 
+# A package is a group of components; the configuration has their names in capitals. What begins with deb- looks at
+# what the others have installed, so it comes last.
+config=build/release/CPackConfig.cmake
+only=()
+for name in "${names[@]}"; do
+  found=$(sed -n "s/^set(CPACK_COMPONENT_\([^ ]*\)_GROUP \"$name\")\$/\1/p" "$config" | tr '[:upper:]' '[:lower:]' | sort -r)
+  [ -n "$found" ] || fail "there is no package $name; they are $(sed -n 's/^set(CPACK_COMPONENT_.*_GROUP "\(.*\)")$/\1/p' "$config" | sort -u | paste -sd ' ')"
+  mapfile -t -O "${#only[@]}" only <<<"$found"
+done
+
 dist=build/dist
-mkdir -p "$dist"
-rm -f "$dist"/*.deb "$dist"/*.ddeb
 log=build/packages.log
-if ! SOURCE_DATE_EPOCH=$epoch cpack --config build/release/CPackConfig.cmake -B build/packages >"$log" 2>&1; then
+rm -rf build/packages
+if ! SOURCE_DATE_EPOCH=$epoch cpack --config "$config" -B build/packages \
+  ${only[0]+-D "CPACK_COMPONENTS_ALL=$(IFS=';' && echo "${only[*]}")"} >"$log" 2>&1; then
   tail -n 30 "$log" >&2
   fail "cpack failed, see $log"
 fi
+mkdir -p "$dist"
+if [ ${#names[@]} -eq 0 ]; then rm -f "$dist"/*.deb "$dist"/*.ddeb; fi
+made=$(basename -a build/packages/*.deb)
 mv build/packages/*.deb build/packages/*.ddeb "$dist"
 rm -rf build/packages
-[ -z "$lint" ] || lintian --allow-root --fail-on error,warning "$dist"/*.deb
-ls -1 "$dist"/*.deb
+cd "$dist"
+# shellcheck disable=SC2086 # no package has a blank in its name
+[ -z "$lint" ] || lintian --allow-root --fail-on error,warning $made
+for file in $made; do echo "$dist/$file"; done
