@@ -17,7 +17,7 @@ TXT
 
 build="gcc g++ cmake ninja-build pkg-config libc6-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev
   libltdl-dev libcrypt-dev libpcre2-dev libmicrohttpd-dev libzstd-dev libseccomp-dev libcmocka-dev"
-test="python3 openssl valgrind shellcheck doxygen git ca-certificates make cargo nghttp2-server"
+test="python3 openssl valgrind shellcheck doxygen git ca-certificates make cargo nghttp2-server crun"
 
 have_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

@@ -132,7 +132,7 @@ units() {
 }
 
 run_deps() { scripts/deps.sh build test; }
-run_servers() { tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault; }
+run_servers() { tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault helm seccomp-default; }
 run_venv() { scripts/venv.sh >"$logs/python"; }
 run_scripts() {
   git ls-files -z scripts .ci tests deploy | xargs -0 grep -lE '^#!.*\b(ba)?sh\b' | xargs shellcheck -x

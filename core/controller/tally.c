@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/kube/obj.h"
@@ -17,7 +18,10 @@ enum state { STATE_UNKNOWN, STATE_FALSE, STATE_TRUE, STATE_GONE };
 struct numbers {
     int64_t duration_ns;
     uint32_t calls, errors;
-    uint32_t gone; /* which one to go it was; old ones are forgotten first */
+    union {
+        uint32_t due_s; /* monotonic; 0: not by itself */
+        uint32_t gone;  /* STATE_GONE: which one to go it was; old ones are forgotten first */
+    };
     uint8_t state;
 };
 
@@ -152,7 +156,10 @@ static void count_locked(struct table *table, struct row *r, const struct es_tal
     if (r->n.state == STATE_GONE) {
         table->gone--;
         r->n.state = STATE_UNKNOWN;
+        r->n.due_s = 0;
     }
+    if (pass->due_ms)
+        r->n.due_s = pass->due_ms < 0 ? 0 : (uint32_t)(pass->due_ms / 1000);
     if (pass->ready != ES_TALLY_UNKNOWN)
         r->n.state = states[pass->ready];
 }
@@ -337,7 +344,7 @@ static void write_condition(const struct line *l, const char *condition, const c
     es_metric_sample(l->family, l->out, values, value);
 }
 
-enum figure { FIGURE_CALLS, FIGURE_ERRORS, FIGURE_CONDITION, FIGURE_DURATION, FIGURES };
+enum figure { FIGURE_CALLS, FIGURE_ERRORS, FIGURE_CONDITION, FIGURE_DURATION, FIGURE_OVERDUE, FIGURES };
 
 static void write_state(const struct line *l, enum state state)
 {
@@ -347,6 +354,15 @@ static void write_state(const struct line *l, enum state state)
         write_condition(l, "Ready", "False", state == STATE_FALSE);
         write_condition(l, "Ready", "True", state == STATE_TRUE);
     }
+}
+
+/* Only of what is late: on most days there is no such series, and it costs nothing. */
+static void write_overdue(const struct line *l, const struct numbers *n)
+{
+    int64_t late_s = es_mono_ms() / 1000 - n->due_s;
+
+    if (n->state != STATE_GONE && n->due_s && late_s > ES_TALLY_OVERDUE_S)
+        write_plain(l, (double)late_s);
 }
 
 static void write_row(const struct line *l, enum figure figure, const struct numbers *n)
@@ -361,6 +377,9 @@ static void write_row(const struct line *l, enum figure figure, const struct num
         break;
     case FIGURE_CONDITION:
         write_state(l, n->state);
+        break;
+    case FIGURE_OVERDUE:
+        write_overdue(l, n);
         break;
     default:
         write_plain(l, (double)n->duration_ns);
@@ -415,6 +434,8 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
          "1 for the status that a condition of an ExternalSecret has."},
         {ES_TALLY_EXTERNAL_SECRET, FIGURE_DURATION, "externalsecret_reconcile_duration",
          "Nanoseconds of the last pass over an ExternalSecret."},
+        {ES_TALLY_EXTERNAL_SECRET, FIGURE_OVERDUE, "esod_externalsecret_overdue_seconds",
+         "How long ago an ExternalSecret was due whose pass has not ended well since; from a minute on."},
         {ES_TALLY_SECRET_STORE, FIGURE_CONDITION, "secretstore_status_condition",
          "1 for the status that a condition of a SecretStore has."},
         {ES_TALLY_SECRET_STORE, FIGURE_DURATION, "secretstore_reconcile_duration",

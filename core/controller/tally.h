@@ -1,8 +1,8 @@
 /* core/controller/tally.h: what the passes over each object came to, for /metrics.
  *
  * The reference operator has up to five series for each ExternalSecret and
- * three for each store. Here an object has one row of numbers, beside its key: the
- * label texts are made when a page is asked for, and nobody waits for that. All
+ * three for each store, and esod one more for an ExternalSecret that is late. Here an object has one row of
+ * numbers, beside its key: the label texts are made when a page is asked for, and nobody waits for that. All
  * functions may be called on any thread. */
 #ifndef ES_CONTROLLER_TALLY_H
 #define ES_CONTROLLER_TALLY_H
@@ -35,7 +35,14 @@ struct es_tally_pass {
     int64_t duration_ns;
     bool failed;
     enum es_tally_ready ready; /* UNKNOWN: as it was */
+    /* Of an ExternalSecret: by when, on the monotonic clock, the next pass ought to have ended
+     * well. -1: never by itself; 0: as it was, which is right for a pass that failed. */
+    int64_t due_ms;
 };
+
+/* An ExternalSecret that is due for longer is overdue, and has a series that says for how long.
+ * Less is a queue at work, or a read that waits for others (readWindow). */
+#define ES_TALLY_OVERDUE_S 60
 
 /* Registers the families. `label_objects`: with the six app_kubernetes_io labels.
  * `metrics` must outlive the tally, and no page may be asked for any more when it

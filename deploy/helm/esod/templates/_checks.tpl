@@ -69,14 +69,14 @@ A release whose manifest holds definitions without that policy takes them along 
 {{- range index . 0 }}{{ if hasPrefix (printf "%s=" $name) . }}{{ trimPrefix (printf "%s=" $name) . }}{{ end }}{{ end -}}
 {{- end }}
 
-{{/* As YAML: what the operator of a Deployment serves; empty if it is none, or stopped. */}}
+{{/* As YAML: what the operator of a Deployment serves; empty if it is none, stopped, or being deleted. */}}
 {{- define "esod.operatorOf" -}}
 {{- $container := first .spec.template.spec.containers -}}
 {{- $args := $container.args | default list -}}
 {{- $notes := .metadata.annotations | default dict -}}
 {{- $name := get (.metadata.labels | default dict) "app.kubernetes.io/name" -}}
 {{- $theirs := or (eq $name "external-secrets") (regexMatch "external-secrets/external-secrets[:@]" $container.image) -}}
-{{- if eq (int .spec.replicas) 0 -}}
+{{- if or (eq (int .spec.replicas) 0) .metadata.deletionTimestamp -}}
 {{- else if hasKey $notes "esod.dev/lease" -}}
 {{ toYaml (dict "what" "esod" "namespace" (get $notes "esod.dev/namespace") "class" (get $notes "esod.dev/controller-class") "lease" (get $notes "esod.dev/lease")) }}
 {{- else if and $theirs (not (has (first (append $args "")) (list "webhook" "certcontroller"))) -}}

@@ -74,7 +74,7 @@
 # Whether a ClusterSecretStore is open for the namespace.
 - apiGroups: [""]
   resources: [namespaces]
-  resourceNames: [{{ include "esod.onlyNamespace" . }}]
+  resourceNames: [{{ include "esod.onlyNamespace" . | quote }}]
   verbs: [get]
 {{- end }}
 {{- if .Values.metrics.listen.auth.enabled }}
@@ -98,7 +98,7 @@ kind: {{ $kind }}
 metadata:
   name: {{ $name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "esod.labels" .root | nindent 4 }}
@@ -110,7 +110,7 @@ kind: {{ $kind }}Binding
 metadata:
   name: {{ $name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "esod.labels" .root | nindent 4 }}
@@ -121,5 +121,5 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "esod.serviceAccountName" .root }}
-    namespace: {{ include "esod.namespace" .root }}
+    namespace: {{ include "esod.namespace" .root | quote }}
 {{- end }}
