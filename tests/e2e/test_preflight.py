@@ -2,7 +2,6 @@
 and `esod run` names what it waits for. On a control plane of its own, where things may be missing."""
 
 import datetime
-import json
 import re
 import socket
 import struct
@@ -12,8 +11,7 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import GROUP, SANITIZED, Operator, build_dir, external_secret, store, wait_for
-from helm import of_kind, settings
+from harness import GROUP, SANITIZED, build_dir, external_secret, store, wait_for
 
 KINDS = ["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets", "pushsecrets",
          "clusterpushsecrets"]
@@ -109,6 +107,7 @@ def test_definitions_for_fewer_plugins(installed):
         for name in NAMES[1:3]]
 
 
+@pytest.mark.sanitized
 def test_what_somebody_else_has_set_is_not_taken_unasked(installed):
     theirs = installed.run("crds", "--plugin=fake").stdout
     installed.cluster.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=somebody", "-f", "-", stdin=theirs)
@@ -278,6 +277,7 @@ def test_the_rights_of_the_table_are_enough(installed, granted, make_operator, f
     assert "forbidden" not in operator.log
 
 
+@pytest.mark.sanitized
 def test_each_missing_right_is_named_with_what_does_without(installed, granted):
     account = {"kind": "ServiceAccount", "name": "default", "namespace": "default"}
     flags = ["--enable-leader-election", "--metrics-secure", "--metrics-auth"]
@@ -393,6 +393,7 @@ def test_another_operator_is_found(installed):
 
 # ---- objects
 
+@pytest.mark.sanitized
 def test_objects_that_nobody_would_serve(installed):
     hook = {"apiVersion": f"{GROUP}/v1", "kind": "SecretStore", "metadata": {"name": "hook", "namespace": "default"},
             "spec": {"provider": {"webhook": {"url": "https://example.com", "result": {"jsonPath": "$"}}}}}
@@ -418,6 +419,7 @@ def test_objects_that_nobody_would_serve(installed):
 
 # ---- here
 
+@pytest.mark.sanitized
 def test_addresses_and_plugins_need_no_cluster(bare, tmp_path):
     """They are looked at even if nothing else can be."""
     taken = socket.socket()
@@ -495,34 +497,3 @@ def test_who_may_see_little_is_told_what_was_not_checked(installed):
     not_checked = {check for check, items in found.items() for result, _, _ in items if result == "not checked"}
     assert not_checked == {"definitions", "webhooks", "operators", "objects"}
     assert "--service-account NAMESPACE/NAME" in found["webhooks"][0][2]
-
-
-# ---- the chart grants what esod asks for
-
-VALUES = {
-    "defaults": {},
-    "several replicas": {"replicaCount": 2},
-    "no PushSecrets": {"processPushSecret": False},
-    "no cluster stores": {"processClusterStore": False, "processSecretStore": True},
-    "one namespace": {"scopedNamespace": "apps", "scopedRBAC": True, "processClusterStore": False},
-    "one namespace, several replicas": {"scopedNamespace": "apps", "scopedRBAC": True, "leaderElect": True},
-    "metrics for some": {"metrics": {"listen": {"secure": {"enabled": True}, "auth": {"enabled": True}}}},
-}
-
-
-def triples(rules):
-    return {(group, resource, verb, name) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]
-            for verb in rule["verbs"] for name in rule.get("resourceNames") or [""]}
-
-
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_the_chart_grants_what_is_needed_and_nothing_else(chart, bare, tmp_path, values):
-    objects = chart.objects(values)
-    (tmp_path / "esod.yaml").write_text(yaml.safe_dump(settings(objects)))
-    rules = bare.rights("--config", tmp_path / "esod.yaml", "--service-account=esod/esod")
-    roles = [o for o in objects if o["kind"] in ("Role", "ClusterRole") and not o["metadata"]["name"].endswith(("-view", "-edit", "-servicebindings", "-metrics-reader"))]
-    for namespace in {rule["namespace"] for rule in rules} | {o["metadata"].get("namespace", "") for o in roles}:
-        granted = triples(r for o in roles if o["metadata"].get("namespace", "") == namespace for r in o["rules"])
-        here = [rule for rule in rules if rule["namespace"] == namespace]
-        assert triples(r for r in here if r["required"]) <= granted, namespace
-        assert granted <= triples(here), namespace
