@@ -15,14 +15,17 @@ struct describing {
     const struct es_config *config;
 };
 
-/* What a definition would add, nobody but an admin can. */
-static void say_install(const struct describing *d, const struct es_kind *kind)
+static void say_what_helps(const struct describing *d, const struct es_kind *kind, const struct es_error *err)
 {
-    if (!es_streq(kind->group, ES_GROUP))
+    const struct es_right *right = es_right_to_watch(d->config, kind->group, kind->plural);
+
+    if (!right)
         return;
-    es_buf_adds(d->out, " \"esod crds --apply\" installs it, or the chart with installCRDs=true.");
-    if (es_kind_same(kind, &es_kind_push_secret))
-        es_buf_adds(d->out, " Set enablePushSecretReconciler: false if PushSecrets are not used.");
+    if (err->code == ES_E_NOT_FOUND && es_streq(kind->group, ES_GROUP))
+        es_buf_addf(d->out, " \"esod crds --apply\" installs it, or the chart with installCRDs=true. %s",
+                    right->without);
+    if (err->code == ES_E_DENIED && err->http_status == 403)
+        es_buf_addf(d->out, ". It needs this right %s. %s", right->purpose, right->without);
 }
 
 static bool describe(void *ctx, const struct es_kind *kind, struct es_error *err)
@@ -30,12 +33,7 @@ static bool describe(void *ctx, const struct es_kind *kind, struct es_error *err
     const struct describing *d = ctx;
 
     es_buf_adds(d->out, err->text);
-    if (err->code == ES_E_NOT_FOUND)
-        say_install(d, kind);
-    if (err->code == ES_E_DENIED && err->http_status == 403) {
-        es_buf_adds(d->out, ". ");
-        es_right_explain(d->out, d->config, kind->group, kind->plural);
-    }
+    say_what_helps(d, kind, err);
     es_buf_addc(d->out, '\n');
     return true;
 }

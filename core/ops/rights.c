@@ -251,12 +251,11 @@ static bool is_watched(const struct es_right *r)
     return !r->subresource && strstr(r->verbs, "list") && strstr(r->verbs, "watch");
 }
 
-void es_right_explain(struct es_buf *out, const struct es_config *c, const char *group, const char *resource)
+const struct es_right *es_right_to_watch(const struct es_config *c, const char *group, const char *resource)
 {
     for (const struct es_right *r = es_rights_table; r->resource; r++)
         if (es_streq(r->group, group) && es_streq(r->resource, resource) && is_watched(r) &&
-            es_right_wanted(r, c)) {
-            es_buf_addf(out, "It needs this right %s. %s", r->purpose, r->without);
-            return;
-        }
+            es_right_wanted(r, c))
+            return r;
+    return NULL;
 }

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/base/buf.h"
 #include "core/ops/config.h"
 
 enum es_right_where {
@@ -55,8 +54,8 @@ char *es_right_name(const struct es_right *r, char out[ES_RIGHT_NAME_MAX]);
  * required, purpose, without. NULL without memory. */
 json_t *es_rights_rules(const struct es_config *c, const char *lease_ns);
 
-/* Appends what there is to say to somebody who may not list and watch a resource: what that
- * is for, and what does without. Nothing when the settings need no such right. */
-void es_right_explain(struct es_buf *out, const struct es_config *c, const char *group, const char *resource);
+/* The right to list and watch a resource, by which one can say what for, and what does without;
+ * NULL when these settings need none. */
+const struct es_right *es_right_to_watch(const struct es_config *c, const char *group, const char *resource);
 
 #endif

@@ -161,8 +161,7 @@ static void tell_missing(struct looking *l)
     }
     if (l->unused.len) {
         es_report_add(l->p->report, CHECK, ES_WARNING,
-                      "not installed: %s. esod does not act upon their objects, but keeps them for the "
-                      "reference operator",
+                      "not installed: %s. With these settings esod does not need them",
                       es_buf_str(&l->unused));
         es_report_remedy(l->p->report, "%s", INSTALL);
     }

@@ -17,6 +17,7 @@ class Bare:
     def __init__(self, plane, esod):
         self.plane, self.esod = plane, esod
         self.cluster = harness.Cluster(plane.kubeconfig, plane.conf["tools"]["kubectl"])
+        self.right = {}  # what `definitions` gives when they are as this esod has them
 
     def kubeconfig(self, user="admin"):
         return self.plane.state / ("kubeconfig" if user == "admin" else f"kubeconfig-{user}")
@@ -45,6 +46,11 @@ class Bare:
         assert [found[k] for k in ("failed", "warnings", "notChecked")] == [
             results.count(r) for r in ("failed", "warning", "not checked")]
         return by_check
+
+    def definitions(self):
+        """What changes when one of them does."""
+        return {d["metadata"]["name"]: (d["metadata"]["uid"], d["metadata"]["generation"], d["metadata"].get("annotations"))
+                for d in self.cluster.list("CustomResourceDefinition")}
 
     def manifest(self, *objects):
         self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))

@@ -17,7 +17,7 @@ from harness import ROOT, build_dir, free_port, wait_for
 
 pytestmark = pytest.mark.sanitized
 
-COMMANDS = ["run", "local", "render", "crds", "plugins", "completion", "version"]
+COMMANDS = ["run", "local", "render", "preflight", "crds", "plugins", "completion", "version"]
 PLUGINS = build_dir() / "lib/esod/plugins"
 KINDS = {"ExternalSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret", "PushSecret", "ClusterPushSecret"}
 
@@ -78,6 +78,18 @@ WRONG = {
     "unknown form of crds": (["crds", "-o", "xml"], "crds: -o is yaml or json, not xml"),
     "form of crds is missing": (["crds", "--output"], "crds: --output is yaml or json"),
     "unknown argument of crds": (["crds", "all"], 'crds: unknown argument "all"; see esod crds --help'),
+    "form with apply": (["crds", "--apply", "-o", "json"], "crds: --output is for printing; leave it out with --apply"),
+    "taking over by printing": (["crds", "--take-over"], "crds: --take-over goes with --apply"),
+    "force by printing": (["crds", "--force-conflicts"], "crds: --force-conflicts goes with --apply"),
+    "no login": (["crds", "--apply", "--kubeconfig", "/nowhere"], "/nowhere: No such file or directory"),
+    "unknown argument of preflight": (["preflight", "now"], 'preflight: unknown argument "now"; see esod preflight --help'),
+    "unknown form of preflight": (["preflight", "-o", "xml"], "preflight: -o is text or json, not xml"),
+    "form of preflight is missing": (["preflight", "--output"], "preflight: --output is text or json"),
+    "unknown check": (["preflight", "--skip", "rigths"], 'preflight: --skip: there is no check "rigths"; see esod preflight --help'),
+    "check is missing": (["preflight", "--skip"], 'preflight: --skip: there is no check ""; see esod preflight --help'),
+    "no service account": (["preflight", "--service-account=esod"], "preflight: --service-account is NAMESPACE/NAME, not esod"),
+    "service account is missing": (["preflight", "--service-account"], "preflight: --service-account is NAMESPACE/NAME"),
+    "setting of preflight": (["preflight", "--concurrent=0"], "--concurrent: 0 is not between 1 and 256"),
     "unknown form of plugins": (["plugins", "--output=yaml"], "plugins: --output=yaml is table or json, not yaml"),
     "unknown argument of plugins": (["plugins", "fake"], 'plugins: unknown argument "fake"; see esod plugins --help'),
     "unknown form of plugins verify": (["plugins", "verify", "-o", "xml"], "plugins: -o is table or json, not xml"),

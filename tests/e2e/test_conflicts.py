@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from harness import FINALIZER, SANITIZED, Refused, condition, decoded, external_secret, stays, synced_version, version, wait_for
+from harness import FINALIZER, MANAGER, SANITIZED, Refused, condition, decoded, external_secret, stays, synced_version, version, wait_for
 
 SECRET_WRITES = r"^(POST|PUT|PATCH|DELETE) /api/v1/namespaces/[^/]+/secrets"
 WRITES = r"^(POST|PUT|PATCH|DELETE) (?!.*/events)"
@@ -189,3 +189,24 @@ def test_a_secret_edited_again_and_again_is_put_right_each_time(behind, proxy, c
     space.synced("app", {"k": "one"})
     assert len(proxy.requests(SECRET_WRITES)) - before <= 2 * edits
     assert wait_for(lambda: is_quiet(proxy), 10)
+
+
+def test_who_has_changed_a_secret_is_in_the_log(operator, cluster, space):
+    """The one who put it right says whose work that undoes, even if the other one has the same name."""
+    space.store({"a": "one"})
+    space.external_secret("app", data={"k": "a"})
+    space.synced("app", {"k": "one"})
+
+    def edit(manager):
+        cluster.call("PATCH", cluster.path("Secret", space.name, "app"), {"data": {"k": base64.b64encode(manager.encode()).decode()}},
+                     [("fieldManager", manager)], "application/merge-patch+json")
+        space.synced("app", {"k": "one"})
+        wait_for(lambda: [line for line in operator.log.splitlines() if "is put right" in line and f'"manager":"{manager}"' in line])
+        return [line for line in operator.log.splitlines() if "is put right" in line][-1]
+
+    line = edit("somebodys-pipeline")
+    assert '"level":"warn"' in line and '"target":"app"' in line and "changed by somebody else and is put right" in line
+    time.sleep(1.1)  # what the API server notes is to the second
+    line = edit(MANAGER + "app")
+    assert "changed under esod's own name and is put right: does another operator run?" in line
+    assert base64.b64encode(b"somebodys-pipeline").decode() not in operator.log
