@@ -25,14 +25,15 @@ def without_definitions(pod_cluster):
 
 def disown(cluster):
     """The definitions as if kubectl had made them."""
-    names = [f"{d}.external-secrets.io" for d in DEFINITIONS]
     notes = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
-    cluster.kubectl("annotate", "crd", *names, *(f"{note}-" for note in notes))
-    cluster.kubectl("label", "crd", *names, "app.kubernetes.io/managed-by-", "app.kubernetes.io/instance-")
+    for name, definition in definitions(cluster).items():
+        if "meta.helm.sh/release-name" in (definition["metadata"].get("annotations") or {}):
+            cluster.patch("CustomResourceDefinition", name, {"metadata": {
+                "annotations": {note: None for note in notes}, "labels": {"app.kubernetes.io/managed-by": None}}})
 
 
 def definitions(cluster):
-    return {o["metadata"]["name"]: o for o in cluster.json("get", "crd")["items"]}
+    return {o["metadata"]["name"]: o for o in cluster.list("CustomResourceDefinition")}
 
 
 def run_notes(notes, helm, cluster, folder):
@@ -91,7 +92,7 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
 def test_a_release_for_each_of_two_namespaces(release, pod_cluster):
     one, two = release(), release()
     for esod in (one, two):
-        esod.install("--set", "installCRDs=false,scopedRBAC=true,plugins={fake}", "--wait", "--timeout=30s")
+        esod.up("--set", "installCRDs=false,scopedRBAC=true,plugins={fake}")
     for esod, value in ((one, "1"), (two, "2")):
         pod_cluster.apply(store("mine", {"a": value}, namespace=esod.namespace),
                           harness.external_secret(esod.namespace, "app", "mine", {"k": "a"}, kind="SecretStore"))
@@ -108,32 +109,32 @@ def test_a_release_for_each_of_two_namespaces(release, pod_cluster):
     assert "give each a namespace of its own (scopedNamespace, scopedRBAC)" in said
 
 
-def test_definitions_of_the_reference(release, pod_cluster, helm):
-    """They are used as they are, or taken over, as the message says; never silently."""
-    theirs = [f"{d}.external-secrets.io" for d in DEFINITIONS]
+def test_definitions_of_others(release, pod_cluster, helm):
+    """Those of the reference are used as they are, or taken over, as the message says; never silently."""
     esod = release()
-    said = helm.refused(esod.namespace)
-    assert f"{', '.join(theirs)}: already in the cluster, applied without Helm." in said
-
-    helmed = {"meta.helm.sh/release-name": "external-secrets", "meta.helm.sh/release-namespace": "security"}
-    pod_cluster.kubectl("annotate", "crd", *theirs, *(f"{k}={v}" for k, v in helmed.items()))
-    pod_cluster.kubectl("label", "crd", *theirs, "app.kubernetes.io/managed-by=Helm")
+    # Two are enough here: the API server takes its time for each.
+    few = ["--set", "plugins={fake},crds.createClusterExternalSecret=false,crds.createClusterPushSecret=false,"
+           "crds.createPushSecret=false,crds.createClusterSecretStore=false"]
+    pod_cluster.patch("CustomResourceDefinition", "secretstores.external-secrets.io", {"metadata": {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "external-secrets", "meta.helm.sh/release-namespace": "security"}}})
     try:
-        said = helm.refused(esod.namespace)
-        assert "already in the cluster, of Helm release external-secrets in namespace security." in said
+        said = helm.refused(esod.namespace, *few)
+        assert "externalsecrets.external-secrets.io: already in the cluster, applied without Helm." in said
+        assert "secretstores.external-secrets.io: already in the cluster, of Helm release external-secrets in namespace security." in said
         assert "takes them along when it is uninstalled, and with them all ExternalSecrets and their Secrets" in said
         before = {name: version(o) for name, o in definitions(pod_cluster).items()}
-        esod.install("--set", "installCRDs=false,plugins={fake}", "--wait", "--timeout=30s")
-        esod.pod()
+        esod.up("--set", "installCRDs=false,plugins={fake}")
         assert {name: version(o) for name, o in definitions(pod_cluster).items()} == before
 
         # The message's own commands make them esod's.
         for line in said.splitlines():
             if line.startswith("  kubectl "):
                 pod_cluster.kubectl(*line.split()[1:])
-        esod.upgrade("--set", "plugins={fake}", "--wait", "--timeout=30s")
-        owned = definitions(pod_cluster)["secretstores.external-secrets.io"]["metadata"]["annotations"]
-        assert owned["meta.helm.sh/release-name"] == "esod" and owned["helm.sh/resource-policy"] == "keep"
+        esod.up(*few, change=True)
+        for name in ("externalsecrets", "secretstores"):
+            notes = definitions(pod_cluster)[f"{name}.external-secrets.io"]["metadata"]["annotations"]
+            assert notes["meta.helm.sh/release-name"] == "esod" and notes["helm.sh/resource-policy"] == "keep"
     finally:
         disown(pod_cluster)
 
@@ -167,7 +168,7 @@ def test_an_admin_of_one_namespace(release, pod_cluster, pod_plane, tmp_path):
     said = refused("--set", "scopedRBAC=true")
     assert "no right to read definitions? Let an administrator apply them, and set installCRDs=false" in said
     assert 'User "operator" cannot get resource "customresourcedefinitions"' in said
-    esod.install("--set", "scopedRBAC=true,installCRDs=false,plugins={fake}", "--wait", "--timeout=30s")
+    esod.up("--set", "scopedRBAC=true,installCRDs=false,plugins={fake}")
     esod.pod()
 
 
@@ -180,7 +181,7 @@ def test_a_plugin_that_the_image_lacks(release, pod_cluster):
     assert "; the plugins there are aws, fake, gcp, kubernetes, vault, webhook" in log
 
     # An upgrade puts it right, without a hand on the pod that hangs.
-    esod.upgrade("--set", "installCRDs=false,plugins={fake,vault}", "--wait", "--timeout=30s")
+    esod.up("--set", "installCRDs=false,plugins={fake,vault}", change=True)
     assert esod.plugins() == ["fake", "vault"]
 
 
@@ -213,7 +214,7 @@ def test_a_plugin_of_somebody_else(release, pod_cluster, plugin_image):
     """It comes with an image of its own, and is loaded beside those of esod's image, fenced in like them."""
     image, _ = plugin_image
     esod = release()
-    esod.install("--set", "installCRDs=false", "--wait", "--timeout=30s",
+    esod.up("--set", "installCRDs=false",
                  values={"plugins": ["fake"], "extraPlugins": [{"name": "acme", "image": image}]})
     assert esod.plugins() == ["fake", "plain"]
     esod.upgrade("--set", "installCRDs=false", values={"extraPlugins": [{"name": "acme", "image": "registry.example.com/acme:2"}]})
@@ -230,7 +231,7 @@ def test_the_fence_of_a_plugin_in_a_restricted_pod(release, pod_cluster):
     esod = release()
     pod_cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": esod.namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
-    esod.install("--set", "installCRDs=false", "--wait", "--timeout=30s")
+    esod.up("--set", "installCRDs=false")
     pod = esod.pod()
     code, said = pod_cluster.run(esod.namespace, ["plugins", "--json"])
     assert code == 0, said
