@@ -17,6 +17,8 @@ Makes Debian packages of what is in build/release, which is built first if need 
 The same build makes the same packages, to the byte: times are those of SOURCE_DATE_EPOCH, by default the
 commit's. NAME is a package, esod-plugin-vault for example: only those are made, and the others stay as they are.
 
+Who answers for them is said when the tree is configured: cmake --preset release -DESOD_MAINTAINER='Name <address>'.
+
   --lint   let lintian look at them; every error or warning is a failure
 TXT
 }
