@@ -58,9 +58,10 @@ void es_writes_end(struct es_writes *w, struct es_write *write)
     *write->prev_next = write->next;
     if (write->next)
         write->next->prev_next = write->prev_next;
-    if (write->awaited)
-        pthread_cond_broadcast(&w->ended);
+    bool awaited = write->awaited;
     pthread_mutex_unlock(&w->lock);
+    if (awaited)
+        pthread_cond_broadcast(&w->ended);
 }
 
 static struct es_write *find_locked(const struct es_writes *w, const struct es_kind *kind, const char *ns,
