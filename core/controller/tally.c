@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/kube/obj.h"
@@ -37,6 +36,7 @@ struct table {
 };
 
 struct es_tally {
+    const struct es_clock *clock;
     bool app_labels;
     struct es_metric_source source;
 
@@ -306,6 +306,7 @@ struct line {
     size_t app_count;
     char ns[256];
     const char *name;
+    int64_t now_s; /* monotonic */
 };
 
 static void set_labels(struct line *l, const struct es_tally *t, const struct row *r)
@@ -359,7 +360,7 @@ static void write_state(const struct line *l, enum state state)
 /* Only of what is late: on most days there is no such series, and it costs nothing. */
 static void write_overdue(const struct line *l, const struct numbers *n)
 {
-    int64_t late_s = es_mono_ms() / 1000 - n->due_s;
+    int64_t late_s = l->now_s - n->due_s;
 
     if (n->state != STATE_GONE && n->due_s && late_s > ES_TALLY_OVERDUE_S)
         write_plain(l, (double)late_s);
@@ -393,7 +394,7 @@ static bool write_rows(void *ctx, void *view, int which, size_t *pos, const stru
     const struct view *v = view;
     int kind = which / FIGURES;
     const struct row **rows = v->rows[kind] + *pos;
-    struct line line = {.family = f, .out = out};
+    struct line line = {.family = f, .out = out, .now_s = t->clock->mono_ms(t->clock->ctx) / 1000};
     struct numbers numbers[ROWS_A_PIECE];
     size_t count = v->counts[kind] - *pos;
 
@@ -472,12 +473,14 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
     return rc;
 }
 
-int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, bool label_objects, struct es_error *err)
+int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, const struct es_clock *clock,
+                 bool label_objects, struct es_error *err)
 {
     struct es_tally *t = calloc(1, sizeof *t);
 
     if (!t)
         return es_error_nomem(err);
+    t->clock = clock;
     t->app_labels = label_objects;
     t->source =
         (struct es_metric_source){.open = open_view, .write = write_rows, .close = close_view, .ctx = t};

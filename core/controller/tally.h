@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/metrics.h"
 
@@ -37,7 +38,7 @@ struct es_tally_pass {
     int64_t duration_ns;
     bool failed;
     enum es_tally_ready ready; /* UNKNOWN: as it was */
-    /* Of an ExternalSecret: by when, on the monotonic clock, the next pass ought to have ended
+    /* Of an ExternalSecret: by when, on the tally's monotonic clock, the next pass ought to have ended
      * well. -1: never by itself; 0: as it was, which is right for a pass that failed. */
     int64_t due_ms;
 };
@@ -47,9 +48,10 @@ struct es_tally_pass {
 #define ES_TALLY_OVERDUE_S 60
 
 /* Registers the families. `label_objects`: with the six app_kubernetes_io labels.
- * `metrics` must outlive the tally, and no page may be asked for any more when it
- * is freed. */
-int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, bool label_objects, struct es_error *err);
+ * `metrics` and `clock` must outlive the tally, and no page may be asked for any
+ * more when it is freed. */
+int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, const struct es_clock *clock,
+                 bool label_objects, struct es_error *err);
 void es_tally_free(struct es_tally *t); /* NULL is fine */
 
 /* A pass has ended. Without memory it is not counted. NULL is fine. */

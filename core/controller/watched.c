@@ -416,7 +416,8 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     env->push_claims = es_push_claims_new();
     if (!env->store_table || !env->sources || !env->denied || !env->generic || !env->push_claims)
         return es_error_nomem(err);
-    if (env->metrics && es_tally_new(&env->tally, env->metrics, env->settings.metric_labels, err) < 0)
+    if (env->metrics &&
+        es_tally_new(&env->tally, env->metrics, env->clock, env->settings.metric_labels, err) < 0)
         return err->code;
     for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
         if (!plan[i].wanted)

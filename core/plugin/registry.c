@@ -103,9 +103,14 @@ int es_registry_start(struct es_registry *r, struct es_error *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++)
-        if (r->plugins[i]->remote)
-            rc = es_remote_start(r->plugins[i]->remote, err);
+    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++) {
+        if (!r->plugins[i]->remote)
+            continue;
+        /* A rate needs a series that was there before the first failure. */
+        es_metric_add(r->restarts, (const char *const[]){r->plugins[i]->name}, 0);
+        es_metric_add(r->lost, (const char *const[]){r->plugins[i]->name}, 0);
+        rc = es_remote_start(r->plugins[i]->remote, err);
+    }
     return rc;
 }
 
@@ -451,6 +456,8 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     struct es_remote *remote = NULL;
 
     int rc = es_registry_find(&file, path, entry->name, &why);
+    if (rc == 0 && !entry->sha256)
+        rc = es_pin_executable(file, &why);
     if (rc == 0 && isolation_of(r, entry) == ES_ISOLATION_PROCESS) {
         rc = start_process(r, entry, file, &remote, &why);
         data = rc == 0 ? es_remote_data(remote) : NULL;

@@ -32,6 +32,7 @@ KINDS = {  # kind: (apiVersion, plural, namespaced)
     "ConfigMap": ("v1", "configmaps", True),
     "ServiceAccount": ("v1", "serviceaccounts", True),
     "Event": ("v1", "events", True),
+    "Pod": ("v1", "pods", True),
     "Lease": ("coordination.k8s.io/v1", "leases", True),
     "ExternalSecret": (GROUP + "/v1", "externalsecrets", True),
     "PushSecret": (GROUP + "/v1alpha1", "pushsecrets", True),

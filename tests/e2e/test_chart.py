@@ -465,9 +465,6 @@ def test_names_stay_names(chart):
                              "metrics": {"service": {"enabled": True}}}, name=long)
     for o in objects:
         assert len(o["metadata"]["name"]) <= 63 and o["metadata"]["labels"]["team"] == "x", o["metadata"]
-    numbers = chart.objects({"scopedNamespace": "456", "metrics": {"service": {"enabled": True}}}, name="123", namespace="789")
-    assert {o["metadata"].get("namespace") for o in numbers} == {"456", "789", None}
-    assert of_kind(numbers, "Service")["spec"]["selector"]["app.kubernetes.io/instance"] == "123"
     assert of_kind(chart.objects(name="esod-prod"), "Deployment")["metadata"]["name"] == "esod-prod"
     assert of_kind(chart.objects(name="prod"), "Deployment")["metadata"]["name"] == "prod-esod"
     assert of_kind(chart.objects({"fullnameOverride": "mine", "namespaceOverride": "there"}), "Deployment")["metadata"]["namespace"] == "there"

@@ -2,15 +2,17 @@
 # Completion of esod for zsh. esod itself knows what may come next.
 
 _esod() {
-  local line rest=:nothing
+  local line word rest=:nothing
   local -a found
   for line in ${(f)"$(${words[1]} __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)"}; do
+    word=${${line%%$'\t'*}//:/\\:}
     case $line in
       :*) rest=$line ;;
-      *) found+=("${${line%%$'\t'*}//:/\\:}${${(M)line%$'\t'*}:+:${line#*$'\t'}}") ;;
+      *$'\t'*) found+=("$word:${line#*$'\t'}") ;;
+      *) found+=("$word") ;;
     esac
   done
-  (( $#found )) && _describe -o esod found
+  (( $#found )) && _describe esod found
   compset -P '--*='
   case $rest in
     :files) _files ;;

@@ -19,7 +19,8 @@ file(RENAME ${place} ${place}-moved)
 set(place ${place}-moved)
 
 set(doc ${place}/${DOCDIR})
-foreach(file bin/esod bin/esp-check lib/esod/plugins/fake.so include/esp/plugin.h ${DOCDIR}/README.md ${DOCDIR}/docs/configuration.md
+foreach(file bin/esod bin/esp-check lib/esod/plugins/fake.so include/esp/plugin.h share/man/man1/esod.1.gz share/man/man1/esp-check.1.gz
+             share/man/man5/esod.yaml.5.gz share/bash-completion/completions/esod ${DOCDIR}/README.md ${DOCDIR}/docs/configuration.md
              ${DOCDIR}/deploy/esod.yaml ${DOCDIR}/deploy/helm/esod/values.yaml)
   if(NOT EXISTS ${place}/${file})
     message(FATAL_ERROR "${file} is not installed")

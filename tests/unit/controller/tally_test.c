@@ -24,7 +24,7 @@ static void start(bool labels)
     struct es_error err = ES_ERROR_INIT;
 
     metrics = es_metrics_new();
-    assert_int_equal(es_tally_new(&tally, metrics, labels, &err), 0);
+    assert_int_equal(es_tally_new(&tally, metrics, &es_system_clock, labels, &err), 0);
 }
 
 static int set_up(void **state)

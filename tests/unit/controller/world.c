@@ -467,7 +467,8 @@ static void begin(void)
                                              .cluster_external_secrets = true,
                                              .cluster_push_secrets = true,
                                              .read_window_ms = READ_WINDOW_MS},
-                                .clock = &jumping_clock};
+                                .clock = &jumping_clock,
+                                .metrics = options.metrics};
     es_plugin_services_init(&services, &world_env);
     if (options.render)
         services.render = options.render;
