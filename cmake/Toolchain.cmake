@@ -17,6 +17,20 @@ if(ESOD_WERROR)
   target_compile_options(esod_flags INTERFACE -Werror)
 endif()
 
+# Neither the program nor its debug information names the folder it was built in:
+# two people who build the same commit get the same bytes. Names are as seen from the
+# build folder, which is what a compiler cache makes of them too, and where a debugger
+# that is started there finds the files. A debug build keeps their full names.
+file(RELATIVE_PATH source_from_build ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+if(NOT source_from_build MATCHES "^[./]+$")
+  set(source_from_build .) # built outside of the source
+endif()
+string(REGEX REPLACE "/$" "" source_from_build ${source_from_build})
+target_compile_options(esod_flags INTERFACE
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=${source_from_build}>
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${CMAKE_BINARY_DIR}=.>
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${CMAKE_BINARY_DIR}/=>)
+
 if(ESOD_SANITIZE)
   target_compile_options(esod_flags INTERFACE -fsanitize=${ESOD_SANITIZE} -fno-omit-frame-pointer
                                               -fno-sanitize-recover=all)

@@ -5,10 +5,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TXT'
-usage: scripts/deps.sh [--print] [build|test|packages|lint|go]...
+usage: scripts/deps.sh [--print] [build|test|image|packages|lint|go]...
 
   build    compiler, build tools and libraries (the default)
   test     what scripts/test.sh uses on top of that
+  image    what scripts/image.sh puts into the image
   packages what scripts/packages.sh makes Debian packages with
   lint     lintian, for scripts/packages.sh --lint
   go       a Go to build the test servers with; any version will do
@@ -20,8 +21,9 @@ TXT
 build="gcc g++ cmake ninja-build pkg-config libc6-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev
   libltdl-dev libcrypt-dev libpcre2-dev libmicrohttpd-dev libzstd-dev libseccomp-dev libcmocka-dev"
 packages="dpkg-dev binutils file gzip"
-test="python3 openssl valgrind shellcheck doxygen git ca-certificates make cargo nghttp2-server mandoc zsh fish systemd
-  systemd-container util-linux $packages"
+test="python3 openssl valgrind shellcheck doxygen git ca-certificates make cargo nghttp2-server crun skopeo umoci mandoc zsh
+  fish systemd systemd-container util-linux $packages"
+image="python3 ca-certificates tzdata"
 
 have_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
@@ -43,7 +45,7 @@ for arg in "$@"; do
   case $arg in
     --help | -h) usage; exit 0 ;;
     --print) only_print=1 ;;
-    build | test | packages | lint | go) sets="$sets $arg" ;;
+    build | test | image | packages | lint | go) sets="$sets $arg" ;;
     *) usage >&2; exit 2 ;;
   esac
 done
@@ -57,6 +59,7 @@ for set in ${sets:-build}; do
       # The distribution's Python comes without the part that makes environments.
       python3 -c 'import ensurepip' 2>/dev/null || wanted="$wanted python3-venv"
       ;;
+    image) wanted="$wanted $image" ;;
     packages) wanted="$wanted $packages" ;;
     lint) wanted="$wanted lintian" ;;
     go) wanted="$wanted golang-go" ;;

@@ -11,7 +11,7 @@ usage: scripts/test.sh [--quick] [--only PART]... [-k EXPRESSION]
 Builds and tests everything: unit tests (plain and with sanitizers), end-to-end
 tests against a real Kubernetes control plane on 127.0.0.1, valgrind, and, where
 the acceptance cases are at hand, those. What is missing is installed or built
-first: Debian packages, the servers (once, about 10 minutes) and a Python
+first: Debian packages, the servers (once, about 13 minutes) and a Python
 environment, the latter two in ~/.cache/esod. With warm caches about 30 minutes.
 
   --quick        without the sanitizer builds
@@ -131,8 +131,10 @@ units() {
   ctest --test-dir "build/$2" -j "$jobs" --timeout 300 --no-tests=error --output-on-failure --output-junit "$logs/$1.xml"
 }
 
-run_deps() { scripts/deps.sh build test; }
-run_servers() { tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault; }
+run_deps() { scripts/deps.sh build test image; }
+run_servers() {
+  tests/servers/build etcd kube-apiserver kube-controller-manager kubectl vault helm seccomp-default prometheus promtool grafana-schema
+}
 run_venv() { scripts/venv.sh >"$logs/python"; }
 run_scripts() {
   git ls-files -z scripts .ci tests deploy | xargs -0 grep -lE '^#!.*\b(ba)?sh\b' | xargs shellcheck -x
@@ -157,7 +159,10 @@ end_to_end() {
   if [ "$status" -eq 5 ] && [ -n "$expression" ]; then status=0; fi
   return "$status"
 }
-run_e2e() { build release && end_to_end "$1" release; }
+# Pods run what a cluster runs: the image.
+run_e2e() {
+  build release && scripts/image.sh --rootfs-only && ESOD_ROOTFS=$PWD/build/image/rootfs end_to_end "$1" release
+}
 run_e2e-asan() { build asan && end_to_end "$1" asan -m sanitized; }
 run_e2e-tsan() { build tsan && end_to_end "$1" tsan -m sanitized; }
 
@@ -173,7 +178,7 @@ done
 printf '== preparations\n'
 prepare deps run_deps
 if [ -n "$needs_servers" ]; then
-  [ -x "$(tests/servers/build --path vault)" ] || printf '   building the test servers, about 10 minutes\n'
+  [ -x "$(tests/servers/build --path vault)" ] || printf '   building the test servers, about 13 minutes\n'
   prepare servers run_servers
   prepare venv run_venv
 fi

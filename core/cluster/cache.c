@@ -544,8 +544,9 @@ void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const
     json_t *kept = NULL;
 
     /* The same name may already stand for a successor, or come to do so while we
-     * look at it. */
+     * look at it. And what has finalizers is still there, to be cleaned up after. */
     if (key && es_cache_get(c, ns, name, &kept, NULL) == 0 &&
+        !json_array_size(es_obj_at(kept, "metadata", "finalizers")) &&
         (!uid || es_streq(uid, es_obj_str(kept, "metadata", "uid")))) {
         struct entry *e =
             take_entry(c, key, uid ? es_obj_str(kept, "metadata", "resourceVersion") : NULL, false);

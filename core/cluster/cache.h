@@ -86,7 +86,8 @@ struct es_watch_sink es_cache_sink(struct es_cache *c);
  * borrowed. */
 void es_cache_put(struct es_cache *c, const json_t *object, bool silent);
 
-/* The object was deleted by us, or found missing. */
+/* The object was deleted by us, or found missing. One with finalizers stays until the watch
+ * tells of its end. */
 void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const char *uid);
 
 /* A parsed copy of what is kept, or ES_E_NOT_FOUND. The error's text is that of

@@ -355,6 +355,7 @@ int es_events_new(struct es_events **ret, const struct es_events_opts *opts, str
     e->dropped = es_metrics_family(opts->metrics, ES_COUNTER, "esod_events_dropped_total",
                                    "Kubernetes Events that were not sent: queue full or API server away.",
                                    NULL, 0, NULL, 0);
+    es_metric_add(e->dropped, NULL, 0); /* a rate needs a series that was there before the first */
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

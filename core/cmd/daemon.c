@@ -16,35 +16,50 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .secret_stores = c->secret_stores,
                               .cluster_stores = c->cluster_stores,
                               .push_secrets = c->push_secrets,
+                              .cluster_external_secrets = c->cluster_external_secrets,
+                              .cluster_push_secrets = c->cluster_push_secrets,
                               .generic_targets = c->generic_targets,
                               .template_left = c->template_left,
                               .template_right = c->template_right,
                               .read_window_ms = c->read_window_ms};
 }
 
-/* What every request was, for /metrics. */
+/* What every request was, for /metrics. There is one transport. */
+static struct es_metric *requests, *request_seconds;
+
 static void observe_request(void *ctx, const struct es_http_sample *sample)
 {
-    struct es_metric *requests = ctx;
     char code[16];
 
+    (void)ctx;
     snprintf(code, sizeof code, "%d", sample->status);
     es_metric_add(requests,
                   (const char *const[]){sample->status ? code : "<error>", sample->host, sample->method}, 1);
+    es_metric_observe(request_seconds, (const char *const[]){sample->host, sample->method},
+                      (double)sample->duration_us / 1e6);
 }
 
 /* Events, leases and logins go on while every worker waits for the API server. */
 #define CONNECTIONS_BESIDE_WORKERS 4
 
+/* Names, labels and bounds are client-go's. */
+static void register_requests(struct es_metrics *m)
+{
+    static const char *const counted[] = {"code", "host", "method"}, *const timed[] = {"host", "verb"};
+    static const double seconds[] = {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
+
+    requests = es_metrics_family(m, ES_COUNTER, "rest_client_requests_total",
+                                 "HTTP requests by status code, host and method.", counted, 3, NULL, 0);
+    request_seconds = es_metrics_family(m, ES_HISTOGRAM, "rest_client_request_duration_seconds",
+                                        "How long HTTP requests took, those of watches until they were open.",
+                                        timed, 2, seconds, sizeof seconds / sizeof *seconds);
+}
+
 static int start_transport(struct es_daemon *d, struct es_error *err)
 {
-    static const char *const labels[] = {"code", "host", "method"};
-    struct es_metric *requests =
-        es_metrics_family(d->metrics, ES_COUNTER, "rest_client_requests_total",
-                          "HTTP requests by status code, host and method.", labels, 3, NULL, 0);
-    struct es_http_opts opts = {
-        .user_agent = ES_USER_AGENT, .observe = observe_request, .observe_ctx = requests};
+    struct es_http_opts opts = {.user_agent = ES_USER_AGENT, .observe = observe_request};
 
+    register_requests(d->metrics);
     if (d->config->concurrent > 0)
         opts.single_connections = (size_t)d->config->concurrent + CONNECTIONS_BESIDE_WORKERS;
     return es_http_new(&d->http, &opts, err);

@@ -19,6 +19,7 @@
 #include "core/cmd/supervisor.h"
 #include "core/cmd/trouble.h"
 #include "core/cmd/version.h"
+#include "core/ops/cgroup.h"
 #include "core/ops/notify.h"
 #include "core/ops/process.h"
 
@@ -214,6 +215,8 @@ static int run_daemon(struct es_daemon *d, const sigset_t *signals, bool *ret_lo
     struct es_trouble trouble = {0};
 
     int rc = es_process_metrics(d->metrics, err);
+    if (rc == 0)
+        rc = es_cgroup_metrics(d->metrics, err);
     if (rc == 0)
         rc = join_election(d, err);
     if (rc == 0)

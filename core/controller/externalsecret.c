@@ -277,6 +277,15 @@ static int run(struct es_pass *p, struct es_error *err)
     return late_rc == ES_E_NOT_FOUND ? es_pass_stop_vanished(p) : late_rc;
 }
 
+/* What is late is told from the last pass that ended well, by the time that it named. One that
+ * only waits for quiet hours (calm) names none. */
+static int64_t next_due_ms(const struct es_pass *p, int rc)
+{
+    if (rc < 0 || p->failed || p->out->calm)
+        return 0;
+    return p->out->after_ms < 0 ? -1 : p->env->clock->mono_ms(p->env->clock->ctx) + p->out->after_ms;
+}
+
 /* A pass that had nothing to do leaves the condition as the last one wrote it,
  * before the last restart perhaps. Of what others serve they tell. */
 static void count(struct es_pass *p, int rc, int64_t started_ns)
@@ -291,7 +300,8 @@ static void count(struct es_pass *p, int rc, int64_t started_ns)
                                                           .object = p->es,
                                                           .duration_ns = es_mono_ns() - started_ns,
                                                           .failed = p->failed || rc < 0,
-                                                          .ready = p->ready});
+                                                          .ready = p->ready,
+                                                          .due_ms = next_due_ms(p, rc)});
 }
 
 int es_external_secret_reconcile(struct es_env *env, const char *ns, const char *name,

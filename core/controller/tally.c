@@ -17,7 +17,10 @@ enum state { STATE_UNKNOWN, STATE_FALSE, STATE_TRUE, STATE_GONE };
 struct numbers {
     int64_t duration_ns;
     uint32_t calls, errors;
-    uint32_t gone; /* which one to go it was; old ones are forgotten first */
+    union {
+        uint32_t due_s; /* monotonic; 0: not by itself */
+        uint32_t gone;  /* STATE_GONE: which one to go it was; old ones are forgotten first */
+    };
     uint8_t state;
 };
 
@@ -33,6 +36,7 @@ struct table {
 };
 
 struct es_tally {
+    const struct es_clock *clock;
     bool app_labels;
     struct es_metric_source source;
 
@@ -152,7 +156,10 @@ static void count_locked(struct table *table, struct row *r, const struct es_tal
     if (r->n.state == STATE_GONE) {
         table->gone--;
         r->n.state = STATE_UNKNOWN;
+        r->n.due_s = 0;
     }
+    if (pass->due_ms)
+        r->n.due_s = pass->due_ms < 0 ? 0 : (uint32_t)(pass->due_ms / 1000);
     if (pass->ready != ES_TALLY_UNKNOWN)
         r->n.state = states[pass->ready];
 }
@@ -299,6 +306,7 @@ struct line {
     size_t app_count;
     char ns[256];
     const char *name;
+    int64_t now_s; /* monotonic */
 };
 
 static void set_labels(struct line *l, const struct es_tally *t, const struct row *r)
@@ -337,7 +345,7 @@ static void write_condition(const struct line *l, const char *condition, const c
     es_metric_sample(l->family, l->out, values, value);
 }
 
-enum figure { FIGURE_CALLS, FIGURE_ERRORS, FIGURE_CONDITION, FIGURE_DURATION, FIGURES };
+enum figure { FIGURE_CALLS, FIGURE_ERRORS, FIGURE_CONDITION, FIGURE_DURATION, FIGURE_OVERDUE, FIGURES };
 
 static void write_state(const struct line *l, enum state state)
 {
@@ -347,6 +355,15 @@ static void write_state(const struct line *l, enum state state)
         write_condition(l, "Ready", "False", state == STATE_FALSE);
         write_condition(l, "Ready", "True", state == STATE_TRUE);
     }
+}
+
+/* Only of what is late: on most days there is no such series, and it costs nothing. */
+static void write_overdue(const struct line *l, const struct numbers *n)
+{
+    int64_t late_s = l->now_s - n->due_s;
+
+    if (n->state != STATE_GONE && n->due_s && late_s > ES_TALLY_OVERDUE_S)
+        write_plain(l, (double)late_s);
 }
 
 static void write_row(const struct line *l, enum figure figure, const struct numbers *n)
@@ -362,6 +379,9 @@ static void write_row(const struct line *l, enum figure figure, const struct num
     case FIGURE_CONDITION:
         write_state(l, n->state);
         break;
+    case FIGURE_OVERDUE:
+        write_overdue(l, n);
+        break;
     default:
         write_plain(l, (double)n->duration_ns);
     }
@@ -374,7 +394,7 @@ static bool write_rows(void *ctx, void *view, int which, size_t *pos, const stru
     const struct view *v = view;
     int kind = which / FIGURES;
     const struct row **rows = v->rows[kind] + *pos;
-    struct line line = {.family = f, .out = out};
+    struct line line = {.family = f, .out = out, .now_s = t->clock->mono_ms(t->clock->ctx) / 1000};
     struct numbers numbers[ROWS_A_PIECE];
     size_t count = v->counts[kind] - *pos;
 
@@ -415,6 +435,8 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
          "1 for the status that a condition of an ExternalSecret has."},
         {ES_TALLY_EXTERNAL_SECRET, FIGURE_DURATION, "externalsecret_reconcile_duration",
          "Nanoseconds of the last pass over an ExternalSecret."},
+        {ES_TALLY_EXTERNAL_SECRET, FIGURE_OVERDUE, "esod_externalsecret_overdue_seconds",
+         "How long ago an ExternalSecret was due whose pass has not ended well since; from a minute on."},
         {ES_TALLY_SECRET_STORE, FIGURE_CONDITION, "secretstore_status_condition",
          "1 for the status that a condition of a SecretStore has."},
         {ES_TALLY_SECRET_STORE, FIGURE_DURATION, "secretstore_reconcile_duration",
@@ -427,6 +449,14 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
          "1 for the status that a condition of a PushSecret has."},
         {ES_TALLY_PUSH_SECRET, FIGURE_DURATION, "pushsecret_reconcile_duration",
          "Nanoseconds of the last pass over a PushSecret."},
+        {ES_TALLY_CLUSTER_EXTERNAL_SECRET, FIGURE_CONDITION, "clusterexternalsecret_status_condition",
+         "1 for the status that a condition of a ClusterExternalSecret has."},
+        {ES_TALLY_CLUSTER_EXTERNAL_SECRET, FIGURE_DURATION, "clusterexternalsecret_reconcile_duration",
+         "Nanoseconds of the last pass over a ClusterExternalSecret."},
+        {ES_TALLY_CLUSTER_PUSH_SECRET, FIGURE_CONDITION, "clusterpushsecret_status_condition",
+         "1 for the status that a condition of a ClusterPushSecret has."},
+        {ES_TALLY_CLUSTER_PUSH_SECRET, FIGURE_DURATION, "clusterpushsecret_reconcile_duration",
+         "Nanoseconds of the last pass over a ClusterPushSecret."},
     };
     size_t skip = t->app_labels ? 0 : APP_LABELS;
     int rc = 0;
@@ -443,12 +473,14 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
     return rc;
 }
 
-int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, bool label_objects, struct es_error *err)
+int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, const struct es_clock *clock,
+                 bool label_objects, struct es_error *err)
 {
     struct es_tally *t = calloc(1, sizeof *t);
 
     if (!t)
         return es_error_nomem(err);
+    t->clock = clock;
     t->app_labels = label_objects;
     t->source =
         (struct es_metric_source){.open = open_view, .write = write_rows, .close = close_view, .ctx = t};

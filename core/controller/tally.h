@@ -1,8 +1,8 @@
 /* core/controller/tally.h: what the passes over each object came to, for /metrics.
  *
  * The reference operator has up to five series for each ExternalSecret and
- * three for each store. Here an object has one row of numbers, beside its key: the
- * label texts are made when a page is asked for, and nobody waits for that. All
+ * three for each store, and esod one more for an ExternalSecret that is late. Here an object has one row of
+ * numbers, beside its key: the label texts are made when a page is asked for, and nobody waits for that. All
  * functions may be called on any thread. */
 #ifndef ES_CONTROLLER_TALLY_H
 #define ES_CONTROLLER_TALLY_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/metrics.h"
 
@@ -21,6 +22,8 @@ enum es_tally_kind {
     ES_TALLY_SECRET_STORE,
     ES_TALLY_CLUSTER_SECRET_STORE,
     ES_TALLY_PUSH_SECRET,
+    ES_TALLY_CLUSTER_EXTERNAL_SECRET,
+    ES_TALLY_CLUSTER_PUSH_SECRET,
     ES_TALLY_KINDS
 };
 
@@ -35,12 +38,20 @@ struct es_tally_pass {
     int64_t duration_ns;
     bool failed;
     enum es_tally_ready ready; /* UNKNOWN: as it was */
+    /* Of an ExternalSecret: by when, on the tally's monotonic clock, the next pass ought to have ended
+     * well. -1: never by itself; 0: as it was, which is right for a pass that failed. */
+    int64_t due_ms;
 };
 
+/* An ExternalSecret that is due for longer is overdue, and has a series that says for how long.
+ * Less is a queue at work, or a read that waits for others (readWindow). */
+#define ES_TALLY_OVERDUE_S 60
+
 /* Registers the families. `label_objects`: with the six app_kubernetes_io labels.
- * `metrics` must outlive the tally, and no page may be asked for any more when it
- * is freed. */
-int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, bool label_objects, struct es_error *err);
+ * `metrics` and `clock` must outlive the tally, and no page may be asked for any
+ * more when it is freed. */
+int es_tally_new(struct es_tally **ret, struct es_metrics *metrics, const struct es_clock *clock,
+                 bool label_objects, struct es_error *err);
 void es_tally_free(struct es_tally *t); /* NULL is fine */
 
 /* A pass has ended. Without memory it is not counted. NULL is fine. */

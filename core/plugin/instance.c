@@ -111,13 +111,17 @@ static int document_failed(const struct esp_call *c, const struct es_buf *doc, s
 }
 
 /* Reads that were really made: what a backend may charge for. */
-static void count_read(const struct esp_call *c, int rc)
+static void count_read(const struct esp_call *c, int rc, int64_t duration_ns)
 {
-    const char *result = rc == 0 ? "success" : rc == ES_E_NOT_FOUND ? "not_found" : "error";
+    const char *const labels[] = {es_call_provider(c), es_op_name(c->op),
+                                  rc == 0                ? "success"
+                                  : rc == ES_E_NOT_FOUND ? "not_found"
+                                                         : "error"};
 
-    if (c->op == ES_OP_GET || c->op == ES_OP_GET_MAP || c->op == ES_OP_GET_BATCH || c->op == ES_OP_LIST)
-        es_metric_add(es_registry_reads(c->registry),
-                      (const char *const[]){es_call_provider(c), es_op_name(c->op), result}, 1);
+    if (c->op != ES_OP_GET && c->op != ES_OP_GET_MAP && c->op != ES_OP_GET_BATCH && c->op != ES_OP_LIST)
+        return;
+    es_metric_add(es_registry_reads(c->registry), labels, 1);
+    es_metric_observe(es_registry_read_seconds(c->registry), labels, (double)duration_ns / 1e9);
 }
 
 int es_instance_run(struct es_instance *i, struct esp_call *c, esp_op op, const struct es_buf *doc,
@@ -140,12 +144,14 @@ int es_instance_run(struct es_instance *i, struct esp_call *c, esp_op op, const 
         return rc;
     c->values = values;
     c->value_count = value_count;
+    int64_t started_ns = es_mono_ns();
     esp_status status = op(i->state, c, &request);
+    int64_t duration_ns = es_mono_ns() - started_ns;
     gate_leave(i);
     if (c->for_consumer)
         __atomic_store_n(&i->personal, true, __ATOMIC_RELEASE);
     rc = es_call_settle(c, status, err);
-    count_read(c, rc);
+    count_read(c, rc, duration_ns);
     return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/text.h"
@@ -150,6 +151,18 @@ int es_pin_open(int *ret_fd, const char *file, const char *sha256, struct es_err
     else if (copy >= 0)
         close(copy);
     return rc;
+}
+
+/* The loader knows no more to say of it than "failed to map segment". */
+int es_pin_executable(const char *file, struct es_error *err)
+{
+    struct statvfs fs;
+
+    if (statvfs(file, &fs) < 0 || !(fs.f_flag & ST_NOEXEC))
+        return 0;
+    return es_error_set(err, ES_E_CONFIG,
+                        "it lies in a place where nothing may be executed (noexec), as in a mounted image; "
+                        "pin its sha256, and a copy in memory is used");
 }
 
 int es_pin_digest(char hex[ES_SHA256_HEX_MAX], const char *file, struct es_error *err)

@@ -17,6 +17,10 @@
  * the caller. */
 int es_pin_open(int *ret_fd, const char *file, const char *sha256, struct es_error *err);
 
+/* ES_E_CONFIG, with what to do, if nothing in the file's place may be executed: its
+ * file system is mounted noexec, as Kubernetes mounts images. A pinned copy may. */
+int es_pin_executable(const char *file, struct es_error *err);
+
 /* The digest of a file, in lower case. Errors as above. */
 int es_pin_digest(char hex[ES_SHA256_HEX_MAX], const char *file, struct es_error *err);
 

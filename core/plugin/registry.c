@@ -27,7 +27,7 @@
 struct es_registry {
     struct es_services services;
     struct es_isolation_opts isolation;
-    struct es_metric *api_calls, *reads, *restarts, *lost, *resident;
+    struct es_metric *api_calls, *reads, *read_seconds, *restarts, *lost, *resident;
     struct es_plugin **plugins;
     size_t plugin_count, plugin_cap;
     struct es_map providers; /* name -> struct es_provider */
@@ -51,12 +51,17 @@ static int make_metrics(struct es_registry *r, struct es_metrics *m)
     static const char *const calls[] = {"provider", "call", "status"};
     static const char *const reads[] = {"provider", "operation", "result"};
     static const char *const plugin[] = {"plugin"};
+    static const double seconds[] = {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
 
     r->api_calls = es_metrics_family(m, ES_COUNTER, "externalsecret_provider_api_calls_count",
                                      "Number of API calls towards the secret provider", calls, 3, NULL, 0);
     r->reads = es_metrics_family(m, ES_COUNTER, "esod_provider_reads_total",
                                  "Reads that providers were asked to make, by operation and result.", reads,
                                  3, NULL, 0);
+    /* The first two labels of the one above. */
+    r->read_seconds = es_metrics_family(m, ES_HISTOGRAM, "esod_provider_read_duration_seconds",
+                                        "How long those reads took, by operation.", reads, 2, seconds,
+                                        sizeof seconds / sizeof *seconds);
     r->restarts = es_metrics_family(m, ES_COUNTER, "esod_plugin_restarts_total",
                                     "Processes of plugins that were started again after one ended.", plugin,
                                     1, NULL, 0);
@@ -98,9 +103,14 @@ int es_registry_start(struct es_registry *r, struct es_error *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++)
-        if (r->plugins[i]->remote)
-            rc = es_remote_start(r->plugins[i]->remote, err);
+    for (size_t i = 0; rc == 0 && i < r->plugin_count; i++) {
+        if (!r->plugins[i]->remote)
+            continue;
+        /* A rate needs a series that was there before the first failure. */
+        es_metric_add(r->restarts, (const char *const[]){r->plugins[i]->name}, 0);
+        es_metric_add(r->lost, (const char *const[]){r->plugins[i]->name}, 0);
+        rc = es_remote_start(r->plugins[i]->remote, err);
+    }
     return rc;
 }
 
@@ -446,6 +456,8 @@ int es_registry_load(struct es_registry *r, const char *const *path, const struc
     struct es_remote *remote = NULL;
 
     int rc = es_registry_find(&file, path, entry->name, &why);
+    if (rc == 0 && !entry->sha256)
+        rc = es_pin_executable(file, &why);
     if (rc == 0 && isolation_of(r, entry) == ES_ISOLATION_PROCESS) {
         rc = start_process(r, entry, file, &remote, &why);
         data = rc == 0 ? es_remote_data(remote) : NULL;
@@ -509,6 +521,11 @@ const struct es_services *es_registry_services(const struct es_registry *r)
 struct es_metric *es_registry_reads(const struct es_registry *r)
 {
     return r->reads;
+}
+
+struct es_metric *es_registry_read_seconds(const struct es_registry *r)
+{
+    return r->read_seconds;
 }
 
 struct es_metric *es_registry_api_calls(const struct es_registry *r)

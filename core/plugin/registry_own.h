@@ -10,5 +10,7 @@ struct es_metric *es_registry_api_calls(const struct es_registry *r);
 
 /* esod_provider_reads_total{provider,operation,result}, or NULL. */
 struct es_metric *es_registry_reads(const struct es_registry *r);
+/* esod_provider_read_duration_seconds{provider,operation}, or NULL. */
+struct es_metric *es_registry_read_seconds(const struct es_registry *r);
 
 #endif

@@ -19,6 +19,9 @@ from vault import vault  # noqa: E402,F401
 from gcp import gcp  # noqa: E402, F401
 from aws import aws, aws_operator, aws_server  # noqa: E402,F401
 from helm import chart  # noqa: E402,F401
+from pods import pod_cluster, pod_plane  # noqa: E402,F401
+from releases import app, helm, release  # noqa: E402,F401
+from readers import clone, definitions_of, typed  # noqa: E402,F401
 
 
 @pytest.fixture(scope="session")

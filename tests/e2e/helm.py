@@ -1,5 +1,6 @@
 """The real Helm, and the chart as scripts/chart.sh packages it."""
 
+import json
 import os
 import subprocess
 
@@ -21,7 +22,7 @@ class Chart:
     """What scripts/chart.sh makes, in a folder of its own."""
 
     def __init__(self, folder):
-        self.folder, self.helm = folder, tool("helm")
+        self.folder, self.helm, self._rendered = folder, tool("helm"), {}
         self.env = {**os.environ, "HELM": self.helm, "ESOD_BUILD": str(harness.build_dir()),
                     **{f"HELM_{what}_HOME": str(folder / "helm") for what in ("CACHE", "CONFIG", "DATA")}}
         self.env.pop("KUBECONFIG", None)
@@ -40,7 +41,7 @@ class Chart:
         flags = ["-f", "-"] if values is not None else []
         flags += ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
         p = subprocess.run([self.helm, *map(str, args), *flags], env=self.env, capture_output=True, text=True, timeout=120,
-                           input=yaml.safe_dump(values) if values is not None else "")
+                           input=json.dumps(values) if values is not None else "")
         assert not check or p.returncode == 0, f"helm {' '.join(map(str, args))}: {p.stderr}"
         return p
 
@@ -49,11 +50,15 @@ class Chart:
 
     def objects(self, values=None, *args, **how):
         """What it renders, without the definitions unless they are asked for."""
-        text = self.template({"installCRDs": False, **(values or {})}, *args, **how).stdout
+        key = json.dumps([values, args, how])
+        if key not in self._rendered:
+            self._rendered[key] = self.template({"installCRDs": False, **(values or {})}, *args, **how).stdout
+        text = self._rendered[key]
         return [o for o in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if o]
 
-    def notes(self, values=None, *args, namespace="esod"):
-        out = self.run("install", "esod", self.archive, "-n", namespace, "--dry-run=client", *args,
+    def notes(self, kubeconfig, values=None, namespace="esod"):
+        """What it says when it is installed. Helm asks the cluster for its version, and no more."""
+        out = self.run("install", "esod", self.archive, "-n", namespace, "--dry-run=client", kubeconfig=kubeconfig,
                        values={"installCRDs": False, **(values or {})}).stdout
         return out.split("\nNOTES:\n", 1)[1]
 

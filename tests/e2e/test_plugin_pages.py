@@ -1,25 +1,16 @@
-"""The plugins' READMEs: each manifest in them is one that the API server takes, and together they show every field."""
+"""The plugins' READMEs: together, the manifests of a page show every field (and `test_docs.py` that they are taken)."""
 
 import json
-import re
 import subprocess
 
 import pytest
 import yaml
 
 import harness
+import pages
 
 PLUGINS = sorted(p.parent for p in (harness.ROOT / "plugins").glob("*/README.md"))
-MANIFEST = re.compile(r"^```yaml\n(.*?)^```$", re.M | re.S)
 STORES = ("SecretStore", "ClusterSecretStore")
-
-
-def manifests(folder):
-    """The objects in the page's YAML blocks; a block without a kind is a piece of something and no manifest."""
-    found = []
-    for block in MANIFEST.findall((folder / "README.md").read_text()):
-        found += [o for o in yaml.safe_load_all(block) if isinstance(o, dict) and "kind" in o and "apiVersion" in o]
-    return found
 
 
 def fields(schema, path=()):
@@ -67,25 +58,14 @@ def of_plugin(esod_bin, name):
 
 
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda p: p.name)
-def test_the_manifests_of_a_page_are_taken(folder, cluster, space, kubeconfig, control_plane):
-    objects = manifests(folder)
-    assert any(o["kind"] in STORES for o in objects), "the page shows no store"
-    for o in objects:
-        if o["kind"] != "ClusterSecretStore":
-            o["metadata"]["namespace"] = space.name
-    done = subprocess.run([control_plane.conf["tools"]["kubectl"], "--kubeconfig", str(kubeconfig), "apply", "--server-side",
-                           "--dry-run=server", "--validate=strict", "-f", "-"],
-                          input=yaml.safe_dump_all(objects), capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("folder", PLUGINS, ids=lambda p: p.name)
 def test_the_manifests_of_a_page_show_every_field(folder, esod_bin, crds):
     schemas = provider_schemas(crds)
     providers = of_plugin(esod_bin, folder.name)
     assert providers
+    manifests = pages.Page(folder / "README.md").manifests()
+    assert any(o["kind"] in STORES for o in manifests), "the page shows no store"
     shown = set()  # of all providers of the page: two that speak the same protocol share its manifests
-    for o in manifests(folder):
+    for o in manifests:
         for provider in providers if o["kind"] in STORES else ():
             shown |= used(o["spec"]["provider"].get(provider), schemas[provider])
     for provider in providers:

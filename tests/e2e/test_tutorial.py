@@ -1,44 +1,24 @@
-"""docs/tutorial.md, command by command: what it says is run, and what it says comes out is looked for."""
+"""docs/tutorial.md, command by command, in a cluster that runs pods: what it says is run, and what it says comes out is
+looked for."""
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import time
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 import controlplane
 import harness
+import pages
 
-PAGE = harness.ROOT / "docs" / "tutorial.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-MARK = "---- end of step"
-
-
-def steps():
-    """(commands, expected lines) of each block for the shell; what a reader needs an account for is not run."""
-    found = []
-    for kind, text in BLOCK.findall(PAGE.read_text()):
-        if kind == "sh":
-            found.append((text, []))
-        elif kind == "text":
-            found[-1][1].extend(text.splitlines())
-    return found
-
-
+PAGE = pages.Page(harness.ROOT / "docs" / "tutorial.md")
+VALUES = "examples/tutorial/values.yaml"
 RESOURCE = "arn:aws:secretsmanager:*:*:secret:shop/*"
-
-
-def script():
-    """What is run. moto judges what a policy allows, but of resources it knows only "all"."""
-    lines = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
-    for commands, _ in steps():
-        lines += [commands.replace(RESOURCE, "*"), "echo", f"echo '{MARK}'"]
-    return "\n".join(lines)
 
 
 @contextlib.contextmanager
@@ -65,44 +45,29 @@ def fresh_vault(folder):
         log.close()
 
 
-def tools(folder, **programs):
-    """A folder for PATH with these programs under the names that people type."""
-    folder.mkdir()
-    for name, program in programs.items():
-        (folder / name).symlink_to(program)
-    return folder
-
-
 @pytest.fixture
-def workplace(tmp_path, gcp):
-    """A folder that looks like a clone as far as the page cares; Google's hosts are those of the test server."""
-    made = tmp_path / "clone"
-    (made / "examples" / "tutorial").mkdir(parents=True)
-    config = yaml.safe_load((harness.ROOT / "examples" / "tutorial" / "esod.yaml").read_text())
-    for plugin in config["plugins"]:
-        if plugin["name"] == "gcp":
+def clone_with_stand_ins(clone, aws, gcp):
+    """The clone's values, with the servers that stand in for AWS and Google."""
+    values = yaml.safe_load((harness.ROOT / VALUES).read_text())
+    for plugin in values["plugins"]:
+        if plugin == "gcp" or isinstance(plugin, dict) and plugin["name"] == "gcp":
             plugin["config"] = gcp.plugin_config()
-    config["pluginPath"] = [str(harness.build_dir() / "lib/esod/plugins")]
-    (made / "examples" / "tutorial" / "esod.yaml").write_text(yaml.safe_dump(config))
-    (made / "key.json").write_text(gcp.key_file())
+    values["extraEnv"] = [{"name": "AWS_ENDPOINT_URL", "value": aws.url}, {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"}]
+    (clone / VALUES).parent.mkdir(parents=True)
+    (clone / VALUES).write_text(yaml.safe_dump(values))
+    (clone / "key.json").write_text(gcp.key_file())
     gcp.put("shop-database", b'{"user":"shop","password":"from-google"}')
-    return made
+    return clone
 
 
 @pytest.mark.timeout(240)
-def test_the_tutorial_does_what_it_says(cluster, control_plane, kubeconfig, esod_bin, workplace, aws, gcp, tmp_path):
+def test_the_tutorial_does_what_it_says(pod_plane, definitions_of, typed, clone_with_stand_ins, aws, gcp, tmp_path):
     with fresh_vault(tmp_path) as (vault, address):
-        path = tools(tmp_path / "bin", esod=esod_bin, vault=vault, kubectl=control_plane.conf["tools"]["kubectl"],
-                     aws=os.path.join(os.path.dirname(sys.executable), "aws"))
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "VAULT_", "GOOGLE_"))}
-        env.update(PATH=f"{path}:{env['PATH']}", HOME=str(tmp_path), KUBECONFIG=str(kubeconfig), VAULT_ADDR=address,
-                   VAULT_TOKEN="root", AWS_ENDPOINT_URL=aws.url, AWS_ACCESS_KEY_ID=aws.admin.id,
+        definitions_of("esod", "esod")
+        pod_plane.serve_pods("127.0.0.1", **{str(urlsplit(url).port): urlsplit(url).port for url in (address, aws.url, gcp.url)})
+        env = typed(vault=vault, aws=os.path.join(os.path.dirname(sys.executable), "aws"))
+        env = {k: v for k, v in env.items() if not k.startswith(("AWS_", "VAULT_", "GOOGLE_"))}
+        env.update(VAULT_ADDR=address, VAULT_TOKEN="root", AWS_ENDPOINT_URL=aws.url, AWS_ACCESS_KEY_ID=aws.admin.id,
                    AWS_SECRET_ACCESS_KEY=aws.admin.secret, AWS_EC2_METADATA_DISABLED="true", PROJECT=gcp.project)
-        done = subprocess.run(["bash", "-c", script()], cwd=workplace, env=env, capture_output=True, text=True, timeout=200)
-    log = workplace / "esod.log"
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{log.read_text()[-4000:] if log.exists() else ''}"
-    outputs = done.stdout.split(MARK)
-    for (commands, expected), output in zip(steps(), outputs):
-        seen = iter(output.splitlines())
-        for line in expected:
-            assert any(line == s for s in seen), f"after\n{commands}\nthis is missing or out of order: {line}\n{output}"
+        # moto judges what a policy allows, but of resources it knows only "all".
+        pages.follow(PAGE, clone_with_stand_ins, env, timeout=200, edit=lambda text: text.replace(RESOURCE, "*"))

@@ -29,6 +29,18 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
+WITH_A_NODE = (",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller,disruption-controller"
+               ",serviceaccount-token-controller")
+
+# With a node, what pods ask of the API server is noted, in log/audit.log.
+AUDIT = """apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  userGroups: ["system:serviceaccounts"]
+- level: None
+"""
 
 # name -> (token, groups). The admin's token is a fixed word so that a measuring
 # program or a manifest can hold it; nothing but the loopback ever sees it.
@@ -121,11 +133,17 @@ class ControlPlane:
         return self.state / "log" / f"{name}.log"
 
     # ---- life
-    def start(self, crds=None, vault=False, owner_pid=0, hours=12.0, remove=False):
+    def start(self, crds=None, vault=False, owner_pid=0, hours=12.0, remove=False, node=None):
         """Returns when the servers answer. Kinds that are in `crds` (a file) are
         known to the garbage collector from its first moment; kinds added later
-        only after its next look around, which takes half a minute."""
+        only after its next look around, which takes half a minute.
+
+        `node`: a build tree. A node (tests/servers/node) then runs pods, whose esod is that one."""
         tools = {n: tool(n) for n in ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")}
+        if node:
+            tools["seccomp-default"] = tool("seccomp-default")
+            if not shutil.which("crun"):
+                raise ServerError("there is no crun, which runs the node's containers; scripts/deps.sh test installs it")
         if vault:
             tools["vault"] = tool("vault")
         for sub in ("run", "log", "pki", "etcd", "home"):
@@ -134,8 +152,10 @@ class ControlPlane:
             self._make_keys()
             for attempt in (1, 2, 3):
                 # A free port may be taken before the server binds it.
-                names = ["api", "etcd", "peer", "vault", "vault_cluster"]
+                names = ["api", "etcd", "peer", "vault", "vault_cluster", "kubelet"]
                 self.conf = dict(zip(names, free_ports(len(names))), tools=tools, remove=remove)
+                if node:
+                    self.conf["node"] = {"build": str(Path(node).resolve())}
                 self._save()
                 try:
                     self._start_guard(owner_pid, hours)
@@ -166,6 +186,8 @@ class ControlPlane:
             "/api/v1/namespaces/default/serviceaccounts/default")[0] == 200)
         if vault:
             self._wait_vault()
+        if "node" in self.conf:
+            self._start_node()
 
     def stop(self):
         """Stops what the pid files name, waits for it, removes the folder if it was made for this."""
@@ -175,6 +197,9 @@ class ControlPlane:
             shutil.rmtree(self.state, ignore_errors=True)
 
     def _stop_servers(self):
+        self._end("node", signal.SIGTERM)
+        for left in (self.state / "run").glob("pod-*.pid"):  # of a node that had no time to do it
+            self._end(left.stem, signal.SIGKILL)
         # The API server would take up to a minute to say goodbye to its watchers.
         for name, sig in (("kube-controller-manager", signal.SIGKILL), ("kube-apiserver", signal.SIGKILL),
                           ("vault", signal.SIGTERM), ("etcd", signal.SIGKILL)):
@@ -208,12 +233,20 @@ class ControlPlane:
             self.conf["tools"]["kube-apiserver"], f"--etcd-servers=http://127.0.0.1:{self.conf['etcd']}",
             "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={self.conf['api']}",
             f"--cert-dir={pki}", "--service-cluster-ip-range=10.0.0.0/24", "--authorization-mode=RBAC",
-            f"--token-auth-file={pki}/tokens.csv", "--disable-admission-plugins=ServiceAccount",
+            f"--token-auth-file={pki}/tokens.csv", *self._pod_flags(),
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={pki}/sa.pub", f"--service-account-signing-key-file={pki}/sa.key",
             "--endpoint-reconciler-type=none", "--profiling=false"])
         if wait:
             self.wait_apiserver()
+
+    def _pod_flags(self):
+        if "node" not in self.conf:
+            return ["--disable-admission-plugins=ServiceAccount"]
+        (self.state / "pki" / "audit.yaml").write_text(AUDIT)
+        # As OpenShift has it: who writes an owner reference that blocks deletion needs a right for that.
+        # And as older ones have it: a watch begins with a list. One that streams lists asks for less.
+        return ["--feature-gates=WatchList=false", "--enable-admission-plugins=OwnerReferencesPermissionEnforcement", f"--audit-policy-file={self.state}/pki/audit.yaml", f"--audit-log-path={self.state}/log/audit.log"]
 
     def wait_apiserver(self):
         self._wait("kube-apiserver", 60, lambda: self.get("/readyz")[0] == 200)
@@ -289,9 +322,39 @@ contexts:
     def _start_controller_manager(self):
         self._spawn("kube-controller-manager", [
             self.conf["tools"]["kube-controller-manager"], f"--kubeconfig={self.kubeconfig}",
-            f"--controllers={CONTROLLERS}", "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials=false",
+            f"--controllers={CONTROLLERS}{WITH_A_NODE if 'node' in self.conf else ''}",
+            f"--root-ca-file={self.state}/pki/apiserver.crt", "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials=false",
             f"--service-account-private-key-file={self.state}/pki/sa.key", "--concurrent-gc-syncs=20",
             "--kube-api-qps=500", "--kube-api-burst=1000"])
+
+    def _start_node(self):
+        pki, folder = self.state / "pki", self.state / "node"
+        folder.mkdir(exist_ok=True)
+        (folder / "ready").unlink(missing_ok=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=esod-node",
+                        "-keyout", f"{pki}/kubelet.key", "-out", f"{pki}/kubelet.crt"], check=True, capture_output=True)
+        as_root = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+        self._spawn("node", [*as_root, sys.executable, "-B", str(HERE / "node"), str(self.state)])
+        self._wait("node", 30, lambda: (folder / "ready").exists())
+
+    def add_image(self, reference, rootfs, **image):
+        """An image for the node's pods: a root file system, and entrypoint, cmd, user as an image has them."""
+        self._note("images.json", reference, {"rootfs": str(rootfs), **image})
+
+    def serve_pods(self, name, **ports):
+        """Pods reach 127.0.0.1:TARGET by `name`, "namespace/service" or an address: serve_pods("vault/vault", **{"8200": TARGET})."""
+        self._note("services.json", name, ports)
+
+    def pid_of(self, pod, container):
+        """The process that is the container's first, as this machine knows it."""
+        return next(self.alive(f.stem) for f in (self.state / "run").glob(f"pod-{container}-{pod['metadata']['uid']}-*-init.pid"))
+
+    def _note(self, file, key, value):
+        path = self.state / "node" / file
+        known = json.loads(path.read_text()) if path.exists() else {}
+        fresh = path.with_suffix(".part")
+        fresh.write_text(json.dumps(known | {key: value}))
+        fresh.rename(path)
 
     def start_vault(self, *args):
         """Vault beside a control plane that has begun without it; `args` are more of its command line's."""
@@ -326,7 +389,7 @@ contexts:
                               str(owner_pid), start_time(owner_pid) or "0" if owner_pid else "0", str(hours)])
 
     def _spawn(self, name, argv):
-        keep = ("PATH", "LANG", "TMPDIR")
+        keep = ("PATH", "LANG", "TMPDIR", "ESOD_ROOTFS")
         env = {k: os.environ[k] for k in keep if k in os.environ} | {"HOME": str(self.state / "home"), "GOMAXPROCS": "2"}
         with open(self.log(name), "ab") as log:
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.state,

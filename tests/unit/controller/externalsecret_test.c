@@ -299,6 +299,51 @@ static void test_a_renamed_target_leaves_no_orphan(void **state)
     world_expect_event("Normal", "Deleted", "secret deleted because it was orphaned");
 }
 
+/* ---- what is late ---- */
+
+/* The seconds that /metrics says, or 0. */
+static int overdue_s(struct es_metrics *m)
+{
+    static const char series[] = "esod_externalsecret_overdue_seconds{name=\"es\",namespace=\"ns\"} ";
+    struct es_buf page;
+
+    es_buf_init(&page, (size_t)1 << 20);
+    es_metrics_write(m, &page);
+    const char *at = strstr(es_buf_str(&page), series);
+    int seconds = at ? atoi(at + strlen(series)) : 0;
+    es_buf_fini(&page);
+    return seconds;
+}
+
+static bool is_in_time(void *m)
+{
+    return overdue_s(m) == 0;
+}
+
+/* From when it was due, however often it fails; until it is in step again. */
+static void test_what_is_late_is_told(void **state)
+{
+    struct es_metrics *m = es_metrics_new();
+
+    (void)state;
+    world_stop();
+    world_start(&(struct world_opts){.metrics = m});
+    start_synced(SPEC(""));
+    assert_int_equal(overdue_s(m), 0);
+    vault_set("db", NULL);
+    world_skip_ms(HOUR + 2000);
+    world_expect("es", FETCH_FAILED "error processing spec.data[0] (key: db), err: Secret does not exist");
+    assert_int_equal(overdue_s(m), 0);
+    world_skip_ms(100000);
+    assert_in_range(overdue_s(m), 100, 122);
+    vault_set("db", "back");
+    world_expect("es", SYNCED);
+    world_until(is_in_time, m, "the ExternalSecret is in time again");
+    world_stop();
+    world_start(NULL);
+    es_metrics_free(m);
+}
+
 /* ---- what is missing at the provider ---- */
 
 static void test_a_missing_value_is_an_error(void **state)
@@ -537,6 +582,7 @@ int main(void)
         IN_WORLD(test_somebody_else_controls_the_target),
         IN_WORLD(test_an_immutable_target),
         IN_WORLD(test_a_renamed_target_leaves_no_orphan),
+        IN_WORLD(test_what_is_late_is_told),
         IN_WORLD(test_a_missing_value_is_an_error),
         IN_WORLD(test_deletion_follows_the_provider),
         IN_WORLD(test_a_long_key_that_is_missing),

@@ -24,7 +24,7 @@ static void start(bool labels)
     struct es_error err = ES_ERROR_INIT;
 
     metrics = es_metrics_new();
-    assert_int_equal(es_tally_new(&tally, metrics, labels, &err), 0);
+    assert_int_equal(es_tally_new(&tally, metrics, &es_system_clock, labels, &err), 0);
 }
 
 static int set_up(void **state)
@@ -136,6 +136,55 @@ static void test_the_life_of_an_external_secret(void **state)
     synced("a");
     assert_samples(DURATION(A, "1500") CONDITION("Ready", "False", "a", "0")
                        CONDITION("Ready", "True", "a", "1") ERRORS(A, "1") CALLS(A, "6"));
+}
+
+/* A pass over `name` that ended so, and named a time this many seconds ago. */
+static void due(const char *name, bool failed, int64_t seconds_ago)
+{
+    es_tally_count(tally, &(struct es_tally_pass){.kind = ES_TALLY_EXTERNAL_SECRET,
+                                                  .ns = "ns",
+                                                  .name = name,
+                                                  .failed = failed,
+                                                  .ready = failed ? ES_TALLY_FALSE : ES_TALLY_TRUE,
+                                                  .due_ms = es_mono_ms() - seconds_ago * 1000});
+}
+
+#define OVERDUE "esod_externalsecret_overdue_seconds{"
+
+static void test_what_is_late_says_so(void **state)
+{
+    (void)state;
+    due("late", false, 300);
+    due("soon", false, -300);
+    due("waits", false, ES_TALLY_OVERDUE_S - 5);
+    synced("once");
+    assert_int_equal(count(OVERDUE), 1);
+    assert_int_equal(count(OVERDUE "name=\"late\",namespace=\"ns\"} 30"), 1);
+
+    /* A pass that fails does not make it less late, nor one late that was in time. */
+    pass(ES_TALLY_EXTERNAL_SECRET, "ns", "late", ES_TALLY_FALSE, true, NULL);
+    pass(ES_TALLY_EXTERNAL_SECRET, "ns", "soon", ES_TALLY_FALSE, true, NULL);
+    assert_int_equal(count(OVERDUE), 1);
+    assert_int_equal(count(OVERDUE "name=\"late\""), 1);
+
+    due("late", false, -300);
+    assert_int_equal(count(OVERDUE), 0);
+}
+
+static void test_what_is_gone_is_not_late(void **state)
+{
+    (void)state;
+    due("a", false, 300);
+    due("never", false, 300);
+    gone("a");
+    es_tally_count(tally, &(struct es_tally_pass){.kind = ES_TALLY_EXTERNAL_SECRET,
+                                                  .ns = "ns",
+                                                  .name = "never",
+                                                  .ready = ES_TALLY_TRUE,
+                                                  .due_ms = -1});
+    assert_int_equal(count(OVERDUE), 0);
+    synced("a"); /* there again, and nothing is known of it yet */
+    assert_int_equal(count(OVERDUE), 0);
 }
 
 static void test_stores_go_without_a_trace(void **state)
@@ -329,6 +378,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH(set_up, test_the_life_of_an_external_secret),
+        WITH(set_up, test_what_is_late_says_so),
+        WITH(set_up, test_what_is_gone_is_not_late),
         WITH(set_up, test_stores_go_without_a_trace),
         WITH(set_up, test_objects_are_sorted),
         WITH(set_up_labels, test_labels_of_objects),

@@ -20,6 +20,7 @@ struct world_opts {
     const char *fake_plugin; /* a file to load beside the probe, or NULL */
     bool no_push_secrets;
     const struct es_gate *gate; /* or NULL: all may be written */
+    struct es_metrics *metrics; /* or NULL: nothing is counted */
     int64_t backoff_ms;         /* after each failure; 0: 20 to 80 ms */
     int (*render)(void *ctx, const char *name, const char *text, size_t len, const json_t *data,
                   struct es_blob *ret,

@@ -25,8 +25,8 @@
 {{- end }}
 
 {{- define "esod.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "esod.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "esod.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "esod.labels" -}}
@@ -47,6 +47,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* ClusterSecretStores reach over namespaces, so rights of one namespace end them. */}}
 {{- define "esod.clusterStores" -}}
 {{- if and .Values.processClusterStore (not .Values.scopedRBAC) }}yes{{ end }}
+{{- end }}
+
+{{/* Cluster-wide objects that keep others in namespaces want to see all of these. */}}
+{{- define "esod.clusterExternalSecrets" -}}
+{{- if and .Values.processClusterExternalSecret (not (include "esod.onlyNamespace" .)) }}yes{{ end }}
+{{- end }}
+
+{{- define "esod.clusterPushSecrets" -}}
+{{- if and .Values.processClusterPushSecret .Values.processPushSecret (not (include "esod.onlyNamespace" .)) }}yes{{ end }}
 {{- end }}
 
 {{/* Nothing that is served reaches out of one namespace: a Role will do. */}}

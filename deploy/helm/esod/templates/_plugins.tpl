@@ -114,6 +114,7 @@ aws gcp kubernetes vault
   imagePullPolicy: {{ .imagePullPolicy | default "IfNotPresent" }}
   command:
     {{- toYaml (.command | default (list "cp" (.file | default (printf "/%s.so" .name)) (printf "%s/" (include "esod.pluginFolder" .name)))) | nindent 4 }}
+  terminationMessagePolicy: FallbackToLogsOnError
   {{- with include "esod.securityContext" (list $root $root.Values.securityContext) }}
   securityContext:
     {{- . | nindent 4 }}

@@ -103,6 +103,8 @@ topologySpreadConstraints:
   readinessProbe:
     {{- toYaml .Values.readinessProbe.spec | nindent 4 }}
   {{- end }}
+  # Why it ended, in `kubectl describe pod` too.
+  terminationMessagePolicy: FallbackToLogsOnError
   {{- with include "esod.securityContext" (list . .Values.securityContext) }}
   securityContext:
     {{- . | nindent 4 }}

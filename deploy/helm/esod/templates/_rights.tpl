@@ -65,6 +65,44 @@
   resources: [clustersecretstores/status]
   verbs: [update, patch]
 {{- end }}
+{{- if include "esod.clusterExternalSecrets" . }}
+# ClusterExternalSecrets, and the ExternalSecrets that they keep in namespaces.
+- apiGroups: [external-secrets.io]
+  resources: [clusterexternalsecrets]
+  verbs: [list, watch, get, patch]
+- apiGroups: [external-secrets.io]
+  resources: [clusterexternalsecrets/status]
+  verbs: [update, patch]
+- apiGroups: [external-secrets.io]
+  resources: [externalsecrets]
+  verbs: [create, update, delete]
+# For the finalizer that namespaces have while such an ExternalSecret is there.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get, patch]
+{{- if .Values.openshiftFinalizers }}
+- apiGroups: [external-secrets.io]
+  resources: [clusterexternalsecrets/finalizers]
+  verbs: [update]
+{{- end }}
+{{- end }}
+{{- if include "esod.clusterPushSecrets" . }}
+# ClusterPushSecrets, and the PushSecrets that they keep in namespaces.
+- apiGroups: [external-secrets.io]
+  resources: [clusterpushsecrets]
+  verbs: [list, watch]
+- apiGroups: [external-secrets.io]
+  resources: [clusterpushsecrets/status]
+  verbs: [update, patch]
+- apiGroups: [external-secrets.io]
+  resources: [pushsecrets]
+  verbs: [create, update, delete]
+{{- if .Values.openshiftFinalizers }}
+- apiGroups: [external-secrets.io]
+  resources: [clusterpushsecrets/finalizers]
+  verbs: [update]
+{{- end }}
+{{- end }}
 {{- if not (include "esod.onlyNamespace" .) }}
 # Which namespaces a ClusterSecretStore is open for, and which are being deleted.
 - apiGroups: [""]
@@ -74,7 +112,7 @@
 # Whether a ClusterSecretStore is open for the namespace.
 - apiGroups: [""]
   resources: [namespaces]
-  resourceNames: [{{ include "esod.onlyNamespace" . }}]
+  resourceNames: [{{ include "esod.onlyNamespace" . | quote }}]
   verbs: [get]
 {{- end }}
 {{- if .Values.metrics.listen.auth.enabled }}
@@ -98,7 +136,7 @@ kind: {{ $kind }}
 metadata:
   name: {{ $name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "esod.labels" .root | nindent 4 }}
@@ -110,7 +148,7 @@ kind: {{ $kind }}Binding
 metadata:
   name: {{ $name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "esod.labels" .root | nindent 4 }}
@@ -121,5 +159,5 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "esod.serviceAccountName" .root }}
-    namespace: {{ include "esod.namespace" .root }}
+    namespace: {{ include "esod.namespace" .root | quote }}
 {{- end }}
