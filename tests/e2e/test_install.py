@@ -61,7 +61,6 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
     # `helm test` is `esod preflight` with the release's account and settings.
     assert re.search(r"^ok +rights +all [0-9]+ that these settings need$", typed.stdout, re.M), typed.stdout
     assert "FAILED" not in typed.stdout
-    pod_cluster.kubectl("delete", "pod", "esod-preflight", "-n", esod.namespace)  # helm leaves it, for its log
 
     app.store({"a": "1"})
     app.external_secret("kept", data={"k": "a"})

@@ -25,8 +25,8 @@
 {{- end }}
 
 {{- define "esod.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "esod.name" . | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/name: {{ include "esod.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "esod.labels" -}}
