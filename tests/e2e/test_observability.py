@@ -350,6 +350,9 @@ def test_pages_know_every_alert():
     operations = (ROOT / "docs" / "operations.md").read_text()
     told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", operations.split("## Dashboard and alerts")[1].split("\n## ")[0], re.M))
     assert told == {r["alert"]: r["labels"]["severity"] for r in rules()}
+    troubleshooting = (ROOT / "docs" / "troubleshooting.md").read_text()
+    remedies = re.findall(r"^### (\w+)$", troubleshooting.split("\n## Alerts\n")[1].split("\n## ")[0], re.M)
+    assert remedies == list(told), "a remedy for each, in the order of the rules"
     for rule in rules():
         assert rule["annotations"]["summary"] and rule["annotations"]["description"]
         assert rule["annotations"]["runbook_url"] == f"docs/troubleshooting.md#{rule['alert'].lower()}"
