@@ -380,7 +380,7 @@ static int is_foreign(struct es_env *env, const char *ns, const json_t *json_ref
     int rc = read_store_ref(json_ref, &ref, err);
     if (rc < 0)
         return rc;
-    rc = es_store_get(env, ref.kind, ref.kind->namespaced ? ns : "", ref.name, &s, err);
+    rc = es_store_find(env, ref.kind, ref.kind->namespaced ? ns : "", ref.name, &s, err);
     if (rc < 0)
         return rc == ES_E_NOT_FOUND ? 0 : rc;
     rc = !es_store_is_ours(env, s);

@@ -71,7 +71,7 @@ static int find_named(struct es_push_pass *p, struct es_push_stores *s, const js
 
     if (!*name)
         return es_error_set(err, ES_E_CONFIG, "refStore Name must be provided");
-    int rc = es_store_get(p->env, kind, kind->namespaced ? p->ns : "", name, &store, err);
+    int rc = es_store_find(p->env, kind, kind->namespaced ? p->ns : "", name, &store, err);
     if (rc == 0)
         return keep(p, s, store, err);
     es_error_wrap(err, "could not get %s \"%s\", ", kind->kind, name);

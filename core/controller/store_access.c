@@ -106,7 +106,7 @@ int es_store_for(struct es_env *env, const struct es_consumer *who, const struct
                  const char *name, const struct es_store **ret, struct es_error *err)
 {
     const struct es_store *s = NULL;
-    int rc = es_store_get(env, kind, kind->namespaced ? who->ns : "", name, &s, err);
+    int rc = es_store_find(env, kind, kind->namespaced ? who->ns : "", name, &s, err);
 
     if (rc < 0) {
         es_error_wrap(err, "could not get %s \"%s\", ", kind->kind, name);

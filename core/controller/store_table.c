@@ -173,6 +173,17 @@ static void publish(struct es_store_table *t, struct loaded *l)
     loaded_free(dead);
 }
 
+static int hold(struct es_env *env, const struct es_kind *kind, char *take_key, json_t *take_object,
+                const struct es_store **ret, struct es_error *err)
+{
+    struct loaded *l = load(env, kind, take_key, take_object);
+    if (!l)
+        return es_error_nomem(err);
+    publish(env->store_table, l);
+    *ret = &l->store;
+    return 0;
+}
+
 int es_store_get(struct es_env *env, const struct es_kind *kind, const char *ns, const char *name,
                  const struct es_store **ret, struct es_error *err)
 {
@@ -196,12 +207,33 @@ int es_store_get(struct es_env *env, const struct es_kind *kind, const char *ns,
         es_mem_free(key);
         return rc;
     }
-    l = load(env, kind, key, object);
-    if (!l)
+    return hold(env, kind, key, object, ret, err);
+}
+
+int es_store_find(struct es_env *env, const struct es_kind *kind, const char *ns, const char *name,
+                  const struct es_store **ret, struct es_error *err)
+{
+    bool watched = kind->namespaced ? env->secret_stores != NULL : env->cluster_secret_stores != NULL;
+    struct es_error live_err = ES_ERROR_INIT;
+    json_t *object = NULL;
+    int rc = es_store_get(env, kind, ns, name, ret, err);
+
+    if (rc != ES_E_NOT_FOUND || !watched || !*name)
+        return rc;
+    int live = es_cluster_get(env->cluster, kind, ns, name, &object, &live_err);
+    if (live == ES_E_NOT_FOUND)
+        return rc; /* with the cached reader's text */
+    if (live < 0) {
+        if (err)
+            *err = live_err;
+        return live;
+    }
+    char *key = table_key(kind, ns, name);
+    if (!key) {
+        json_decref(object);
         return es_error_nomem(err);
-    publish(env->store_table, l);
-    *ret = &l->store;
-    return 0;
+    }
+    return hold(env, kind, key, object, ret, err);
 }
 
 void es_store_release(struct es_env *env, const struct es_store *s)

@@ -30,6 +30,12 @@ void es_store_table_free(struct es_store_table *t);
 /* ES_E_NOT_FOUND with the cached reader's text. Release it in the end. */
 int es_store_get(struct es_env *env, const struct es_kind *kind, const char *ns, const char *name,
                  const struct es_store **ret, struct es_error *err);
+
+/* The same for whoever refers to the store. What was applied together arrives by a
+ * watch for each kind, in any order: a store that the cache does not know yet is
+ * asked for, before somebody is told that there is none. */
+int es_store_find(struct es_env *env, const struct es_kind *kind, const char *ns, const char *name,
+                  const struct es_store **ret, struct es_error *err);
 void es_store_release(struct es_env *env, const struct es_store *s);
 
 /* Forgets a store that changed or went. */

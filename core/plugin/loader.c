@@ -28,7 +28,7 @@ static int probe(const char *file, struct es_error *err)
     size_t len = strlen(file);
     if (why && strncmp(why, file, len) == 0 && strncmp(why + len, ": ", 2) == 0)
         why += len + 2;
-    return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", why ? why : "no reason given");
+    return es_error_set(err, ES_E_CONFIG, ES_REFUSED_BY_LOADER, why ? why : "no reason given");
 }
 
 static int load_module(lt_dlhandle *ret, const char *file, struct es_error *err)
@@ -43,7 +43,7 @@ static int load_module(lt_dlhandle *ret, const char *file, struct es_error *err)
     if (lt_dladvise_local(&advise) == 0 && lt_dladvise_resident(&advise) == 0)
         *ret = lt_dlopenadvise(file, advise);
     lt_dladvise_destroy(&advise);
-    return *ret ? 0 : es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s", lt_dlerror());
+    return *ret ? 0 : es_error_set(err, ES_E_CONFIG, ES_REFUSED_BY_LOADER, lt_dlerror());
 }
 
 static int no_entry(lt_dlhandle module, struct es_error *err)

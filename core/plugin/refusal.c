@@ -11,8 +11,7 @@ int es_refusal_say(struct es_error *err, enum es_refusal why, uint32_t detail, e
     es_call_clean_text(clean, sizeof clean, text);
     switch (why) {
     case ES_REFUSAL_LOADER:
-        return es_error_set(err, ES_E_CONFIG, "the loader refuses it: %s",
-                            *clean ? clean : "no reason given");
+        return es_error_set(err, ES_E_CONFIG, ES_REFUSED_BY_LOADER, *clean ? clean : "no reason given");
     case ES_REFUSAL_NO_ENTRY:
         if (detail == UINT32_MAX)
             return es_error_set(err, ES_E_CONFIG,

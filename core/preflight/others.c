@@ -138,11 +138,16 @@ static void take_config_maps(struct es_preflight *p, struct settings *s, const j
     }
 }
 
+static const char *account_of(const json_t *d)
+{
+    const char *name = es_obj_str(d, "spec", "template", "spec", "serviceAccountName");
+    return *name ? name : "default";
+}
+
 /* The Deployment whose pods have the identity that the rights are asked for. */
 static bool is_mine(const struct es_preflight *p, const json_t *d)
 {
-    char *user = es_strf("system:serviceaccount:%s:%s", es_obj_namespace(d),
-                         es_obj_str(d, "spec", "template", "spec", "serviceAccountName"));
+    char *user = es_strf("system:serviceaccount:%s:%s", es_obj_namespace(d), account_of(d));
     bool mine = user && es_streq(user, p->user);
 
     es_mem_free(user);
@@ -168,8 +173,8 @@ static size_t tell_deployment(struct es_preflight *p, const json_t *d)
     es_report_remedy(
         p->report,
         "before esod starts: kubectl scale deployment -n %s %s --replicas=0; or give one of them "
-        "another controllerClass",
-        es_obj_namespace(d), es_obj_name(d));
+        "another controllerClass. If this is the esod in question: --service-account %s/%s",
+        es_obj_namespace(d), es_obj_name(d), es_obj_namespace(d), account_of(d));
     return 1;
 }
 

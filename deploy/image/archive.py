@@ -117,6 +117,11 @@ def in_order(layers):
 def write(archive, files, created):
     part = archive.with_name(archive.name + ".part")
     with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+        # skopeo would make folders that are not named root's, which only root can do.
+        for name in ("blobs", "blobs/sha256"):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.mtime = tarfile.DIRTYPE, 0o755, created
+            tar.addfile(info)
         for name in sorted(files):
             add(tar, name, content=files[name], created=created)
     part.replace(archive)

@@ -22,10 +22,9 @@ class PodCluster(harness.Cluster):
     def json(self, *args):
         return json.loads(self.kubectl(*args, "-o", "json").stdout)
 
-    def pods(self, namespace, selector=""):
+    def pods(self, namespace):
         """Those that are not on their way out, oldest first."""
-        found = self.json("get", "pods", "-n", namespace, "-l", selector)["items"]
-        found = [p for p in found if not p["metadata"].get("deletionTimestamp")]
+        found = [p for p in self.list("Pod", namespace) if not p["metadata"].get("deletionTimestamp")]
         return sorted(found, key=lambda p: p["metadata"]["creationTimestamp"])
 
     def logs(self, namespace, pod, *args):
@@ -41,7 +40,7 @@ class PodCluster(harness.Cluster):
         self.kubectl("create", "-f", "-", stdin=json.dumps(pod))
 
         def ended():
-            now = self.json("get", "pod", "-n", namespace, name)
+            now = self.get("Pod", name, namespace)
             return now["status"].get("phase") in ("Succeeded", "Failed") and now
         state = wait_for(ended, 20)["status"]["containerStatuses"][0]["state"]["terminated"]
         log = self.logs(namespace, name)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -25,14 +26,15 @@ def without_definitions(pod_cluster):
 
 def disown(cluster):
     """The definitions as if kubectl had made them."""
-    names = [f"{d}.external-secrets.io" for d in DEFINITIONS]
     notes = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
-    cluster.kubectl("annotate", "crd", *names, *(f"{note}-" for note in notes))
-    cluster.kubectl("label", "crd", *names, "app.kubernetes.io/managed-by-", "app.kubernetes.io/instance-")
+    for name, definition in definitions(cluster).items():
+        if "meta.helm.sh/release-name" in (definition["metadata"].get("annotations") or {}):
+            cluster.patch("CustomResourceDefinition", name, {"metadata": {
+                "annotations": {note: None for note in notes}, "labels": {"app.kubernetes.io/managed-by": None}}})
 
 
 def definitions(cluster):
-    return {o["metadata"]["name"]: o for o in cluster.json("get", "crd")["items"]}
+    return {o["metadata"]["name"]: o for o in cluster.list("CustomResourceDefinition")}
 
 
 def run_notes(notes, helm, cluster, folder):
@@ -76,7 +78,7 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
 
     # It goes, and what people have made stays.
     esod.helm("uninstall", "esod", "--namespace", esod.namespace, "--wait", "--timeout=30s")
-    wait_for(lambda: not pod_cluster.pods(esod.namespace))
+    wait_for(lambda: not esod.pods())
     assert sorted(definitions(pod_cluster)) == [f"{d}.external-secrets.io" for d in DEFINITIONS]
     assert pod_cluster.get("ExternalSecret", "kept", app.name)
     assert version(pod_cluster.get("Secret", "kept", app.name)) == version(secret)
@@ -91,7 +93,7 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
 def test_a_release_for_each_of_two_namespaces(release, pod_cluster):
     one, two = release(), release()
     for esod in (one, two):
-        esod.install("--set", "installCRDs=false,scopedRBAC=true,plugins={fake}", "--wait", "--timeout=30s")
+        esod.up("--set", "installCRDs=false,scopedRBAC=true,plugins={fake}")
     for esod, value in ((one, "1"), (two, "2")):
         pod_cluster.apply(store("mine", {"a": value}, namespace=esod.namespace),
                           harness.external_secret(esod.namespace, "app", "mine", {"k": "a"}, kind="SecretStore"))
@@ -108,34 +110,50 @@ def test_a_release_for_each_of_two_namespaces(release, pod_cluster):
     assert "give each a namespace of its own (scopedNamespace, scopedRBAC)" in said
 
 
-def test_definitions_of_the_reference(release, pod_cluster, helm):
-    """They are used as they are, or taken over, as the message says; never silently."""
-    theirs = [f"{d}.external-secrets.io" for d in DEFINITIONS]
+def test_definitions_of_others(release, pod_cluster, helm):
+    """Those of the reference are used as they are, or taken over, as the message says; never silently."""
     esod = release()
-    said = helm.refused(esod.namespace)
-    assert f"{', '.join(theirs)}: already in the cluster, applied without Helm." in said
-
-    helmed = {"meta.helm.sh/release-name": "external-secrets", "meta.helm.sh/release-namespace": "security"}
-    pod_cluster.kubectl("annotate", "crd", *theirs, *(f"{k}={v}" for k, v in helmed.items()))
-    pod_cluster.kubectl("label", "crd", *theirs, "app.kubernetes.io/managed-by=Helm")
+    # Two are enough here: the API server takes its time for each.
+    few = ["--set", "plugins={fake},crds.createClusterExternalSecret=false,crds.createClusterPushSecret=false,"
+           "crds.createPushSecret=false,crds.createClusterSecretStore=false"]
+    pod_cluster.patch("CustomResourceDefinition", "secretstores.external-secrets.io", {"metadata": {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "external-secrets", "meta.helm.sh/release-namespace": "security"}}})
     try:
-        said = helm.refused(esod.namespace)
-        assert "already in the cluster, of Helm release external-secrets in namespace security." in said
+        said = helm.refused(esod.namespace, *few)
+        assert "externalsecrets.external-secrets.io: already in the cluster, applied without Helm." in said
+        assert "secretstores.external-secrets.io: already in the cluster, of Helm release external-secrets in namespace security." in said
         assert "takes them along when it is uninstalled, and with them all ExternalSecrets and their Secrets" in said
         before = {name: version(o) for name, o in definitions(pod_cluster).items()}
-        esod.install("--set", "installCRDs=false,plugins={fake}", "--wait", "--timeout=30s")
-        esod.pod()
+        esod.up("--set", "installCRDs=false,plugins={fake}")
         assert {name: version(o) for name, o in definitions(pod_cluster).items()} == before
 
         # The message's own commands make them esod's.
         for line in said.splitlines():
             if line.startswith("  kubectl "):
                 pod_cluster.kubectl(*line.split()[1:])
-        esod.upgrade("--set", "plugins={fake}", "--wait", "--timeout=30s")
-        owned = definitions(pod_cluster)["secretstores.external-secrets.io"]["metadata"]["annotations"]
-        assert owned["meta.helm.sh/release-name"] == "esod" and owned["helm.sh/resource-policy"] == "keep"
+        esod.up(*few, change=True)
+        for name in ("externalsecrets", "secretstores"):
+            notes = definitions(pod_cluster)[f"{name}.external-secrets.io"]["metadata"]["annotations"]
+            assert notes["meta.helm.sh/release-name"] == "esod" and notes["helm.sh/resource-policy"] == "keep"
     finally:
         disown(pod_cluster)
+
+
+def test_two_releases_for_all_namespaces(release, app):
+    """With a class for each, and with names that do not meet; or it is said how they do."""
+    one, two = release(), release()
+    one.up("--set", "installCRDs=false,plugins={fake},controllerClass=one")
+    said = two.helm.refused(two.namespace, "--set", "installCRDs=false,plugins={fake},controllerClass=two")
+    assert f"ClusterRole esod-controller is there already, of Helm release esod in namespace {one.namespace}" in said
+    flags = re.search(r"^  (--set fullnameOverride=\S+)$", said, re.M)[1].split()
+    two.install("--set", "installCRDs=false,plugins={fake},controllerClass=two", *flags)
+    for esod, cls in ((one, "one"), (two, "two")):
+        esod.pod()
+        name = f"{esod.namespace}-{cls}"
+        app.store({"a": cls}, name=name, controller=cls)
+        app.external_secret(cls, name, {"k": "a"})
+        app.synced(cls, {"k": cls})
 
 
 NAMESPACE_ADMIN = [
@@ -167,7 +185,7 @@ def test_an_admin_of_one_namespace(release, pod_cluster, pod_plane, tmp_path):
     said = refused("--set", "scopedRBAC=true")
     assert "no right to read definitions? Let an administrator apply them, and set installCRDs=false" in said
     assert 'User "operator" cannot get resource "customresourcedefinitions"' in said
-    esod.install("--set", "scopedRBAC=true,installCRDs=false,plugins={fake}", "--wait", "--timeout=30s")
+    esod.up("--set", "scopedRBAC=true,installCRDs=false,plugins={fake}")
     esod.pod()
 
 
@@ -180,7 +198,7 @@ def test_a_plugin_that_the_image_lacks(release, pod_cluster):
     assert "; the plugins there are aws, fake, gcp, kubernetes, vault, webhook" in log
 
     # An upgrade puts it right, without a hand on the pod that hangs.
-    esod.upgrade("--set", "installCRDs=false,plugins={fake,vault}", "--wait", "--timeout=30s")
+    esod.up("--set", "installCRDs=false,plugins={fake,vault}", change=True)
     assert esod.plugins() == ["fake", "vault"]
 
 
@@ -213,31 +231,48 @@ def test_a_plugin_of_somebody_else(release, pod_cluster, plugin_image):
     """It comes with an image of its own, and is loaded beside those of esod's image, fenced in like them."""
     image, _ = plugin_image
     esod = release()
-    esod.install("--set", "installCRDs=false", "--wait", "--timeout=30s",
+    esod.up("--set", "installCRDs=false",
                  values={"plugins": ["fake"], "extraPlugins": [{"name": "acme", "image": image}]})
     assert esod.plugins() == ["fake", "plain"]
     esod.upgrade("--set", "installCRDs=false", values={"extraPlugins": [{"name": "acme", "image": "registry.example.com/acme:2"}]})
 
     def waits():
-        state = pod_cluster.pods(esod.namespace)[-1]["status"]["initContainerStatuses"][0]["state"]
+        state = esod.pods()[-1]["status"]["initContainerStatuses"][0]["state"]
         assert state.get("waiting", {}).get("reason") == "ImagePullBackOff", state
         return state["waiting"]["message"]
     assert "registry.example.com/acme:2" in wait_for(waits)
 
 
-def test_the_fence_of_a_plugin_in_a_restricted_pod(release, pod_cluster):
+def test_the_fence_of_a_plugin_in_a_restricted_pod(release, pod_cluster, esod_bin):
     """A container runtime allows no namespaces; what is left holds, and nothing is logged as a warning."""
     esod = release()
     pod_cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": esod.namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
-    esod.install("--set", "installCRDs=false", "--wait", "--timeout=30s")
+    esod.up("--set", "installCRDs=false")
     pod = esod.pod()
     code, said = pod_cluster.run(esod.namespace, ["plugins", "--json"])
     assert code == 0, said
     plugins = json.loads(said)["plugins"]
-    assert len(plugins) == 6
-    for plugin in plugins:
-        assert {"no-new-privileges", "seccomp", "limits"} <= set(plugin["fences"]), plugin
-        assert not {"user-namespace", "network-namespace"} & set(plugin["fences"]), plugin
+    outside = subprocess.run([esod_bin, "plugins", "--json", "--plugin=fake"], check=True, capture_output=True, text=True).stdout
+    holds = {"no-new-privileges", "seccomp", "limits"} | {f for f in json.loads(outside)["plugins"][0]["fences"] if f == "landlock"}
+    assert {p["name"]: set(p["fences"]) for p in plugins} == {
+        name: holds for name in ("aws", "fake", "gcp", "kubernetes", "vault", "webhook")}
     log = [json.loads(line) for line in pod_cluster.logs(esod.namespace, pod["metadata"]["name"]).splitlines()]
     assert not [line for line in log if line["level"] in ("warn", "error")]
+
+
+def test_an_esod_that_hangs_is_started_again(release, pod_cluster):
+    """By its liveness probe, which is the chart's but for its patience."""
+    esod = release()
+    probe = {"initialDelaySeconds": 2, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3}
+    esod.up("--set", "installCRDs=false", values={"plugins": ["fake"], "livenessProbe": {"spec": probe},
+                                                              "config": {"shutdownGrace": "1s"}, "terminationGracePeriodSeconds": 2})
+    pod = esod.pod()
+    os.kill(pod_cluster.plane.pid_of(pod, "esod"), signal.SIGSTOP)
+
+    def again():
+        status = pod_cluster.get("Pod", pod["metadata"]["name"], esod.namespace)["status"]["containerStatuses"][0]
+        assert status["restartCount"] == 1 and status["ready"], status
+        return status
+    assert wait_for(again)["lastState"]["terminated"]["exitCode"] == 137
+    assert pod_cluster.events(esod.namespace, pod["metadata"]["name"], "Unhealthy")

@@ -2,7 +2,6 @@
 and `esod run` names what it waits for. On a control plane of its own, where things may be missing."""
 
 import datetime
-import json
 import re
 import socket
 import struct
@@ -12,8 +11,7 @@ import urllib.request
 import pytest
 import yaml
 
-from harness import GROUP, SANITIZED, Operator, build_dir, external_secret, store, wait_for
-from helm import of_kind, settings
+from harness import GROUP, SANITIZED, build_dir, external_secret, store, wait_for
 
 KINDS = ["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets", "pushsecrets",
          "clusterpushsecrets"]
@@ -105,10 +103,11 @@ def test_definitions_for_fewer_plugins(installed):
     assert done == {**{name: "unchanged" for name in NAMES}, NAMES[1]: "updated", NAMES[2]: "updated"}
     found = installed.preflight(code=1)
     assert [text for result, text, _ in found["definitions"] if result == "failed"] == [
-        f"{name} does not know these providers of the plugins: aws, gcpsm, kubernetes, openBao, vault, webhook. Stores with them are refused"
+        f"{name} does not know these providers of the plugins: webhook. Stores with them are refused"
         for name in NAMES[1:3]]
 
 
+@pytest.mark.sanitized
 def test_what_somebody_else_has_set_is_not_taken_unasked(installed):
     theirs = installed.run("crds", "--plugin=fake").stdout
     installed.cluster.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=somebody", "-f", "-", stdin=theirs)
@@ -278,6 +277,7 @@ def test_the_rights_of_the_table_are_enough(installed, granted, make_operator, f
     assert "forbidden" not in operator.log
 
 
+@pytest.mark.sanitized
 def test_each_missing_right_is_named_with_what_does_without(installed, granted):
     account = {"kind": "ServiceAccount", "name": "default", "namespace": "default"}
     flags = ["--enable-leader-election", "--metrics-secure", "--metrics-auth"]
@@ -307,6 +307,28 @@ def test_each_missing_right_is_named_with_what_does_without(installed, granted):
     found = installed.preflight("--service-account=default/nobody-has-made-it", code=1)
     assert only(found, "login", "failed") == ("there is no service account nobody-has-made-it in namespace default",
                                               "kubectl get serviceaccounts -n default lists those that are there")
+
+
+def test_rights_for_the_kinds_that_targets_are_of(installed, granted):
+    """They are found from the ExternalSecrets that are there."""
+    flag = "--unsafe-allow-generic-targets"
+    granted(installed.rights(flag), OPERATOR)
+    manifests = {"map": ("v1", "ConfigMap"), "app": ("argoproj.io/v1alpha1", "Application")}
+    for name, (api, kind) in manifests.items():
+        installed.cluster.apply(external_secret("default", name, "s", {"k": "a"}, target={
+            "manifest": {"apiVersion": api, "kind": kind}}))
+    try:
+        found = installed.preflight(*CHECKS, flag, user="operator", code=1)
+        text, remedy = only(found, "rights", "failed")
+        assert text == ("operator may not create, update, delete configmaps in all namespaces, to make the objects that "
+                        "target.manifest of ExternalSecrets asks for")
+        assert remedy.endswith("Set unsafeAllowGenericTargets: false if nobody is to make such.")
+        text, remedy = only(found, "rights", "warning")
+        assert text.startswith('target.manifest of an ExternalSecret: no matches for kind "Application" in version "argoproj.io/v1alpha1"')
+        assert remedy.startswith("install that definition")
+        assert not failed(installed.preflight(*CHECKS, user="operator"))
+    finally:
+        installed.delete("externalsecret", "--all", "-n", "default")
 
 
 def test_esod_says_which_right_it_waits_for(installed, granted, make_operator):
@@ -370,6 +392,7 @@ def test_another_operator_is_found(installed):
             "Deployment eso/eso runs an operator that serves the same objects (controller class default, all namespaces)",
             "Deployment eso/one-namespace runs an operator that serves the same objects (controller class default, namespace team-a)"]
         assert "kubectl scale deployment -n eso eso --replicas=0" in found["operators"][1][2]
+        assert found["operators"][1][2].endswith("If this is the esod in question: --service-account eso/eso")
 
         # Its own Lease is what it would wait for, and its own Deployment is no other.
         own = ["--enable-leader-election", "--leader-election-namespace=eso", "--skip=rights"]
@@ -392,6 +415,7 @@ def test_another_operator_is_found(installed):
 
 # ---- objects
 
+@pytest.mark.sanitized
 def test_objects_that_nobody_would_serve(installed):
     hook = {"apiVersion": f"{GROUP}/v1", "kind": "SecretStore", "metadata": {"name": "hook", "namespace": "default"},
             "spec": {"provider": {"webhook": {"url": "https://example.com", "result": {"jsonPath": "$"}}}}}
@@ -417,6 +441,7 @@ def test_objects_that_nobody_would_serve(installed):
 
 # ---- here
 
+@pytest.mark.sanitized
 def test_addresses_and_plugins_need_no_cluster(bare, tmp_path):
     """They are looked at even if nothing else can be."""
     taken = socket.socket()
@@ -440,6 +465,23 @@ def test_addresses_and_plugins_need_no_cluster(bare, tmp_path):
     assert any(line.startswith("FAILED      login             ") and str(tmp_path / "none") in line for line in lines)
     assert "not checked the rest          what else there is to ask of the cluster" in lines
     assert lines[-1] == "4 FAILED, 1 warning, 1 not checked"
+
+
+UNFIT = {
+    "not_a_shared_object": r"the loader refuses it: .+; a plugin is a shared object for this machine, and the libraries that it "
+                           r"links have to be installed",
+    "unresolved_symbol": r"the loader refuses it: undefined symbol: \w+; a plugin is a shared object for this machine, .+",
+    "abi_major_2": r"it was built for plugin ABI 2\.0 and this esod has 1\.\d+; install a build of it for ABI 1",
+    "needs_minor_99": r"it needs plugin ABI 1\.99 and this esod has 1\.\d+; use a newer esod or an older build of it",
+}
+
+
+@pytest.mark.parametrize("name, said", UNFIT.items(), ids=UNFIT)
+def test_esod_does_not_start_with_a_plugin_that_is_unfit(bare, name, said):
+    """Its file is named, and what to do about it."""
+    file = build_dir() / "tests/plugins" / f"{name}.so"
+    last = bare.run("run", "--plugin", file, code=2).stderr.splitlines()[-1]
+    assert re.fullmatch(rf"esod: --plugin: plugin {re.escape(str(file))}: {said}", last), last
 
 
 def test_an_api_server_that_is_not_there(bare, tmp_path):
@@ -477,34 +519,3 @@ def test_who_may_see_little_is_told_what_was_not_checked(installed):
     not_checked = {check for check, items in found.items() for result, _, _ in items if result == "not checked"}
     assert not_checked == {"definitions", "webhooks", "operators", "objects"}
     assert "--service-account NAMESPACE/NAME" in found["webhooks"][0][2]
-
-
-# ---- the chart grants what esod asks for
-
-VALUES = {
-    "defaults": {},
-    "several replicas": {"replicaCount": 2},
-    "no PushSecrets": {"processPushSecret": False},
-    "no cluster stores": {"processClusterStore": False, "processSecretStore": True},
-    "one namespace": {"scopedNamespace": "apps", "scopedRBAC": True, "processClusterStore": False},
-    "one namespace, several replicas": {"scopedNamespace": "apps", "scopedRBAC": True, "leaderElect": True},
-    "metrics for some": {"metrics": {"listen": {"secure": {"enabled": True}, "auth": {"enabled": True}}}},
-}
-
-
-def triples(rules):
-    return {(group, resource, verb, name) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]
-            for verb in rule["verbs"] for name in rule.get("resourceNames") or [""]}
-
-
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_the_chart_grants_what_is_needed_and_nothing_else(chart, bare, tmp_path, values):
-    objects = chart.objects(values)
-    (tmp_path / "esod.yaml").write_text(yaml.safe_dump(settings(objects)))
-    rules = bare.rights("--config", tmp_path / "esod.yaml", "--service-account=esod/esod")
-    roles = [o for o in objects if o["kind"] in ("Role", "ClusterRole") and not o["metadata"]["name"].endswith(("-view", "-edit", "-servicebindings", "-metrics-reader"))]
-    for namespace in {rule["namespace"] for rule in rules} | {o["metadata"].get("namespace", "") for o in roles}:
-        granted = triples(r for o in roles if o["metadata"].get("namespace", "") == namespace for r in o["rules"])
-        here = [rule for rule in rules if rule["namespace"] == namespace]
-        assert triples(r for r in here if r["required"]) <= granted, namespace
-        assert granted <= triples(here), namespace

@@ -199,7 +199,7 @@ def hands_over(cluster, esod):
 def test_the_rights_of_a_release_for_all_namespaces(release, pod_cluster, app):
     """Also with the metrics behind a token, objects of other kinds, two replicas."""
     esod = release()
-    esod.install("--wait", "--timeout=30s", values={
+    esod.up(values={
         "installCRDs": False, "replicaCount": 2, "genericTargets": {"enabled": True},
         "metrics": {"listen": {"secure": {"enabled": True}, "auth": {"enabled": True}}}})
     app.store({"a": "1"}, conditions=[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": app.name}}}])
@@ -220,7 +220,7 @@ def test_the_rights_of_a_release_for_all_namespaces(release, pod_cluster, app):
 
 def test_the_rights_of_a_release_for_one_namespace(release, pod_cluster):
     esod = release()
-    esod.install("--wait", "--timeout=30s", "--set", "installCRDs=false,scopedRBAC=true,replicaCount=2")
+    esod.up("--set", "installCRDs=false,scopedRBAC=true,replicaCount=2")
     pod_cluster.apply(store("own", {"a": "1"}, namespace=esod.namespace))
     work = Work(pod_cluster, esod.namespace, "SecretStore", "own")
     work.secrets()
@@ -238,7 +238,7 @@ def test_the_rights_of_a_release_for_one_namespace(release, pod_cluster):
 def test_the_rights_of_a_small_release(release, pod_cluster):
     """No PushSecrets, no stores but those of namespaces, one replica that elects nobody, plugins that log in nowhere."""
     esod = release()
-    esod.install("--wait", "--timeout=30s", "--set", "installCRDs=false,processPushSecret=false,processClusterStore=false,"
+    esod.up("--set", "installCRDs=false,processPushSecret=false,processClusterStore=false,"
                  "leaderElect=false,plugins={fake,webhook},openshiftFinalizers=true")
     pod_cluster.apply(store("own", {"a": "1"}, namespace=esod.namespace))
     work = Work(pod_cluster, esod.namespace, "SecretStore", "own")
@@ -252,7 +252,7 @@ def test_the_rights_of_a_small_release(release, pod_cluster):
 def test_without_finalizers_an_owner_reference_may_be_refused(release, pod_cluster, app):
     """openshiftFinalizers: what the API server says where it enforces this, and who needs the value."""
     esod = release()
-    esod.install("--wait", "--timeout=30s", "--set", "installCRDs=false,openshiftFinalizers=false,plugins={fake}")
+    esod.up("--set", "installCRDs=false,openshiftFinalizers=false,plugins={fake}")
     app.store({"a": "1"})
     app.external_secret("app", data={"k": "a"})
     assert "cannot set blockOwnerDeletion" in app.failed("app")

@@ -142,6 +142,29 @@ static void test_a_store_of_another_class(void **state)
     world_expect("es", SYNCED);
 }
 
+static int appear_when_asked_for(const char *verb, const struct es_kind *kind, const char *name,
+                                 const char *subresource)
+{
+    static bool done; /* one store, one pass */
+    (void)name, (void)subresource;
+    if (kind == &es_kind_secret_store && !strcmp(verb, "get") &&
+        !__atomic_exchange_n(&done, true, __ATOMIC_SEQ_CST))
+        world_apply("{'apiVersion':'external-secrets.io/v1','kind':'SecretStore','metadata':{'name':'store',"
+                    "'namespace':'ns'},'spec':{'controller':'theirs','provider':{'probe':{}}}}");
+    return 0;
+}
+
+/* As when both are applied at once, and the watch of ExternalSecrets is the faster one. */
+static void test_a_foreign_store_that_arrives_late(void **state)
+{
+    (void)state;
+    world_break(appear_when_asked_for);
+    world_external_secret("es", SPEC(""));
+    world_settle();
+    assert_string_equal(world_ready(ES, "ns", "es"), "(none)");
+    assert_no_secret("es");
+}
+
 static void test_a_cluster_store_with_conditions(void **state)
 {
     (void)state;
@@ -521,6 +544,7 @@ int main(void)
         IN_WORLD(test_a_store_that_is_not_ready),
         IN_WORLD(test_a_store_that_cannot_tell),
         IN_WORLD(test_a_store_of_another_class),
+        IN_WORLD(test_a_foreign_store_that_arrives_late),
         IN_WORLD(test_a_cluster_store_with_conditions),
         IN_WORLD(test_without_the_flood_gate),
         IN_WORLD(test_the_finalizer_may_wait),
