@@ -20,7 +20,7 @@ TXT
 
 build="gcc g++ cmake ninja-build pkg-config libc6-dev libcurl4-openssl-dev libjansson-dev libyaml-dev libssl-dev
   libltdl-dev libcrypt-dev libpcre2-dev libmicrohttpd-dev libzstd-dev libseccomp-dev libcmocka-dev"
-packages="dpkg-dev binutils gzip"
+packages="dpkg-dev binutils file gzip"
 test="python3 openssl valgrind shellcheck doxygen git ca-certificates make cargo nghttp2-server crun skopeo umoci mandoc zsh
   fish systemd systemd-container util-linux $packages"
 image="python3 ca-certificates tzdata"

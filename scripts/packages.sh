@@ -36,7 +36,7 @@ for arg in "$@"; do
   esac
 done
 
-for tool in cpack dpkg-deb dpkg-shlibdeps strip gzip; do
+for tool in cpack dpkg-deb dpkg-shlibdeps file objcopy gzip; do
   command -v "$tool" >/dev/null || fail "there is no $tool; run scripts/deps.sh build packages"
 done
 [ -z "$lint" ] || command -v lintian >/dev/null || fail "there is no lintian; run scripts/deps.sh lint"
@@ -47,29 +47,56 @@ epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || true)}
 [ -f build/release/build.ninja ] || cmake --preset release
 cmake --build build/release
 
-# A package is a group of components; the configuration has their names in capitals. What begins with deb- looks at
-# what the others have installed, so it comes last.
 config=build/release/CPackConfig.cmake
-only=()
+mapfile -t all < <(sed -n 's/^set(CPACK_COMPONENT_.*_GROUP "\(.*\)")$/\1/p' "$config" | sort -u)
 for name in "${names[@]}"; do
-  found=$(sed -n "s/^set(CPACK_COMPONENT_\([^ ]*\)_GROUP \"$name\")\$/\1/p" "$config" | tr '[:upper:]' '[:lower:]' | sort -r)
-  [ -n "$found" ] || fail "there is no package $name; they are $(sed -n 's/^set(CPACK_COMPONENT_.*_GROUP "\(.*\)")$/\1/p' "$config" | sort -u | paste -sd ' ')"
-  mapfile -t -O "${#only[@]}" only <<<"$found"
+  [[ " ${all[*]} " == *" $name "* ]] || fail "there is no package $name; they are ${all[*]}"
 done
 
+# A package is a group of components; the configuration has their names in capitals. What begins with deb- looks at
+# what the others have installed, so it comes last.
+components() {
+  sed -n "s/^set(CPACK_COMPONENT_\([^ ]*\)_GROUP \"$1\")\$/\1/p" "$config" | tr '[:upper:]' '[:lower:]' | sort -r | paste -sd ';'
+}
+
+wanted=("${names[@]}")
+[ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
+
+# Each by itself, all at the same time: that is mostly waiting for small programs.
 dist=build/dist
-log=build/packages.log
-rm -rf build/packages
-if ! SOURCE_DATE_EPOCH=$epoch cpack --config "$config" -B build/packages \
-  ${only[0]+-D "CPACK_COMPONENTS_ALL=$(IFS=';' && echo "${only[*]}")"} >"$log" 2>&1; then
-  tail -n 30 "$log" >&2
-  fail "cpack failed, see $log"
-fi
+work=build/packages
+rm -rf "$work"
+mkdir -p "$work"
+export SOURCE_DATE_EPOCH=$epoch
+
+# CPack's packages of symbols name their files in md5sums as they lay here, and not as they are installed.
+mend() {
+  local tree=$1.tree
+  dpkg-deb --raw-extract "$1" "$tree"
+  sed -i 's|  /.*-dbgsym/|  |' "$tree/DEBIAN/md5sums"
+  dpkg-deb --root-owner-group --build "$tree" "$1"
+}
+
+pack() {
+  cpack --config "$config" -B "$work/$1" -D "CPACK_COMPONENTS_ALL=$(components "$1")"
+  mend "$work/$1/"*.ddeb
+}
+
+packing=()
+for name in "${wanted[@]}"; do
+  pack "$name" >"$work/$name.log" 2>&1 &
+  packing+=("$!:$name")
+done
+failed=
+for job in "${packing[@]}"; do
+  wait "${job%%:*}" || { failed=1; tail -n 30 "$work/${job#*:}.log" >&2; }
+done
+[ -z "$failed" ] || fail "cpack failed, see above and $work"
 mkdir -p "$dist"
 if [ ${#names[@]} -eq 0 ]; then rm -f "$dist"/*.deb "$dist"/*.ddeb; fi
-made=$(basename -a build/packages/*.deb)
-mv build/packages/*.deb build/packages/*.ddeb "$dist"
-rm -rf build/packages
+made=$(basename -a "$work"/*/*.deb)
+mv "$work"/*/*.deb "$work"/*/*.ddeb "$dist"
+rm -rf "$work"
 cd "$dist"
 # shellcheck disable=SC2086 # no package has a blank in its name
 [ -z "$lint" ] || lintian --allow-root --fail-on error,warning $made

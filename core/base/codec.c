@@ -2,7 +2,6 @@
 
 #include <openssl/evp.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/error.h"
@@ -141,6 +140,18 @@ int es_base64_decode(struct es_blob *ret, enum es_base64_alphabet alphabet, cons
     return 0;
 }
 
+void es_hex(char *out, const void *data, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[2 * len] = '\0';
+}
+
 static int digest_hex(const EVP_MD *md, char *out, const void *data, size_t len)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -148,8 +159,7 @@ static int digest_hex(const EVP_MD *md, char *out, const void *data, size_t len)
 
     if (!md || EVP_Digest(data, len, digest, &n, md, NULL) != 1)
         return ES_E_INTERNAL;
-    for (unsigned int i = 0; i < n; i++)
-        snprintf(out + (size_t)2 * i, 3, "%02x", digest[i]);
+    es_hex(out, digest, n);
     return 0;
 }
 

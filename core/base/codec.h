@@ -23,6 +23,9 @@ int es_base64_decode(struct es_blob *ret, enum es_base64_alphabet alphabet, cons
 #define ES_SHA3_224_HEX_MAX 57
 #define ES_SHA256_HEX_MAX 65
 
+/* Lower-case hex; `out` holds 2 * len + 1. */
+void es_hex(char *out, const void *data, size_t len);
+
 /* Lower-case hex of SHA3-224 (FIPS 202) over the bytes. 0 or ES_E_INTERNAL. */
 int es_sha3_224_hex(char out[ES_SHA3_224_HEX_MAX], const void *data, size_t len);
 int es_sha256_hex(char out[ES_SHA256_HEX_MAX], const void *data, size_t len);

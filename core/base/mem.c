@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +31,9 @@ void es_mem_free(void *ptr)
 {
     if (!ptr)
         return;
-    OPENSSL_cleanse(ptr, malloc_usable_size(ptr));
+    /* The C library's way to wipe, for most pieces are a JSON node of a few words:
+     * OpenSSL's takes four times as long for those. */
+    explicit_bzero(ptr, malloc_usable_size(ptr));
     free(ptr);
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/text.h"
 #include "core/cluster/index.h"
 #include "core/cluster/pack.h"
+#include "core/cluster/writes.h"
 #include "core/kube/obj.h"
 
 /* An object takes one allocation: behind its terms follow key, version and what
@@ -36,10 +37,11 @@ struct es_terms {
 
 struct es_cache {
     struct es_cache_opts opts;
-    struct es_pack *pack;  /* NULL: texts are kept as they are */
-    pthread_mutex_t lock;  /* guards all fields below */
-    struct es_map map;     /* key -> entry */
-    struct es_index index; /* term -> entries */
+    struct es_pack *pack;     /* NULL: texts are kept as they are */
+    struct es_writes *writes; /* or NULL */
+    pthread_mutex_t lock;     /* guards all fields below */
+    struct es_map map;        /* key -> entry */
+    struct es_index index;    /* term -> entries */
     uint32_t epoch;
     bool listing, synced;
     char *seen_rv; /* newest resourceVersion that the watch has brought */
@@ -107,14 +109,10 @@ static struct entry *entry_new(const struct parts *p)
     return e;
 }
 
-/* The entry for an object, not yet linked. */
-static struct entry *entry_of(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
-                              size_t link_count)
+/* The entry for an object's text, not yet linked. */
+static struct entry *entry_of(struct es_cache *c, struct parts parts, const char *text)
 {
-    struct parts parts = {.key = key, .rv = rv, .link_count = link_count};
-    char *text = es_json_text(kept, &parts.text_len);
-    char *packed = text && c->pack ? es_mem_alloc(parts.text_len) : NULL;
-    struct entry *e = NULL;
+    char *packed = c->pack ? es_mem_alloc(parts.text_len) : NULL;
 
     parts.kept = packed;
     if (packed)
@@ -123,10 +121,8 @@ static struct entry *entry_of(struct es_cache *c, const char *key, const char *r
         parts.kept = text;
         parts.kept_len = parts.text_len;
     }
-    if (text)
-        e = entry_new(&parts);
+    struct entry *e = entry_new(&parts);
     es_mem_free(packed);
-    es_mem_free(text);
     return e;
 }
 
@@ -221,6 +217,11 @@ const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c)
     return &c->opts;
 }
 
+void es_cache_mind_writes(struct es_cache *c, struct es_writes *writes)
+{
+    c->writes = writes;
+}
+
 /* `term` is "key=value", "key!=value" (which fits without the key, too), or "key"
  * for any value. */
 static bool fits_term(const json_t *labels, const char *term, size_t len)
@@ -304,16 +305,17 @@ static bool is_stale_locked(const struct es_cache *c, const struct entry *old, c
     return !from_watch && c->seen_rv && es_rv_compare(rv, c->seen_rv) <= 0;
 }
 
-/* Returns what changed. */
-static unsigned store(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
-                      bool from_watch)
+/* Returns what changed. `text` stands for `kept`. */
+static unsigned store_text(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
+                           const char *text, size_t text_len, bool from_watch)
 {
     struct es_terms terms = {0};
     unsigned result = 0;
 
     if (c->opts.index)
         c->opts.index(kept, &terms);
-    struct entry *e = entry_of(c, key, rv, kept, terms.count);
+    struct entry *e = entry_of(
+        c, (struct parts){.key = key, .rv = rv, .text_len = text_len, .link_count = terms.count}, text);
     if (!e)
         return 0; /* the next full list brings it again */
     e->marks = marks_of(c, kept, rv);
@@ -339,6 +341,17 @@ static unsigned store(struct es_cache *c, const char *key, const char *rv, const
     if (e)
         entry_free(e);
     return result;
+}
+
+static unsigned store(struct es_cache *c, const char *key, const char *rv, const json_t *kept,
+                      bool from_watch)
+{
+    size_t len = 0;
+    char *text = es_json_text(kept, &len);
+    unsigned what = text ? store_text(c, key, rv, kept, text, len, from_watch) : 0;
+
+    es_mem_free(text);
+    return what;
 }
 
 static void notify(struct es_cache *c, const char *key, unsigned what, const json_t *kept)
@@ -410,14 +423,11 @@ static void on_event(void *ctx, enum es_watch_event event, json_t *object)
         keep(c, event, object);
 }
 
-static bool on_known(void *ctx, const char *ns, const char *name, const char *rv)
+/* Is this the version that is kept? Then the watch has told of it. */
+static bool is_kept(struct es_cache *c, const char *key, const char *rv)
 {
-    struct es_cache *c = ctx;
-    char *key = es_key_of(ns, name);
     bool known = false;
 
-    if (!key)
-        return false;
     pthread_mutex_lock(&c->lock);
     struct entry *e = es_map_get(&c->map, key);
     if (e && es_streq(entry_rv(e), rv)) {
@@ -426,6 +436,17 @@ static bool on_known(void *ctx, const char *ns, const char *name, const char *rv
         note_rv_locked(c, rv);
     }
     pthread_mutex_unlock(&c->lock);
+    return known;
+}
+
+static bool on_known(void *ctx, const char *ns, const char *name, const char *rv)
+{
+    struct es_cache *c = ctx;
+    char *key = es_key_of(ns, name);
+    bool known = key && is_kept(c, key, rv);
+
+    if (key && !known && c->writes && es_writes_wait(c->writes, c->opts.kind, ns, name))
+        known = is_kept(c, key, rv);
     es_mem_free(key);
     return known;
 }
@@ -538,14 +559,29 @@ void es_cache_put(struct es_cache *c, const json_t *object, bool silent)
     es_mem_free(key);
 }
 
+void es_cache_put_status(struct es_cache *c, const json_t *sent, const char *text, size_t len)
+{
+    if (c->opts.digest) {
+        es_cache_put(c, sent, false);
+        return;
+    }
+    char *key = es_obj_key(sent);
+    if (key) {
+        const char *rv = es_obj_str(sent, "metadata", "resourceVersion");
+        notify(c, key, store_text(c, key, rv, sent, text, len, false) | ES_CHANGED_OWN, sent);
+    }
+    es_mem_free(key);
+}
+
 void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const char *uid)
 {
     char *key = es_key_of(ns, name);
     json_t *kept = NULL;
 
     /* The same name may already stand for a successor, or come to do so while we
-     * look at it. */
+     * look at it. And what has finalizers is still there, to be cleaned up after. */
     if (key && es_cache_get(c, ns, name, &kept, NULL) == 0 &&
+        !json_array_size(es_obj_at(kept, "metadata", "finalizers")) &&
         (!uid || es_streq(uid, es_obj_str(kept, "metadata", "uid")))) {
         struct entry *e =
             take_entry(c, key, uid ? es_obj_str(kept, "metadata", "resourceVersion") : NULL, false);

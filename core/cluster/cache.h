@@ -75,6 +75,11 @@ int es_cache_new(struct es_cache **ret, const struct es_cache_opts *opts, struct
 void es_cache_free(struct es_cache *c);
 const struct es_cache_opts *es_cache_opts_of(const struct es_cache *c);
 
+/* The watch's events wait for the writes that they may be echoes of, see writes.h.
+ * Before the cache is fed; `writes` must outlive it. */
+struct es_writes;
+void es_cache_mind_writes(struct es_cache *c, struct es_writes *writes);
+
 /* Does the object belong here, by the label selector? */
 bool es_cache_selects(const struct es_cache *c, const json_t *object);
 
@@ -86,7 +91,12 @@ struct es_watch_sink es_cache_sink(struct es_cache *c);
  * borrowed. */
 void es_cache_put(struct es_cache *c, const json_t *object, bool silent);
 
-/* The object was deleted by us, or found missing. */
+/* The same for a status that was replaced: `sent` is the object, `text` (of `len`) the
+ * answer, which says the same. It is kept as it is, without being parsed. */
+void es_cache_put_status(struct es_cache *c, const json_t *sent, const char *text, size_t len);
+
+/* The object was deleted by us, or found missing. One with finalizers stays until the watch
+ * tells of its end. */
 void es_cache_remove(struct es_cache *c, const char *ns, const char *name, const char *uid);
 
 /* A parsed copy of what is kept, or ES_E_NOT_FOUND. The error's text is that of

@@ -6,6 +6,8 @@
 #include "core/base/mem.h"
 #include "core/base/text.h"
 #include "core/cluster/shelf.h"
+#include "core/cluster/writes.h"
+#include "core/kube/call.h"
 #include "core/kube/obj.h"
 
 struct es_cluster {
@@ -13,6 +15,7 @@ struct es_cluster {
     void *self;
     const struct es_gate *gate; /* or NULL; set before es_cluster_start */
     struct es_shelf *shelf;
+    struct es_writes *writes;
     bool started; /* constant once there is more than one thread */
 };
 
@@ -21,9 +24,15 @@ int es_cluster_new(struct es_cluster **ret, const struct es_house *house, void *
 {
     struct es_cluster *c = calloc(1, sizeof *c);
 
-    if (c)
+    if (c) {
         c->shelf = es_shelf_new();
-    if (!c || !c->shelf) {
+        c->writes = es_writes_new();
+    }
+    if (!c || !c->shelf || !c->writes) {
+        if (c) {
+            es_shelf_free(c->shelf);
+            es_writes_free(c->writes);
+        }
         free(c);
         house->free(take_self);
         return es_error_nomem(err);
@@ -46,6 +55,7 @@ void es_cluster_free(struct es_cluster *c)
     /* The house first: its watches feed the caches. */
     c->house->free(c->self);
     es_shelf_free(c->shelf);
+    es_writes_free(c->writes);
     free(c);
 }
 
@@ -79,8 +89,10 @@ int es_cluster_watch(struct es_cluster *c, const struct es_cache_opts *opts, str
     struct es_cache *cache = NULL;
     int rc = es_cache_new(&cache, opts, err);
 
-    if (rc == 0)
+    if (rc == 0) {
+        es_cache_mind_writes(cache, c->writes);
         rc = es_shelf_put(c->shelf, cache, err);
+    }
     if (rc == 0 && c->started)
         rc = watch_late(c, cache, err);
     if (rc < 0) {
@@ -265,52 +277,116 @@ static json_t **wanted(struct es_cluster *c, const struct es_kind *kind, json_t 
     return ret || is_cached(c, kind) ? answer : NULL;
 }
 
+/* Past the gate; from here to `end` the watch's echo waits for the answer. */
+static int begin(struct es_cluster *c, struct es_write *write, const struct es_kind *kind, const char *ns,
+                 const char *name, struct es_error *err)
+{
+    int rc = es_cluster_may_write(c, err);
+
+    *write = (struct es_write){.kind = kind, .ns = ns ? ns : "", .name = name};
+    if (rc == 0)
+        es_writes_begin(c->writes, write);
+    return rc;
+}
+
+static int end(struct es_cluster *c, struct es_write *write, int rc)
+{
+    es_writes_end(c->writes, write);
+    return rc;
+}
+
 int es_cluster_create(struct es_cluster *c, const struct es_kind *kind, const char *ns, const json_t *obj,
                       const char *manager, json_t **ret, struct es_error *err)
 {
+    struct es_write write;
     json_t *answer = NULL;
-    int rc = es_cluster_may_write(c, err);
-    if (rc == 0)
-        rc = c->house->create(c->self, kind, ns, obj, manager, wanted(c, kind, &answer, ret), err);
-    return rc < 0 ? rc : settle(c, kind, answer, true, ret);
+    int rc = begin(c, &write, kind, ns, es_obj_name(obj), err);
+
+    if (rc < 0)
+        return rc;
+    rc = c->house->create(c->self, kind, ns, obj, manager, wanted(c, kind, &answer, ret), err);
+    return end(c, &write, rc < 0 ? rc : settle(c, kind, answer, true, ret));
 }
 
 int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                       const json_t *obj, const char *manager, json_t **ret, struct es_error *err)
 {
+    struct es_write write;
     json_t *answer = NULL;
-    int rc = es_cluster_may_write(c, err);
-    if (rc == 0)
-        rc = c->house->update(c->self, kind, ns, name, obj, manager, wanted(c, kind, &answer, ret), err);
-    return rc < 0 ? rc : settle(c, kind, answer, true, ret);
+    int rc = begin(c, &write, kind, ns, name, err);
+
+    if (rc < 0)
+        return rc;
+    rc = c->house->update(c->self, kind, ns, name, obj, manager, wanted(c, kind, &answer, ret), err);
+    return end(c, &write, rc < 0 ? rc : settle(c, kind, answer, true, ret));
 }
 
 int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                      const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
                      struct es_error *err)
 {
+    struct es_write write;
     json_t *answer = NULL;
-    int rc = es_cluster_may_write(c, err);
-    if (rc == 0)
-        rc = c->house->patch(c->self, kind, ns, name, subresource, merge_patch, manager,
-                             wanted(c, kind, &answer, ret), err);
+    int rc = begin(c, &write, kind, ns, name, err);
+
+    if (rc < 0)
+        return rc;
+    rc = c->house->patch(c->self, kind, ns, name, subresource, merge_patch, manager,
+                         wanted(c, kind, &answer, ret), err);
     /* A patch is no compare-and-swap: the answer may hold somebody's edit that
      * the watch has not told us of yet. It must not pass unnoticed. */
-    return rc < 0 ? rc : settle(c, kind, answer, false, ret);
+    return end(c, &write, rc < 0 ? rc : settle(c, kind, answer, false, ret));
 }
 
-int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+struct status {
+    const struct es_kind *kind;
+    const json_t *sent; /* in the version that it has now */
+    const char *text;
+    size_t len;
+};
+
+static bool put_status(void *ctx, struct es_cache *cache)
+{
+    const struct status *s = ctx;
+    if (takes_answers(cache, s->kind) && es_cache_selects(cache, s->sent))
+        es_cache_put_status(cache, s->sent, s->text, s->len);
+    return true;
+}
+
+/* The object was the newest version, so the answer is what was sent but for its own
+ * version: there is nothing in it to look for, and it is not parsed. */
+static int settle_status(struct es_cluster *c, const struct es_kind *kind, json_t *sent, const char *text,
+                         size_t len, struct es_error *err)
+{
+    char rv[ES_RV_MAX] = "";
+    size_t metadata_len;
+    const char *metadata = text ? es_kube_member(text, len, "metadata", &metadata_len) : NULL;
+
+    if (!metadata || !es_kube_plain_member(metadata, metadata_len, "resourceVersion", rv, sizeof rv))
+        return es_error_set(err, ES_E_INTERNAL, "the API server's answer is no %s", kind->kind);
+    if (es_obj_set(sent, json_string(rv), "metadata", "resourceVersion") < 0)
+        return es_error_nomem(err);
+    es_shelf_each(c->shelf, put_status, &(struct status){kind, sent, text, len});
+    return 0;
+}
+
+int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
                              struct es_error *err)
 {
-    json_t *answer = NULL;
+    struct es_write write;
+    char *text = NULL;
+    size_t len = 0;
 
     if (!c->house->update_status)
         return es_error_set(err, ES_E_UNSUPPORTED, "there is no status to replace, only to patch");
-    int rc = es_cluster_may_write(c, err);
-    if (rc == 0)
-        rc = c->house->update_status(c->self, kind, es_obj_namespace(obj), es_obj_name(obj), obj,
-                                     wanted(c, kind, &answer, NULL), err);
-    return rc < 0 ? rc : settle(c, kind, answer, false, NULL);
+    int rc = begin(c, &write, kind, es_obj_namespace(obj), es_obj_name(obj), err);
+    if (rc < 0)
+        return rc;
+    rc = c->house->update_status(c->self, kind, write.ns, write.name, obj, &text, &len, err);
+    if (rc >= 0)
+        rc = settle_status(c, kind, obj, text, len, err);
+    es_mem_free(text);
+    return end(c, &write, rc);
 }
 
 struct removal {

@@ -49,10 +49,11 @@ struct es_house {
                  struct es_error *err);
     int (*remove)(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
                   struct es_error *err);
-    /* PUT of the status subresource, guarded by the object's resourceVersion.
-     * NULL: `patch` serves. */
+    /* PUT of the status subresource, guarded by the object's resourceVersion. The
+     * answer's text, without managedFields, is freed with es_mem_free. NULL: `patch`
+     * serves. */
     int (*update_status)(void *self, const struct es_kind *kind, const char *ns, const char *name,
-                         const json_t *obj, json_t **ret, struct es_error *err);
+                         const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err);
     int (*sa_token)(void *self, const char *ns, const char *name, const json_t *token_request, json_t **ret,
                     struct es_error *err);
     /* What apiVersion and kind stand for. The kind belongs to the house. */
@@ -133,10 +134,10 @@ int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const cha
                      const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
                      struct es_error *err);
 /* Replaces the status by that of `obj`, the whole object in the version that the
- * caller has seen. An API server takes this for half the work of a patch.
- * ES_E_CONFLICT when there is a newer version, ES_E_UNSUPPORTED when the house
- * has no such call. */
-int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+ * caller has seen; it gets the version that it has now. An API server takes this for
+ * half the work of a patch. ES_E_CONFLICT when there is a newer version,
+ * ES_E_UNSUPPORTED when the house has no such call. */
+int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
                              struct es_error *err);
 int es_cluster_remove(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                       const char *uid, struct es_error *err);

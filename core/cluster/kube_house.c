@@ -78,10 +78,10 @@ static int house_update(void *self, const struct es_kind *kind, const char *ns, 
 }
 
 static int house_update_status(void *self, const struct es_kind *kind, const char *ns, const char *name,
-                               const json_t *obj, json_t **ret, struct es_error *err)
+                               const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err)
 {
     struct kube_house *h = self;
-    return es_kube_update(h->kube, kind, ns, name, "status", obj, NULL, ret, err);
+    return es_kube_update_status(h->kube, kind, ns, name, obj, ret_text, ret_len, err);
 }
 
 static int house_patch(void *self, const struct es_kind *kind, const char *ns, const char *name,

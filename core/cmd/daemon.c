@@ -16,6 +16,8 @@ static void settings_from_config(struct es_settings *s, const struct es_config *
                               .secret_stores = c->secret_stores,
                               .cluster_stores = c->cluster_stores,
                               .push_secrets = c->push_secrets,
+                              .cluster_external_secrets = c->cluster_external_secrets,
+                              .cluster_push_secrets = c->cluster_push_secrets,
                               .generic_targets = c->generic_targets,
                               .template_left = c->template_left,
                               .template_right = c->template_right,

@@ -41,6 +41,8 @@ static void collect(void *ctx)
     look_at_cache(d->env.secret_stores);
     look_at_cache(d->env.cluster_secret_stores);
     look_at_cache(d->env.push_secrets);
+    look_at_cache(d->env.cluster_external_secrets);
+    look_at_cache(d->env.cluster_push_secrets);
     look_at_cache(d->env.targets);
     look_at_cache(d->env.namespaces);
     look_at_transport(d->http);

@@ -172,6 +172,7 @@ static int run_local(struct local *l, const struct es_config *config, struct es_
     if (rc < 0)
         return es_complain(err);
     l->daemon.env.settings.push_secrets = false; /* a preview writes nothing to backends */
+    l->daemon.env.settings.cluster_external_secrets = false;
     es_log_plugins(l->daemon.env.registry);
     rc = sync_folder(l, &signals, err);
     int exit_code = rc < 0 ? es_complain(err) : ES_EXIT_OK;

@@ -20,7 +20,9 @@ static const struct row exit_codes[] = {
     {"0", "done; for `run`: ended by SIGTERM or SIGINT"},
     {"1",
      "tried and failed: an ExternalSecret could not be synced, an output could not be written, a plugin's "
-     "file is not the one that is pinned (`plugins verify`)"},
+     "file is not the one that is pinned (`plugins verify`), a check failed (`preflight`), a definition is "
+     "not "
+     "in place (`crds --apply`)"},
     {"2",
      "wrong use: an unknown command or flag, a wrong setting, a plugin that cannot be loaded, an address "
      "that is taken. Nothing will change until somebody changes it"},

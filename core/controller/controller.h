@@ -30,6 +30,8 @@ enum es_controller_id {
     ES_SECRET_STORE,
     ES_CLUSTER_SECRET_STORE,
     ES_PUSH_SECRET,
+    ES_CLUSTER_EXTERNAL_SECRET,
+    ES_CLUSTER_PUSH_SECRET,
     ES_CONTROLLERS
 };
 
@@ -41,6 +43,7 @@ struct es_settings {
     bool flood_gate;                            /* only stores that are Ready are asked */
     bool secret_stores, cluster_stores;         /* which store controllers run */
     bool push_secrets;
+    bool cluster_external_secrets, cluster_push_secrets; /* not where `ns` restricts */
     bool generic_targets;
     bool metric_labels;      /* app.kubernetes.io labels of objects in their series */
     int64_t pass_timeout_ms; /* of the provider calls of one pass; 0: 5 min */
@@ -68,7 +71,8 @@ struct es_env {
 
     /* Filled by es_controllers_init. */
     struct es_cache *external_secrets, *secret_stores, *cluster_secret_stores, *targets, *namespaces;
-    struct es_cache *push_secrets; /* NULL: not served */
+    struct es_cache *push_secrets;                                    /* NULL: not served */
+    struct es_cache *cluster_external_secrets, *cluster_push_secrets; /* NULL: not served */
 
     /* Asks for a pass at once. Any thread. */
     void (*enqueue)(void *ctx, enum es_controller_id id, const char *ns, const char *name);
@@ -111,6 +115,13 @@ int es_cluster_secret_store_reconcile(struct es_env *env, const char *ns, const 
                                       struct es_error *err);
 int es_push_secret_reconcile(struct es_env *env, const char *ns, const char *name,
                              const struct es_cause *cause, struct es_outcome *ret, struct es_error *err);
+
+int es_cluster_external_secret_reconcile(struct es_env *env, const char *ns, const char *name,
+                                         const struct es_cause *cause, struct es_outcome *ret,
+                                         struct es_error *err);
+int es_cluster_push_secret_reconcile(struct es_env *env, const char *ns, const char *name,
+                                     const struct es_cause *cause, struct es_outcome *ret,
+                                     struct es_error *err);
 
 /* Creates what the controllers share, the caches included; `enqueue` is called
  * from es_cluster_start on. The env's other fields are set before. */

@@ -57,7 +57,10 @@ int es_pass_finish(struct es_pass *p, const char *reason, const char *message, c
                                es_status_conditions(p->es, &ready, p->started_unix_ms));
     if (status && binding)
         json_object_set_new(status, "binding", json_pack("{s:s}", "name", binding));
-    int rc = es_status_patch(p->env, &es_kind_external_secret, p->es, status, err);
+    json_t *now_written = NULL;
+    int rc = es_status_write(p->env, &es_kind_external_secret, p->es, status, &now_written, err);
+    if (now_written)
+        adopt(p, now_written);
     if (rc == ES_E_CONFLICT) {
         p->out->after_ms = ES_CONFLICT_PAUSE_MS;
         return 0;
@@ -190,20 +193,24 @@ static bool finalizer_comes_first(const struct es_pass *p)
     return es_streq(p->deletion_policy, "Delete");
 }
 
+/* Is what the pass has in hand what a next one would find? */
+static bool is_newest(const struct es_pass *p)
+{
+    char rv[ES_RV_MAX];
+    return es_cache_rv(p->env->external_secrets, p->ns, p->name, rv) &&
+           es_streq(rv, es_obj_str(p->es, "metadata", "resourceVersion"));
+}
+
 /* Elsewhere it may come in a pass of its own, once nothing urgent waits: a
  * thousand new ExternalSecrets get their Secrets first. Only where that next pass
  * is sure to find nothing else to do, or it would put the finalizer off again. */
 static bool finalizer_may_wait(struct es_pass *p)
 {
     int64_t interval = es_refresh_interval_ms(p->es);
-    json_t *es = NULL;
-    bool settled = p->synced && (interval <= 0 || interval >= 10000) &&
-                   es_cache_get(p->env->external_secrets, p->ns, p->name, &es, NULL) == 0 &&
-                   !es_refresh_is_due(es, p->version, p->started_unix_ms) &&
-                   (p->generic ? es_generic_is_settled(p) : es_secret_is_settled(p));
 
-    json_decref(es);
-    return settled;
+    return p->synced && (interval <= 0 || interval >= 10000) && is_newest(p) &&
+           !es_refresh_is_due(p->es, p->version, p->started_unix_ms) &&
+           (p->generic ? es_generic_is_settled(p) : es_secret_is_settled(p));
 }
 
 static int sync(struct es_pass *p, struct es_error *err)

@@ -5,6 +5,7 @@
 
 #include "core/base/text.h"
 #include "core/controller/denied.h"
+#include "core/controller/provision.h"
 #include "core/controller/store_hold.h"
 #include "core/controller/template_watched.h"
 #include "core/kube/obj.h"
@@ -65,6 +66,7 @@ void es_push_secret_index(const json_t *kept, struct es_terms *t)
     const char *ns = es_obj_namespace(kept);
 
     source_term(t, ns, es_obj_at(kept, "spec", "selector", "secret"));
+    es_provision_index_child(kept, t);
     es_template_terms(t, ns, es_obj_at(kept, "spec", "template"));
     es_store_hold_index_push(kept, t);
     store_terms(t, ns, es_obj_at(kept, "spec", "secretStoreRefs"));
@@ -87,6 +89,7 @@ void es_push_secret_changed(void *ctx, const char *ns, const char *name, unsigne
 
     if (what & ES_CHANGED_GONE)
         es_denied_forget(env->denied, ES_PUSH_SECRET, ns, name);
+    es_provision_child_changed(env, ES_PUSH_SECRET, name, what, kept);
     /* Finalizers alone are news only when ours is missing. */
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) ||
         (deletes && !es_obj_has_finalizer(kept, ES_PUSH_FINALIZER)))

@@ -94,49 +94,55 @@ static void drop_equal_members(json_t *status, const json_t *have)
     }
 }
 
-/* The object as it was seen, with the changed members in its status. */
+/* The object as it was seen, with the changed members in its status. Its metadata is
+ * its own, for it will have another version. */
 static json_t *with_status(const json_t *object, const json_t *changes)
 {
     json_t *whole = json_copy((json_t *)(uintptr_t)object);
+    json_t *metadata = json_copy(json_object_get(object, "metadata"));
     json_t *old = json_object_get(object, "status");
     json_t *status = old ? json_deep_copy(old) : json_object();
 
-    if (!whole || !status || es_json_merge_patch(status, changes) < 0 ||
-        json_object_set(whole, "status", status) < 0) {
+    if (!whole || !metadata || !status || es_json_merge_patch(status, changes) < 0 ||
+        json_object_set(whole, "status", status) < 0 || json_object_set(whole, "metadata", metadata) < 0) {
         json_decref(whole);
         whole = NULL;
     }
+    json_decref(metadata);
     json_decref(status);
     return whole;
 }
 
 /* What the API server likes best: the whole object, guarded by its version. */
 static int replace_status(struct es_env *env, const struct es_kind *kind, const json_t *object,
-                          const json_t *changes, struct es_error *err)
+                          const json_t *changes, json_t **ret, struct es_error *err)
 {
     json_t *whole = with_status(object, changes);
     int rc = whole ? es_cluster_update_status(env->cluster, kind, whole, err) : es_error_nomem(err);
 
-    json_decref(whole);
+    if (rc < 0)
+        json_decref(whole);
+    else
+        *ret = whole;
     return rc;
 }
 
 /* What always fits: only the changes, whatever else has changed meanwhile. */
 static int patch_status(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *changes,
-                        struct es_error *err)
+                        json_t **ret, struct es_error *err)
 {
     json_t *patch = json_pack("{s:{s:s},s:O}", "metadata", "uid", es_obj_str(object, "metadata", "uid"),
                               "status", changes);
     int rc = patch ? es_cluster_patch(env->cluster, kind, es_obj_namespace(object), es_obj_name(object),
-                                      "status", patch, NULL, NULL, err)
+                                      "status", patch, NULL, ret, err)
                    : es_error_nomem(err);
 
     json_decref(patch);
     return rc;
 }
 
-int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
-                    struct es_error *err)
+int es_status_write(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
+                    json_t **ret, struct es_error *err)
 {
     int rc = 0;
 
@@ -145,12 +151,22 @@ int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t
     drop_equal_members(take_status, json_object_get(object, "status"));
     if (json_object_size(take_status)) {
         struct es_error first = ES_ERROR_INIT;
-        rc = replace_status(env, kind, object, take_status, &first);
+        rc = replace_status(env, kind, object, take_status, ret, &first);
         if (rc == ES_E_CONFLICT || rc == ES_E_UNSUPPORTED)
-            rc = patch_status(env, kind, object, take_status, err);
+            rc = patch_status(env, kind, object, take_status, ret, err);
         else if (rc < 0)
             *err = first;
     }
     json_decref(take_status);
     return rc == ES_E_NOT_FOUND ? 0 : rc;
+}
+
+int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
+                    struct es_error *err)
+{
+    json_t *now = NULL;
+    int rc = es_status_write(env, kind, object, take_status, &now, err);
+
+    json_decref(now);
+    return rc;
 }

@@ -28,6 +28,11 @@ json_t *es_status_conditions(const json_t *object, const struct es_condition *re
 int es_status_patch(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
                     struct es_error *err);
 
+/* The same; *ret is the object as it is now when something was written, and is left
+ * alone otherwise. */
+int es_status_write(struct es_env *env, const struct es_kind *kind, const json_t *object, json_t *take_status,
+                    json_t **ret, struct es_error *err);
+
 /* What has to be patched into `have` (NULL: nothing is there) to make it `want`, both
  * objects: members of it that are gone are null, those that are equal are left out. NULL
  * without memory. A null inside `want` cannot be expressed. */

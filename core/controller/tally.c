@@ -449,6 +449,14 @@ static int register_families(struct es_tally *t, struct es_metrics *m)
          "1 for the status that a condition of a PushSecret has."},
         {ES_TALLY_PUSH_SECRET, FIGURE_DURATION, "pushsecret_reconcile_duration",
          "Nanoseconds of the last pass over a PushSecret."},
+        {ES_TALLY_CLUSTER_EXTERNAL_SECRET, FIGURE_CONDITION, "clusterexternalsecret_status_condition",
+         "1 for the status that a condition of a ClusterExternalSecret has."},
+        {ES_TALLY_CLUSTER_EXTERNAL_SECRET, FIGURE_DURATION, "clusterexternalsecret_reconcile_duration",
+         "Nanoseconds of the last pass over a ClusterExternalSecret."},
+        {ES_TALLY_CLUSTER_PUSH_SECRET, FIGURE_CONDITION, "clusterpushsecret_status_condition",
+         "1 for the status that a condition of a ClusterPushSecret has."},
+        {ES_TALLY_CLUSTER_PUSH_SECRET, FIGURE_DURATION, "clusterpushsecret_reconcile_duration",
+         "Nanoseconds of the last pass over a ClusterPushSecret."},
     };
     size_t skip = t->app_labels ? 0 : APP_LABELS;
     int rc = 0;

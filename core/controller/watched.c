@@ -9,6 +9,7 @@
 #include "core/controller/controller.h"
 #include "core/controller/denied.h"
 #include "core/controller/generic_watch.h"
+#include "core/controller/provision.h"
 #include "core/controller/push_claims.h"
 #include "core/controller/push_watched.h"
 #include "core/controller/read_terms.h"
@@ -49,7 +50,7 @@ static uint64_t mix_strings(uint64_t h, const json_t *object)
     return mix(h, sum);
 }
 
-static uint64_t mark_metadata(const json_t *kept)
+uint64_t es_mark_metadata(const json_t *kept)
 {
     uint64_t h = (uint64_t)es_obj_int(kept, "metadata", "generation");
     h = mix_text(h, es_obj_str(kept, "metadata", "uid"));
@@ -65,7 +66,7 @@ static void mark_external_secret(const json_t *kept, struct es_marks *ret)
     json_t *finalizer;
     size_t i;
 
-    ret->spec = mark_metadata(kept);
+    ret->spec = es_mark_metadata(kept);
     json_array_foreach (es_obj_at(kept, "metadata", "finalizers"), i, finalizer)
         ret->state = mix_text(ret->state, json_is_string(finalizer) ? json_string_value(finalizer) : "");
 }
@@ -105,6 +106,7 @@ static void index_external_secret(const json_t *kept, struct es_terms *t)
     size_t i;
 
     target_term(t, ns, kept);
+    es_provision_index_child(kept, t);
     es_template_terms(t, ns, es_obj_at(kept, "spec", "target", "template"));
     store_term(t, ns, es_obj_at(kept, "spec", "secretStoreRef"));
     for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
@@ -125,6 +127,7 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
     struct es_env *env = ctx;
     if (what & ES_CHANGED_GONE)
         es_denied_forget(env->denied, ES_EXTERNAL_SECRET, ns, name);
+    es_provision_child_changed(env, ES_EXTERNAL_SECRET, name, what, kept);
     /* Finalizers alone are news only when ours is missing: its appearance is our
      * own doing, whoever tells of it first, and must not cut a backoff short. */
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || !es_obj_has_finalizer(kept, ES_FINALIZER))
@@ -191,7 +194,7 @@ size_t es_wake_dependents(struct es_env *env, const char *ns, const char *name, 
 /* A finalizer of ours that went is looked for, see es_push_secret_changed. */
 static void mark_push_secret(const json_t *kept, struct es_marks *ret)
 {
-    ret->spec = mark_metadata(kept);
+    ret->spec = es_mark_metadata(kept);
     ret->state = es_obj_has_finalizer(kept, ES_PUSH_FINALIZER);
 }
 
@@ -199,7 +202,7 @@ static void mark_push_secret(const json_t *kept, struct es_marks *ret)
 
 static void mark_store(const json_t *kept, struct es_marks *ret)
 {
-    ret->spec = mark_metadata(kept);
+    ret->spec = es_mark_metadata(kept);
     ret->state = es_streq(es_obj_str(es_obj_condition(kept, "Ready"), "status"), "True");
 }
 
@@ -281,11 +284,15 @@ static void target_changed(void *ctx, const char *ns, const char *name, unsigned
 
 static int digest_namespace(json_t **object)
 {
-    json_t *labels = es_obj_at(*object, "metadata", "labels");
+    json_t *labels = es_obj_at(*object, "metadata", "labels"), *ours = es_provision_finalizers(*object);
     json_t *kept =
         json_pack("{s:{s:s,s:s},s:b}", "metadata", "name", es_obj_name(*object), "resourceVersion",
                   es_obj_str(*object, "metadata", "resourceVersion"), "ending", es_obj_deleting(*object));
-    if (!kept || (labels && json_object_set(json_object_get(kept, "metadata"), "labels", labels) < 0)) {
+    int failed =
+        !kept || (labels && json_object_set(json_object_get(kept, "metadata"), "labels", labels) < 0);
+    failed |= ours && json_object_set(json_object_get(kept, "metadata"), "finalizers", ours) < 0;
+    json_decref(ours);
+    if (failed) {
         json_decref(kept);
         return ES_E_NOMEM;
     }
@@ -294,10 +301,11 @@ static int digest_namespace(json_t **object)
     return 0;
 }
 
-/* Marked by its labels alone, so that nothing else about it wakes anybody. */
+/* Marked by its labels and its end alone, so that nothing else about it wakes anybody. */
 static void mark_namespace(const json_t *kept, struct es_marks *ret)
 {
     ret->spec = mix_strings(0, es_obj_at(kept, "metadata", "labels"));
+    ret->state = es_obj_bool(kept, "ending");
 }
 
 static void namespace_changed(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
@@ -306,6 +314,7 @@ static void namespace_changed(void *ctx, const char *ns, const char *name, unsig
     (void)what;
     (void)kept;
     es_denied_wake(ctx, name);
+    es_provision_namespace_changed(ctx);
 }
 
 /* ---- all of it ---- */
@@ -327,6 +336,14 @@ const struct es_controller es_controllers[ES_CONTROLLERS] = {
                         .logger = "controllers.PushSecret",
                         .kind = &es_kind_push_secret,
                         .reconcile = es_push_secret_reconcile},
+    [ES_CLUSTER_EXTERNAL_SECRET] = {.name = "clusterexternalsecret",
+                                    .logger = "controllers.ClusterExternalSecret",
+                                    .kind = &es_kind_cluster_external_secret,
+                                    .reconcile = es_cluster_external_secret_reconcile},
+    [ES_CLUSTER_PUSH_SECRET] = {.name = "clusterpushsecret",
+                                .logger = "controllers.ClusterPushSecret",
+                                .kind = &es_kind_cluster_push_secret,
+                                .reconcile = es_cluster_push_secret_reconcile},
 };
 
 int es_controllers_init(struct es_env *env, struct es_error *err)
@@ -352,6 +369,7 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
          &env->namespaces,
          {.kind = &es_kind_namespace,
           .digest = digest_namespace,
+          .index = es_provision_index_namespace,
           .marks = mark_namespace,
           .changed = namespace_changed}},
         {true,
@@ -368,6 +386,19 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
           .index = es_push_secret_index,
           .marks = mark_push_secret,
           .changed = es_push_secret_changed}},
+        /* After the namespaces and the children: a pass wants to see what is there. */
+        {env->settings.cluster_external_secrets && !env->settings.ns,
+         &env->cluster_external_secrets,
+         {.kind = &es_kind_cluster_external_secret,
+          .index = es_cluster_external_secret_index,
+          .marks = es_provision_mark_parent,
+          .changed = es_cluster_external_secret_changed}},
+        {env->settings.cluster_push_secrets && env->settings.push_secrets && !env->settings.ns,
+         &env->cluster_push_secrets,
+         {.kind = &es_kind_cluster_push_secret,
+          .index = es_cluster_push_secret_index,
+          .marks = es_provision_mark_parent,
+          .changed = es_cluster_push_secret_changed}},
         {true,
          &env->targets,
          {.kind = &es_kind_secret,

@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/controller/provision.h"
 #include "core/controller/sources.h"
 #include "core/engine/work_metrics.h"
 #include "core/kube/obj.h"
@@ -43,7 +44,7 @@ struct es_engine {
 /* Stores before what reads from them. */
 static enum es_lane lane_of(int kind)
 {
-    return kind == ES_EXTERNAL_SECRET || kind == ES_PUSH_SECRET ? ES_LANE_URGENT : ES_LANE_FIRST;
+    return kind == ES_SECRET_STORE || kind == ES_CLUSTER_SECRET_STORE ? ES_LANE_FIRST : ES_LANE_URGENT;
 }
 
 static void enqueue_since(void *ctx, enum es_controller_id id, const char *ns, const char *name,
@@ -263,6 +264,7 @@ static void follow_wall_clock(struct es_engine *e)
     es_cache_each_all(e->env->external_secrets, look_again, e);
     if (e->env->push_secrets)
         es_cache_each_all(e->env->push_secrets, push_again, e);
+    es_provision_all_again(e->env);
 }
 
 int es_engine_tick(struct es_engine *e, struct es_error *err)

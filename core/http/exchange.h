@@ -7,7 +7,7 @@
 #define ES_HTTP_EXCHANGE_H
 
 #include <curl/curl.h>
-#include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -89,7 +89,8 @@ struct es_exchange {
     struct es_exchange *op_next;
     unsigned wants; /* enum es_want */
     bool op_queued, gone;
-    pthread_cond_t cond; /* signalled when gone */
+
+    sem_t done; /* posted once, when gone */
 };
 
 /* Checks the request and makes what can be made on the caller's thread.

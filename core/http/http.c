@@ -1,5 +1,6 @@
 #include "core/http/http.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,7 +234,7 @@ static int call_once(struct es_http *h, const struct es_http_request *req, int64
             goto out;
     }
     es_lane_submit(lane, &c.x);
-    es_lane_wait(lane, &c.x);
+    es_lane_wait(&c.x);
     rc = c.x.code;
     if (rc == 0 && es_head_move(&c.x.head, ret) < 0)
         rc = es_error_nomem(err);

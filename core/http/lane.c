@@ -1,6 +1,8 @@
 #include "core/http/lane.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
@@ -112,12 +114,10 @@ void es_lane_submit(struct es_lane *lane, struct es_exchange *x)
     queue_op(lane, x, WANT_START);
 }
 
-void es_lane_wait(struct es_lane *lane, struct es_exchange *x)
+void es_lane_wait(struct es_exchange *x)
 {
-    pthread_mutex_lock(&lane->lock);
-    while (!x->gone)
-        pthread_cond_wait(&x->cond, &lane->lock);
-    pthread_mutex_unlock(&lane->lock);
+    while (sem_wait(&x->done) < 0 && errno == EINTR)
+        ;
 }
 
 void es_lane_resume(struct es_lane *lane, struct es_exchange *x)
@@ -128,7 +128,7 @@ void es_lane_resume(struct es_lane *lane, struct es_exchange *x)
 void es_lane_drop(struct es_lane *lane, struct es_exchange *x)
 {
     queue_op(lane, x, WANT_DROP);
-    es_lane_wait(lane, x);
+    es_lane_wait(x);
 }
 
 /* ---- slots ---- */
@@ -232,8 +232,10 @@ static void finish(struct es_lane *lane, struct es_exchange *x)
     pthread_mutex_lock(&lane->lock);
     unlink_op_locked(lane, x);
     x->gone = true;
-    pthread_cond_signal(&x->cond);
     pthread_mutex_unlock(&lane->lock);
+    /* Without the lock, which whoever wakes up would have to wait for; and a semaphore,
+     * for it may be freed before this returns. */
+    sem_post(&x->done);
 }
 
 /* ---- what the thread does ---- */

@@ -35,9 +35,10 @@ void es_lane_free(struct es_lane *lane); /* stops and joins; NULL is fine */
 /* Any thread. After submit, x belongs to the lane until es_lane_wait or
  * es_lane_drop returned. */
 void es_lane_submit(struct es_lane *lane, struct es_exchange *x);
-void es_lane_wait(struct es_lane *lane, struct es_exchange *x);
+void es_lane_wait(struct es_exchange *x);                         /* once */
 void es_lane_resume(struct es_lane *lane, struct es_exchange *x); /* undoes CURL_WRITEFUNC_PAUSE */
-void es_lane_drop(struct es_lane *lane, struct es_exchange *x);   /* ends it now, and waits for that */
+void es_lane_drop(struct es_lane *lane,
+                  struct es_exchange *x); /* ends it now, and waits for that; instead of es_lane_wait */
 
 /* Tells the observer, once per exchange. Lane's thread. */
 void es_lane_observe(struct es_lane *lane, struct es_exchange *x);

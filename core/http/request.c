@@ -261,7 +261,7 @@ int es_exchange_prepare(struct es_exchange *x, const struct es_http_request *req
 
     x->err = err;
     x->start_ns = es_mono_ns();
-    pthread_cond_init(&x->cond, NULL);
+    sem_init(&x->done, 0, 0);
     es_buf_init(&x->head.text, ES_HTTP_MAX_HEADER_BYTES);
     if (!is_token(req->method) || strlen(req->method) >= sizeof x->method)
         return es_error_set(err, ES_E_CONFIG, "bad request method");
@@ -304,5 +304,5 @@ void es_exchange_fini(struct es_exchange *x)
     es_mem_free(x->host);
     es_mem_free(x->block);
     curl_free(x->url_own);
-    pthread_cond_destroy(&x->cond);
+    sem_destroy(&x->done);
 }

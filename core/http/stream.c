@@ -5,6 +5,7 @@
  * tells the server. See docs/http.md for why streams have a lane of their
  * own. */
 #include <openssl/crypto.h>
+#include <pthread.h>
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
@@ -60,8 +61,8 @@ static size_t stream_body(struct es_exchange *x, const char *data, size_t len)
     } else
         es_buf_add(&s->window, data, len);
     bool failed = es_buf_failed(&s->window);
-    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
+    pthread_cond_broadcast(&s->changed); /* without the lock, which the reader wants next */
     if (failed) {
         es_exchange_fail(x, ES_E_NOMEM, "out of memory");
         return 0;

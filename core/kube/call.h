@@ -72,6 +72,10 @@ int es_kube_next_item(const char *text, size_t len, size_t *at, const char **ret
  * when there is none. */
 const char *es_kube_member(const char *text, size_t len, const char *name, size_t *ret_len);
 
+/* A member that is a plain string, without its quotes. False, and "", when it is
+ * absent, does not fit, or holds an escape (names and versions never do). */
+bool es_kube_plain_member(const char *text, size_t len, const char *name, char *out, size_t size);
+
 /* Takes metadata.managedFields out of an object's text, in place, by moving what
  * stands before it: half of an object's bytes, which hardly anybody reads.
  * Returns where the text begins now, and its length in *len. */

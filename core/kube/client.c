@@ -22,13 +22,13 @@ static int check_name(const struct es_kind *kind, const char *ns, const char *na
     return 0;
 }
 
-/* Sends `obj` (may be NULL) and parses the answer if anybody wants it. */
-static int exchange(struct es_kube *k, struct es_kube_call *call, const json_t *obj, json_t **ret,
-                    struct es_error *err)
+/* Sends `obj` (may be NULL). */
+static int send_object(struct es_kube *k, struct es_kube_call *call, const json_t *obj,
+                       struct es_http_response *res, struct es_error *err)
 {
-    struct es_http_response res;
     char *text = NULL;
 
+    *res = (struct es_http_response){0};
     if (obj) {
         text = es_json_text(obj, &call->body_len);
         if (!text)
@@ -36,15 +36,31 @@ static int exchange(struct es_kube *k, struct es_kube_call *call, const json_t *
         call->body = text;
         call->content_type = call->content_type ? call->content_type : JSON;
     }
-    int rc = es_kube_call(k, call, &res, err);
+    int rc = es_kube_call(k, call, res, err);
+    es_mem_free(text);
+    return rc;
+}
+
+/* The text of the answer to a write, without managedFields. */
+static const char *answer_of(struct es_http_response *res, size_t *ret_len)
+{
+    *ret_len = res->body.len;
+    return *ret_len ? es_kube_drop_managed_fields(res->body.ptr, ret_len) : es_buf_str(&res->body);
+}
+
+/* Sends `obj` (may be NULL) and parses the answer if anybody wants it. */
+static int exchange(struct es_kube *k, struct es_kube_call *call, const json_t *obj, json_t **ret,
+                    struct es_error *err)
+{
+    struct es_http_response res;
+    int rc = send_object(k, call, obj, &res, err);
+
     if (rc == 0 && ret) {
         size_t len = res.body.len;
-        const char *answer =
-            obj && len ? es_kube_drop_managed_fields(res.body.ptr, &len) : es_buf_str(&res.body);
+        const char *answer = obj ? answer_of(&res, &len) : es_buf_str(&res.body);
         rc = es_kube_parse(ret, answer, len, err);
     }
     es_http_response_fini(&res);
-    es_mem_free(text);
     return rc;
 }
 
@@ -95,6 +111,37 @@ int es_kube_update(struct es_kube *k, const struct es_kind *kind, const char *ns
         .method = "PUT", .kind = kind, .ns = ns, .name = name, .subresource = subresource};
     int rc = check_name(kind, ns, name, err);
     return rc < 0 ? rc : write_object(k, &call, obj, manager, false, ret, err);
+}
+
+static char *copy_text(const char *text, size_t len)
+{
+    char *copy = es_mem_alloc(len + 1);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+int es_kube_update_status(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                          const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err)
+{
+    struct es_kube_call call = {
+        .method = "PUT", .kind = kind, .ns = ns, .name = name, .subresource = "status"};
+    struct es_http_response res = {0};
+    int rc = check_name(kind, ns, name, err);
+
+    if (rc == 0)
+        rc = send_object(k, &call, obj, &res, err);
+    if (rc == 0 && ret_text) {
+        const char *answer = answer_of(&res, ret_len);
+        *ret_text = copy_text(answer, *ret_len);
+        if (!*ret_text)
+            rc = es_error_nomem(err);
+    }
+    es_http_response_fini(&res);
+    return rc;
 }
 
 static const char *const patch_types[] = {

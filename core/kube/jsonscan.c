@@ -114,21 +114,56 @@ const char *es_kube_member(const char *text, size_t len, const char *name, size_
     return NULL;
 }
 
+bool es_kube_plain_member(const char *object, size_t len, const char *name, char *out, size_t size)
+{
+    size_t value_len;
+    const char *value = es_kube_member(object, len, name, &value_len);
+
+    out[0] = '\0';
+    if (!value || value_len < 2 || value_len - 2 >= size || *value != '"' || memchr(value, '\\', value_len))
+        return false;
+    memcpy(out, value + 1, value_len - 2);
+    out[value_len - 2] = '\0';
+    return true;
+}
+
+/* From the quote before a member's name, which holds no escape, to behind the comma
+ * that goes with it. */
+static void whole_member(const char *text, size_t len, size_t value, size_t value_len, size_t *ret_begin,
+                         size_t *ret_end)
+{
+    size_t begin = value;
+    size_t end = skip_space(text, len, value + value_len);
+
+    for (int quotes = 0; quotes < 2;)
+        if (text[--begin] == '"')
+            quotes++;
+    if (end < len && text[end] == ',') {
+        end++;
+    } else {
+        size_t before = begin;
+        while (before > 0 && strchr(" \n\t\r", text[before - 1]))
+            before--;
+        if (before > 0 && text[before - 1] == ',')
+            begin = before - 1;
+    }
+    *ret_begin = begin;
+    *ret_end = end;
+}
+
 char *es_kube_drop_managed_fields(char *object, size_t *len)
 {
-    static const char empty[] = "[]";
-    size_t metadata_len, fields_len;
+    size_t metadata_len, fields_len, begin, end;
     const char *metadata = es_kube_member(object, *len, "metadata", &metadata_len);
     const char *fields =
         metadata ? es_kube_member(metadata, metadata_len, "managedFields", &fields_len) : NULL;
 
-    if (!fields || fields_len <= sizeof empty - 1)
+    if (!fields)
         return object;
-    size_t before = (size_t)(fields - object), gone = fields_len - (sizeof empty - 1);
-    memmove(object + gone, object, before);
-    memcpy(object + gone + before, empty, sizeof empty - 1);
-    *len -= gone;
-    return object + gone;
+    whole_member(object, *len, (size_t)(fields - object), fields_len, &begin, &end);
+    memmove(object + (end - begin), object, begin);
+    *len -= end - begin;
+    return object + (end - begin);
 }
 
 int es_kube_next_item(const char *text, size_t len, size_t *at, const char **ret_item, size_t *ret_len,

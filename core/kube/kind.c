@@ -12,6 +12,10 @@ const struct es_kind es_kind_secret_store = {ES_GROUP,      "v1", "secretstores"
                                              "SecretStore", true, ES_HOLDS_NONE};
 const struct es_kind es_kind_cluster_secret_store = {
     ES_GROUP, "v1", "clustersecretstores", "ClusterSecretStore", false, ES_HOLDS_NONE};
+const struct es_kind es_kind_cluster_external_secret = {
+    ES_GROUP, "v1", "clusterexternalsecrets", "ClusterExternalSecret", false, ES_HOLDS_NONE};
+const struct es_kind es_kind_cluster_push_secret = {
+    ES_GROUP, "v1alpha1", "clusterpushsecrets", "ClusterPushSecret", false, ES_HOLDS_NONE};
 const struct es_kind es_kind_secret = {"", "v1", "secrets", "Secret", true, ES_HOLDS_ENCODED};
 const struct es_kind es_kind_config_map = {"", "v1", "configmaps", "ConfigMap", true, ES_HOLDS_NONE};
 const struct es_kind es_kind_namespace = {"", "v1", "namespaces", "Namespace", false, ES_HOLDS_NONE};
@@ -21,9 +25,18 @@ const struct es_kind es_kind_event = {"", "v1", "events", "Event", true, ES_HOLD
 const struct es_kind es_kind_lease = {"coordination.k8s.io", "v1", "leases", "Lease", true, ES_HOLDS_NONE};
 
 static const struct es_kind *const known[] = {
-    &es_kind_external_secret, &es_kind_push_secret, &es_kind_secret_store, &es_kind_cluster_secret_store,
-    &es_kind_secret,          &es_kind_config_map,  &es_kind_namespace,    &es_kind_service_account,
-    &es_kind_event,           &es_kind_lease,
+    &es_kind_external_secret,
+    &es_kind_push_secret,
+    &es_kind_secret_store,
+    &es_kind_cluster_secret_store,
+    &es_kind_cluster_external_secret,
+    &es_kind_cluster_push_secret,
+    &es_kind_secret,
+    &es_kind_config_map,
+    &es_kind_namespace,
+    &es_kind_service_account,
+    &es_kind_event,
+    &es_kind_lease,
 };
 
 char *es_kind_api_version(const struct es_kind *kind, char out[128])

@@ -25,6 +25,8 @@ extern const struct es_kind es_kind_external_secret;
 extern const struct es_kind es_kind_push_secret;
 extern const struct es_kind es_kind_secret_store;
 extern const struct es_kind es_kind_cluster_secret_store;
+extern const struct es_kind es_kind_cluster_external_secret;
+extern const struct es_kind es_kind_cluster_push_secret;
 extern const struct es_kind es_kind_secret;
 extern const struct es_kind es_kind_config_map;
 extern const struct es_kind es_kind_namespace;

@@ -59,7 +59,16 @@ int64_t es_obj_int_(const json_t *obj, ...)
 
 char *es_key_of(const char *ns, const char *name)
 {
-    return es_str_empty(ns) ? es_mem_strdup(name) : es_strf("%s/%s", ns, name);
+    if (es_str_empty(ns))
+        return es_mem_strdup(name);
+    size_t ns_len = strlen(ns), name_size = strlen(name) + 1;
+    char *key = es_mem_alloc(ns_len + 1 + name_size);
+    if (!key)
+        return NULL;
+    memcpy(key, ns, ns_len);
+    key[ns_len] = '/';
+    memcpy(key + ns_len + 1, name, name_size);
+    return key;
 }
 
 char *es_obj_key(const json_t *obj)
@@ -72,7 +81,10 @@ const char *es_key_split(const char *key, char ns[256])
     const char *slash = strchr(key, '/');
     size_t len = slash ? (size_t)(slash - key) : 0;
 
-    snprintf(ns, 256, "%.*s", (int)(len < 256 ? len : 255), key);
+    if (len > 255)
+        len = 255;
+    memcpy(ns, key, len);
+    ns[len] = '\0';
     return slash ? slash + 1 : key;
 }
 

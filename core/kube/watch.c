@@ -216,20 +216,6 @@ static int on_event(struct es_watch *w, const char *type, json_t *object, bool *
     return 0;
 }
 
-/* A member that is a plain string, without its quotes; "" when it is absent,
- * too long, or holds an escape (names and versions never do). */
-static void plain_member(const char *object, size_t len, const char *name, char *out, size_t size)
-{
-    size_t value_len;
-    const char *value = es_kube_member(object, len, name, &value_len);
-
-    out[0] = '\0';
-    if (!value || value_len < 2 || value_len - 2 >= size || *value != '"' || memchr(value, '\\', value_len))
-        return;
-    memcpy(out, value + 1, value_len - 2);
-    out[value_len - 2] = '\0';
-}
-
 /* Does the line only say what the sink has from the answer to a write? */
 static bool is_known(struct es_watch *w, const char *line, size_t len, bool listing)
 {
@@ -238,14 +224,14 @@ static bool is_known(struct es_watch *w, const char *line, size_t len, bool list
 
     if (!w->sink.known)
         return false;
-    plain_member(line, len, "type", type, sizeof type);
+    es_kube_plain_member(line, len, "type", type, sizeof type);
     const char *object = es_kube_member(line, len, "object", &object_len);
     const char *metadata = object ? es_kube_member(object, object_len, "metadata", &metadata_len) : NULL;
     if (!metadata || (!es_streq(type, "ADDED") && !es_streq(type, "MODIFIED")))
         return false;
-    plain_member(metadata, metadata_len, "namespace", ns, sizeof ns);
-    plain_member(metadata, metadata_len, "name", name, sizeof name);
-    plain_member(metadata, metadata_len, "resourceVersion", rv, sizeof rv);
+    es_kube_plain_member(metadata, metadata_len, "namespace", ns, sizeof ns);
+    es_kube_plain_member(metadata, metadata_len, "name", name, sizeof name);
+    es_kube_plain_member(metadata, metadata_len, "resourceVersion", rv, sizeof rv);
     if (!*name || !*rv || !w->sink.known(w->sink.ctx, ns, name, rv))
         return false;
     w->healthy = true;

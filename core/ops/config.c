@@ -46,6 +46,14 @@ const struct es_setting es_settings_table[] = {
      "true", ES_FOR_RUN, 0, 0, "Serve ClusterSecretStores."},
     {"enable-push-secret-reconciler", "enablePushSecretReconciler", ES_SET_BOOLEAN, AT(push_secrets), "true",
      ES_FOR_RUN, 0, 0, "Serve PushSecrets. Their definition has to be installed."},
+    {"enable-cluster-external-secret-reconciler", "enableClusterExternalSecretReconciler", ES_SET_BOOLEAN,
+     AT(cluster_external_secrets), "true", ES_FOR_RUN, 0, 0,
+     "Serve ClusterExternalSecrets, unless namespace restricts to one. Their definition has to be "
+     "installed."},
+    {"enable-cluster-push-secret-reconciler", "enableClusterPushSecretReconciler", ES_SET_BOOLEAN,
+     AT(cluster_push_secrets), "true", ES_FOR_RUN, 0, 0,
+     "Serve ClusterPushSecrets, where PushSecrets are served and namespace does not restrict to one. Their "
+     "definition has to be installed."},
     {"enable-flood-gate", "enableFloodGate", ES_SET_BOOLEAN, AT(flood_gate), "true",
      ES_FOR_RUN | ES_FOR_LOCAL, 0, 0, "Ask a store for values only while its Ready condition is True."},
     {"read-window", "readWindow", ES_SET_DURATION, AT(read_window_ms), "10s", ES_FOR_RUN | ES_FOR_LOCAL, 0,

@@ -32,6 +32,7 @@ struct es_config {
     int64_t client_burst;
     int64_t store_requeue_ms, shutdown_grace_ms, read_window_ms;
     bool cluster_stores, secret_stores, push_secrets, flood_gate, generic_targets;
+    bool cluster_external_secrets, cluster_push_secrets;
     bool elect;                                       /* one of several replicas leads */
     const char *lease_name, *lease_ns;                /* ns NULL: that of the login */
     int64_t lease_ms, lease_renew_ms, lease_retry_ms; /* checked against each other if `elect` */

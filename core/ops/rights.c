@@ -43,6 +43,17 @@ static bool pushes_to_cluster_stores(const struct es_config *c)
     return c->push_secrets && c->cluster_stores;
 }
 
+/* Only where all namespaces are served. */
+static bool provides(const struct es_config *c)
+{
+    return c->cluster_external_secrets && !c->ns;
+}
+
+static bool provides_pushes(const struct es_config *c)
+{
+    return c->cluster_push_secrets && c->push_secrets && !c->ns;
+}
+
 static bool whole_cluster(const struct es_config *c)
 {
     return !c->ns;
@@ -88,6 +99,10 @@ static const char *only_namespace(const struct es_config *c)
 #define WITHOUT_CLUSTER_STORES                                                                               \
     "Set enableClusterStoreReconciler: false if ClusterSecretStores are not used, or served by another one."
 #define WITHOUT_PUSHES "Set enablePushSecretReconciler: false if PushSecrets are not used."
+#define WITHOUT_PROVIDING                                                                                    \
+    "Set enableClusterExternalSecretReconciler: false if ClusterExternalSecrets are not used."
+#define WITHOUT_PROVIDING_PUSHES                                                                             \
+    "Set enableClusterPushSecretReconciler: false if ClusterPushSecrets are not used."
 #define WITHOUT_ELECTION "Set enableLeaderElection: false if there is one replica, and never two at once."
 #define WITHOUT_AUTH "Set metricsAuth: false if everybody who reaches the port may read the metrics."
 #define FOR_STORES_ONLY "It is needed only if a store or a template refers to such."
@@ -128,6 +143,34 @@ const struct es_right es_rights_table[] = {
      "for the finalizer that PushSecrets have while there is something to delete", WITHOUT_PUSHES},
     {ES_GROUP, "pushsecrets", "status", "update patch", ES_RIGHT_OBJECTS, NULL, true, pushes,
      "to say in PushSecrets what was pushed", WITHOUT_PUSHES},
+
+    /* ClusterExternalSecrets and ClusterPushSecrets */
+    {ES_GROUP, "clusterexternalsecrets", NULL, "list watch", ES_RIGHT_CLUSTER, NULL, true, provides,
+     "to see ClusterExternalSecrets", WITHOUT_PROVIDING},
+    {ES_GROUP, "clusterexternalsecrets", NULL, "get patch", ES_RIGHT_CLUSTER, NULL, true, provides,
+     "for the finalizer that ClusterExternalSecrets have while they have children", WITHOUT_PROVIDING},
+    {ES_GROUP, "clusterexternalsecrets", "status", "update patch", ES_RIGHT_CLUSTER, NULL, true, provides,
+     "to say in ClusterExternalSecrets which namespaces have a child", WITHOUT_PROVIDING},
+    {ES_GROUP, "clusterexternalsecrets", "finalizers", "update", ES_RIGHT_CLUSTER, NULL, false, provides,
+     "for owner references of ExternalSecrets, where the admission plugin "
+     "OwnerReferencesPermissionEnforcement "
+     "is on",
+     "Clusters without that plugin, which is most of them, do without it; OpenShift does not."},
+    {ES_GROUP, "externalsecrets", NULL, "create update delete", ES_RIGHT_CLUSTER, NULL, true, provides,
+     "to make, change and delete the children of ClusterExternalSecrets", WITHOUT_PROVIDING},
+    {"", "namespaces", NULL, "get patch", ES_RIGHT_CLUSTER, NULL, true, provides,
+     "for the finalizer that namespaces have while a ClusterExternalSecret has a child there",
+     WITHOUT_PROVIDING},
+    {ES_GROUP, "clusterpushsecrets", NULL, "list watch", ES_RIGHT_CLUSTER, NULL, true, provides_pushes,
+     "to see ClusterPushSecrets", WITHOUT_PROVIDING_PUSHES},
+    {ES_GROUP, "clusterpushsecrets", "status", "update patch", ES_RIGHT_CLUSTER, NULL, true, provides_pushes,
+     "to say in ClusterPushSecrets which namespaces have a child", WITHOUT_PROVIDING_PUSHES},
+    {ES_GROUP, "clusterpushsecrets", "finalizers", "update", ES_RIGHT_CLUSTER, NULL, false, provides_pushes,
+     "for owner references of PushSecrets, where the admission plugin OwnerReferencesPermissionEnforcement "
+     "is on",
+     "Clusters without that plugin, which is most of them, do without it; OpenShift does not."},
+    {ES_GROUP, "pushsecrets", NULL, "create update delete", ES_RIGHT_CLUSTER, NULL, true, provides_pushes,
+     "to make, change and delete the children of ClusterPushSecrets", WITHOUT_PROVIDING_PUSHES},
 
     /* what they lead to */
     {"", "secrets", NULL, "list watch", ES_RIGHT_OBJECTS, NULL, true, always,

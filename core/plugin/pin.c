@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/base/codec.h"
 #include "core/base/text.h"
 
 #define MAX_FILE ((size_t)256 << 20)
@@ -102,8 +103,8 @@ static int hash_file(char hex[ES_SHA256_HEX_MAX], int from, int to, struct es_er
     if (rc == 0 && EVP_DigestFinal_ex(digest, sum, &len) != 1)
         rc = es_error_set(err, ES_E_INTERNAL, "OpenSSL could not compute SHA-256");
     EVP_MD_CTX_free(digest);
-    for (unsigned int i = 0; rc == 0 && i < len; i++)
-        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
+    if (rc == 0)
+        es_hex(hex, sum, len);
     return rc;
 }
 

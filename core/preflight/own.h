@@ -21,6 +21,11 @@ int es_check_addresses(struct es_preflight *p);
 void es_check_unasked(struct es_preflight *p, const char *check, const char *what,
                       const struct es_error *err);
 
+/* Calls `fn` for each kind that a target.manifest of an ExternalSecret names; what is no kind is
+ * noted. Ends with the first result that is not 0. */
+int es_check_each_target(struct es_preflight *p, int (*fn)(void *ctx, const struct es_kind *kind), void *ctx,
+                         struct es_error *err);
+
 /* All objects of a kind, as an array; `ns` NULL: everywhere. */
 int es_check_list(struct es_preflight *p, const struct es_kind *kind, const char *ns,
                   const struct es_kube_list_opts *opts, json_t **ret_items, struct es_error *err);

@@ -2,7 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "core/base/text.h"
 #include "core/kube/obj.h"
 
 #define TEXT_MAX 4096
@@ -33,6 +35,15 @@ bool es_report_complete(const struct es_report *r)
     return !r->incomplete;
 }
 
+/* What was cut must not end within a character: it would be no JSON. */
+static void mend_end(char *text)
+{
+    size_t len = strlen(text);
+
+    for (int i = 0; i < 3 && len && !es_utf8_valid(text, len); i++)
+        text[--len] = '\0';
+}
+
 void es_report_add(struct es_report *r, const char *check, enum es_verdict verdict, const char *fmt, ...)
 {
     char text[TEXT_MAX];
@@ -41,6 +52,7 @@ void es_report_add(struct es_report *r, const char *check, enum es_verdict verdi
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    mend_end(text);
     r->counts[verdict]++;
     if (json_array_append_new(r->items, json_pack("{s:s,s:s,s:s,s:n}", "check", check, "result",
                                                   verdicts[verdict].word, "text", text, "remedy")) < 0)
@@ -55,6 +67,7 @@ void es_report_remedy(struct es_report *r, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    mend_end(text);
     json_t *last = json_array_get(r->items, json_array_size(r->items) - 1);
     if (!last || json_object_set_new(last, "remedy", json_string(text)) < 0)
         r->incomplete = true;
@@ -63,7 +76,7 @@ void es_report_remedy(struct es_report *r, const char *fmt, ...)
 static const char *shown(const char *word)
 {
     for (size_t i = 0; i < ES_VERDICTS; i++)
-        if (verdicts[i].word[0] == word[0])
+        if (es_streq(verdicts[i].word, word))
             return verdicts[i].shown;
     return word;
 }

@@ -20,7 +20,7 @@ struct asking {
     const struct es_right *right;
     const char *ns;
     struct es_buf missing; /* verbs */
-    size_t asked;
+    size_t asked, lacking; /* verbs; rights */
     struct es_error *err;
 };
 
@@ -87,17 +87,42 @@ static void tell_missing(const struct asking *a)
     es_report_remedy(a->p->report, "grant it (esod preflight --rights lists what is needed). %s", r->without);
 }
 
-/* One row. *missing: some verb of it is. */
-static int check_right(struct asking *a, const struct es_right *r, bool *missing)
+static int check_right(struct asking *a, const struct es_right *r)
 {
     a->right = r;
     a->ns = es_right_namespace(r, a->p->config, a->p->lease_ns);
     es_buf_init(&a->missing, 256);
     int rc = es_right_each_verb(r, ask, a);
-    *missing = rc == 0 && a->missing.len;
-    if (*missing)
+    if (rc == 0 && a->missing.len) {
         tell_missing(a);
+        a->lacking++;
+    }
     es_buf_fini(&a->missing);
+    return rc;
+}
+
+static int check_target(void *ctx, const struct es_kind *kind)
+{
+    const struct es_right right = {
+        .group = kind->group,
+        .resource = kind->plural,
+        .verbs = "get list watch create update delete",
+        .where = ES_RIGHT_OBJECTS,
+        .required = true,
+        .purpose = "to make the objects that target.manifest of ExternalSecrets asks for",
+        .without = "Set unsafeAllowGenericTargets: false if nobody is to make such."};
+    return check_right(ctx, &right);
+}
+
+static int check_all(struct asking *a)
+{
+    int rc = 0;
+
+    for (const struct es_right *r = es_rights_table; rc == 0 && r->resource; r++)
+        if (es_right_wanted(r, a->p->config))
+            rc = check_right(a, r);
+    if (rc == 0 && a->p->config->generic_targets)
+        rc = es_check_each_target(a->p, check_target, a, a->err);
     return rc;
 }
 
@@ -105,18 +130,10 @@ int es_check_rights(struct es_preflight *p)
 {
     struct es_error err = ES_ERROR_INIT;
     struct asking a = {.p = p, .err = &err};
-    size_t lacking = 0;
-    int rc = 0;
 
-    for (const struct es_right *r = es_rights_table; rc == 0 && r->resource; r++) {
-        bool missing = false;
-        if (es_right_wanted(r, p->config))
-            rc = check_right(&a, r, &missing);
-        lacking += missing;
-    }
-    if (rc < 0)
+    if (check_all(&a) < 0)
         es_check_unasked(p, "rights", "what one may do", &err);
-    else if (!lacking)
+    else if (!a.lacking)
         es_report_add(p->report, "rights", ES_FINE, "all %zu that these settings need", a.asked);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/codec.h"
 #include "core/base/mem.h"
 #include "core/kube/obj.h"
 #include "core/secret/gotext.h"
@@ -107,8 +108,7 @@ static int finish(struct rendering *r, char out[ES_SHA3_224_HEX_MAX], struct es_
     default:
         return es_error_set(err, ES_E_INTERNAL, "OpenSSL could not compute SHA3-224");
     }
-    for (unsigned int i = 0; i < len; i++)
-        snprintf(out + (size_t)2 * i, 3, "%02x", digest[i]);
+    es_hex(out, digest, len);
     return 0;
 }
 

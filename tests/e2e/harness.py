@@ -36,6 +36,8 @@ KINDS = {  # kind: (apiVersion, plural, namespaced)
     "Lease": ("coordination.k8s.io/v1", "leases", True),
     "ExternalSecret": (GROUP + "/v1", "externalsecrets", True),
     "PushSecret": (GROUP + "/v1alpha1", "pushsecrets", True),
+    "ClusterExternalSecret": (GROUP + "/v1", "clusterexternalsecrets", False),
+    "ClusterPushSecret": (GROUP + "/v1alpha1", "clusterpushsecrets", False),
     "SecretStore": (GROUP + "/v1", "secretstores", True),
     "ClusterSecretStore": (GROUP + "/v1", "clustersecretstores", False),
     "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions", False),

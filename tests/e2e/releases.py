@@ -68,10 +68,15 @@ class Release:
         (self.upgrade if change else self.install)(*args, **options)
         self.cluster.kubectl("rollout", "status", "-n", self.namespace, "deployment/esod", "--timeout=30s")
 
+    def pods(self, leaving=False):
+        """Of its Deployment, that are not on their way out, oldest first; and, with `leaving`, those too."""
+        found = self.cluster.list("Pod", self.namespace) if leaving else self.cluster.pods(self.namespace)
+        return [p for p in found if p["metadata"].get("ownerReferences")]
+
     def pod(self):
         """Its only pod, once it is ready and no other one is left."""
         def only():
-            pods = self.cluster.list("Pod", self.namespace)
+            pods = self.pods(leaving=True)
             assert len(pods) == 1, f"{len(pods)} pods"
             assert condition(pods[0])["status"] == "True", pods[0]["status"]
             return pods[0]
@@ -84,7 +89,7 @@ class Release:
 
     def scrape(self):
         """The page of metrics where it is shown to few, with the token that the chart makes for that."""
-        pod = self.cluster.pods(self.namespace)[0]
+        pod = self.pods()[0]
         secret = f"{self.names[0]}-metrics-reader"
         token = wait_for(lambda: decoded(self.cluster.get("Secret", secret, self.namespace)).get("token")).decode()
         asked = urllib.request.Request(f"https://{pod['status']['podIP']}:8080/metrics", headers={"Authorization": f"Bearer {token}"})
@@ -98,7 +103,7 @@ class Release:
     def stopped(self):
         """Why its pod does not run, once it has been started twice: (log, termination message)."""
         def crashed():
-            pod = self.cluster.pods(self.namespace)[-1]
+            pod = self.pods()[-1]
             status = pod["status"].get("containerStatuses", [{"state": {}}])[0]
             assert status["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff", status
             assert not status["ready"]
@@ -109,7 +114,7 @@ class Release:
     def remove(self):
         for name in self.names:
             self.helm("uninstall", name, "--namespace", self.namespace, "--ignore-not-found")
-        wait_for(lambda: not self.cluster.list("Pod", self.namespace))
+        wait_for(lambda: not self.pods(leaving=True))
         self.cluster.delete("Namespace", self.namespace)
 
 

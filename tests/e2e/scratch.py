@@ -91,7 +91,8 @@ class Machine:
     def __init__(self, scratch, log):
         self.scratch, self.log = scratch, Path(log)
         scratch.write("/etc/systemd/system/e2e.target", self.UNIT)
-        self.cgroups = _cgroups(f"e2e-{os.getpid()}")
+        self.name = f"e2e-{os.getpid()}"
+        self.cgroups = _cgroups(self.name)
         assert self.cgroups, "no hierarchy of control groups is mounted that systemd could work in"
         for place in self.cgroups:
             place.mkdir()
@@ -100,7 +101,7 @@ class Machine:
             self.process = subprocess.Popen(
                 ["sh", "-ec", enter, "sh", *map(str, self.cgroups), "--", *scratch.outside(
                     "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--link-journal=no", "--console=pipe",
-                    "--machine=e2e", *self.ALLOWED, "--directory", scratch.root, "--boot", "--", "--unit=e2e.target")],
+                    f"--machine={self.name}", *self.ALLOWED, "--directory", scratch.root, "--boot", "--", "--unit=e2e.target")],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             wait_for(self._is_up, 20)
@@ -145,6 +146,9 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        left = Path("/run/systemd/nspawn/propagate") / self.name
+        if left.is_dir():
+            left.rmdir()
         for place in self.cgroups:
             for folder in sorted((p for p in place.glob("**/") if p.is_dir()), key=lambda p: -len(p.parts)):
                 for _ in range(50):

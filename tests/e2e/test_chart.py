@@ -118,11 +118,11 @@ def test_values_that_do_nothing_are_told(chart, kubeconfig):
                          "certController": {"create": False, "tolerations": [{"operator": "Exists"}]},
                          "vault": {"enableTokenCache": True}, "bitwarden-sdk-server": {"enabled": True}, "enableHTTP2": True,
                          "crds": {"conversion": {"enabled": True}}, "image": {"flavour": "ubi"},
-                         "extraArgs": {"enable-cluster-push-secret-reconciler": "true"}})
+                         "extraArgs": {"enable-cluster-generator-reconciler": "true"}})
     assert re.findall(r"^  ignored: (\S+) \(", notes, re.M) == [
         "webhook.certManager.cert.issuerRef.name", "webhook.replicaCount", "certController.create", "certController.tolerations",
         "vault.enableTokenCache", "bitwarden-sdk-server.enabled", "image.flavour", "crds.conversion.enabled", "enableHTTP2",
-        "extraArgs.enable-cluster-push-secret-reconciler"]
+        "extraArgs.enable-cluster-generator-reconciler"]
     assert "ignored: webhook.replicaCount (esod has no webhook: the definitions themselves refuse what is wrong)" in notes
     assert "do nothing here" not in chart.notes(kubeconfig, {"webhook": {"port": 10250}})
 
@@ -256,7 +256,7 @@ def test_values_become_settings_that_esod_knows(chart, esod_bin, tmp_path):
 
 def test_flags_are_those_of_esod(chart, esod_bin, tmp_path):
     args = pod(chart.objects({"extraArgs": {"enable-flood-gate": False, "client-qps": 2, "enable-extended-metric-labels": None,
-                                            "enable-cluster-external-secret-reconciler": False}}))["containers"][0]["args"]
+                                            "enable-cluster-generator-reconciler": False}}))["containers"][0]["args"]
     assert args == ["run", "--client-qps=2", "--enable-extended-metric-labels", "--enable-flood-gate=false"]
     p = subprocess.run([esod_bin, *args, "--kubeconfig", tmp_path / "none"], capture_output=True, text=True, timeout=60)
     assert p.returncode == 2 and f"{tmp_path}/none" in p.stderr, "all flags were taken, and then there is no cluster"
@@ -356,17 +356,25 @@ def test_rights_are_those_that_esod_says_it_needs(chart, esod_bin, tmp_path, val
 
 def test_rights_follow_what_is_on(chart):
     everything = controller(chart.objects())
-    assert everything["pushsecrets"] == {"list", "watch", "get", "patch"} == everything["clustersecretstores"]
+    assert everything["clustersecretstores"] == {"list", "watch", "get", "patch"} == everything["clusterexternalsecrets"]
+    assert everything["pushsecrets"] == {"list", "watch", "get", "patch", "create", "update", "delete"} == everything["externalsecrets"]
     assert "create" in everything["serviceaccounts/token"] and "tokenreviews" not in everything
     assert everything["secrets"] == {"get", "list", "watch", "create", "update", "delete"}
 
     less = controller(chart.objects({"processPushSecret": False, "processClusterStore": False, "openshiftFinalizers": False,
+                                     "processClusterExternalSecret": False,
                                      "plugins": ["fake", "webhook"]}))
     assert set(less) == {"externalsecrets", "externalsecrets/status", "secretstores", "secretstores/status", "secrets", "events",
                          "configmaps", "namespaces"}
-    assert less["secretstores"] == {"list", "watch"}
+    assert less["secretstores"] == {"list", "watch"} == less["namespaces"]
+    assert less["externalsecrets"] == {"list", "watch", "get", "patch"}
     assert set(everything) - set(less) == {"pushsecrets", "pushsecrets/status", "clustersecretstores", "clustersecretstores/status",
-                                           "externalsecrets/finalizers", "serviceaccounts", "serviceaccounts/token"}
+                                           "externalsecrets/finalizers", "serviceaccounts", "serviceaccounts/token",
+                                           "clusterexternalsecrets", "clusterexternalsecrets/status", "clusterexternalsecrets/finalizers",
+                                           "clusterpushsecrets", "clusterpushsecrets/status", "clusterpushsecrets/finalizers"}
+    for one in ({"scopedNamespace": "apps"}, {"processPushSecret": False}):
+        assert "clusterpushsecrets" not in controller(chart.objects(one))
+    assert "clusterexternalsecrets" not in controller(chart.objects({"scopedNamespace": "apps"}))
     assert "secretstores" not in controller(chart.objects({"processSecretStore": False}))
 
 
@@ -414,7 +422,7 @@ def test_people_get_their_rights_by_aggregation(chart):
     prefix = "rbac.authorization.k8s.io/aggregate-to-"
     assert {k.removeprefix(prefix) for k in view["metadata"]["labels"] if k.startswith(prefix)} == {"view", "admin"}
     assert {k.removeprefix(prefix) for k in edit["metadata"]["labels"] if k.startswith(prefix)} == {"admin"}
-    assert view["rules"][0]["resources"] == ["externalsecrets", "secretstores", "clustersecretstores"]
+    assert view["rules"][0]["resources"] == ["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets"]
     assert of_kind(objects, "ClusterRole", "esod-servicebindings")["metadata"]["labels"]["servicebinding.io/controller"] == "true"
     assert not [o for o in chart.objects({"rbac": {"create": False}}) if "Role" in o["kind"]]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -77,7 +78,7 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
 
     # It goes, and what people have made stays.
     esod.helm("uninstall", "esod", "--namespace", esod.namespace, "--wait", "--timeout=30s")
-    wait_for(lambda: not pod_cluster.pods(esod.namespace))
+    wait_for(lambda: not esod.pods())
     assert sorted(definitions(pod_cluster)) == [f"{d}.external-secrets.io" for d in DEFINITIONS]
     assert pod_cluster.get("ExternalSecret", "kept", app.name)
     assert version(pod_cluster.get("Secret", "kept", app.name)) == version(secret)
@@ -137,6 +138,22 @@ def test_definitions_of_others(release, pod_cluster, helm):
             assert notes["meta.helm.sh/release-name"] == "esod" and notes["helm.sh/resource-policy"] == "keep"
     finally:
         disown(pod_cluster)
+
+
+def test_two_releases_for_all_namespaces(release, app):
+    """With a class for each, and with names that do not meet; or it is said how they do."""
+    one, two = release(), release()
+    one.up("--set", "installCRDs=false,plugins={fake},controllerClass=one")
+    said = two.helm.refused(two.namespace, "--set", "installCRDs=false,plugins={fake},controllerClass=two")
+    assert f"ClusterRole esod-controller is there already, of Helm release esod in namespace {one.namespace}" in said
+    flags = re.search(r"^  (--set fullnameOverride=\S+)$", said, re.M)[1].split()
+    two.install("--set", "installCRDs=false,plugins={fake},controllerClass=two", *flags)
+    for esod, cls in ((one, "one"), (two, "two")):
+        esod.pod()
+        name = f"{esod.namespace}-{cls}"
+        app.store({"a": cls}, name=name, controller=cls)
+        app.external_secret(cls, name, {"k": "a"})
+        app.synced(cls, {"k": cls})
 
 
 NAMESPACE_ADMIN = [
@@ -220,13 +237,13 @@ def test_a_plugin_of_somebody_else(release, pod_cluster, plugin_image):
     esod.upgrade("--set", "installCRDs=false", values={"extraPlugins": [{"name": "acme", "image": "registry.example.com/acme:2"}]})
 
     def waits():
-        state = pod_cluster.pods(esod.namespace)[-1]["status"]["initContainerStatuses"][0]["state"]
+        state = esod.pods()[-1]["status"]["initContainerStatuses"][0]["state"]
         assert state.get("waiting", {}).get("reason") == "ImagePullBackOff", state
         return state["waiting"]["message"]
     assert "registry.example.com/acme:2" in wait_for(waits)
 
 
-def test_the_fence_of_a_plugin_in_a_restricted_pod(release, pod_cluster):
+def test_the_fence_of_a_plugin_in_a_restricted_pod(release, pod_cluster, esod_bin):
     """A container runtime allows no namespaces; what is left holds, and nothing is logged as a warning."""
     esod = release()
     pod_cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {
@@ -236,9 +253,26 @@ def test_the_fence_of_a_plugin_in_a_restricted_pod(release, pod_cluster):
     code, said = pod_cluster.run(esod.namespace, ["plugins", "--json"])
     assert code == 0, said
     plugins = json.loads(said)["plugins"]
-    assert len(plugins) == 6
-    for plugin in plugins:
-        assert {"no-new-privileges", "seccomp", "limits"} <= set(plugin["fences"]), plugin
-        assert not {"user-namespace", "network-namespace"} & set(plugin["fences"]), plugin
+    outside = subprocess.run([esod_bin, "plugins", "--json", "--plugin=fake"], check=True, capture_output=True, text=True).stdout
+    holds = {"no-new-privileges", "seccomp", "limits"} | {f for f in json.loads(outside)["plugins"][0]["fences"] if f == "landlock"}
+    assert {p["name"]: set(p["fences"]) for p in plugins} == {
+        name: holds for name in ("aws", "fake", "gcp", "kubernetes", "vault", "webhook")}
     log = [json.loads(line) for line in pod_cluster.logs(esod.namespace, pod["metadata"]["name"]).splitlines()]
     assert not [line for line in log if line["level"] in ("warn", "error")]
+
+
+def test_an_esod_that_hangs_is_started_again(release, pod_cluster):
+    """By its liveness probe, which is the chart's but for its patience."""
+    esod = release()
+    probe = {"initialDelaySeconds": 2, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3}
+    esod.up("--set", "installCRDs=false", values={"plugins": ["fake"], "livenessProbe": {"spec": probe},
+                                                              "config": {"shutdownGrace": "1s"}, "terminationGracePeriodSeconds": 2})
+    pod = esod.pod()
+    os.kill(pod_cluster.plane.pid_of(pod, "esod"), signal.SIGSTOP)
+
+    def again():
+        status = pod_cluster.get("Pod", pod["metadata"]["name"], esod.namespace)["status"]["containerStatuses"][0]
+        assert status["restartCount"] == 1 and status["ready"], status
+        return status
+    assert wait_for(again)["lastState"]["terminated"]["exitCode"] == 137
+    assert pod_cluster.events(esod.namespace, pod["metadata"]["name"], "Unhealthy")

@@ -2,7 +2,9 @@
 under a systemd that is booted there."""
 
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -72,7 +74,9 @@ def test_there_is_a_package_for_everything(packages):
         assert {owner for _, owner in found.values()} == {"root/root"}
         assert {p.split("/")[1] for p in found} <= {"usr", "etc"}, "nothing of the machine that made them"
         assert {f"/usr/share/doc/{name}/{p}" for p in ("copyright", "changelog.gz")} <= set(found)
-        assert (file.parent / file.name.replace(f"{name}_", f"{name}-dbgsym_").replace(".deb", ".ddeb")).exists()
+        symbols = file.parent / file.name.replace(f"{name}_", f"{name}-dbgsym_").replace(".deb", ".ddeb")
+        sums = subprocess.run(["dpkg-deb", "--info", symbols, "md5sums"], capture_output=True, text=True, check=True).stdout
+        assert ["/" + line.split()[1] for line in sums.splitlines()] == list(contents(symbols))
 
 
 def test_a_plugin_needs_an_abi_and_no_version(packages):
@@ -110,6 +114,29 @@ def test_wrong_use_of_the_script(packages):
     assert p.returncode == 2 and p.stderr.startswith("usage: scripts/packages.sh")
     p = subprocess.run([ROOT / "scripts/packages.sh", "esod-plugin-azure"], capture_output=True, text=True)
     assert p.returncode == 1 and p.stderr == f"packages.sh: there is no package esod-plugin-azure; they are {' '.join(sorted(NAMES))}\n"
+
+
+def test_what_the_script_lacks_is_named(packages, tmp_path):
+    """Of the programs on this PATH, one more each time."""
+    def complaint(path, *args):
+        p = subprocess.run([ROOT / "scripts/packages.sh", *args], capture_output=True, text=True, timeout=120, env={"PATH": str(path)})
+        assert p.returncode == 1
+        return p.stderr
+
+    def add(*names):
+        for name in names:
+            (tmp_path / name).symlink_to(shutil.which(name))
+
+    add("bash", "dirname", "cpack")
+    assert complaint(tmp_path) == "packages.sh: there is no dpkg-deb; run scripts/deps.sh build packages\n"
+    add("dpkg-deb", "dpkg-shlibdeps", "file", "objcopy", "gzip")
+    assert complaint(tmp_path, "--lint") == "packages.sh: there is no lintian; run scripts/deps.sh lint\n"
+    assert complaint(tmp_path) == ("packages.sh: this is no git checkout: set SOURCE_DATE_EPOCH, the seconds since 1970 that the "
+                                   "packages are to be dated with\n")
+    (tmp_path / "gzip").unlink()
+    (tmp_path / "gzip").symlink_to("/bin/false")
+    said = complaint(f"{tmp_path}:{os.environ['PATH']}", "esod-plugin-fake")
+    assert "gzip cannot write" in said and said.endswith("packages.sh: cpack failed, see above and build/packages\n")
 
 
 # ---- installed

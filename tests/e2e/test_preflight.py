@@ -309,6 +309,28 @@ def test_each_missing_right_is_named_with_what_does_without(installed, granted):
                                               "kubectl get serviceaccounts -n default lists those that are there")
 
 
+def test_rights_for_the_kinds_that_targets_are_of(installed, granted):
+    """They are found from the ExternalSecrets that are there."""
+    flag = "--unsafe-allow-generic-targets"
+    granted(installed.rights(flag), OPERATOR)
+    manifests = {"map": ("v1", "ConfigMap"), "app": ("argoproj.io/v1alpha1", "Application")}
+    for name, (api, kind) in manifests.items():
+        installed.cluster.apply(external_secret("default", name, "s", {"k": "a"}, target={
+            "manifest": {"apiVersion": api, "kind": kind}}))
+    try:
+        found = installed.preflight(*CHECKS, flag, user="operator", code=1)
+        text, remedy = only(found, "rights", "failed")
+        assert text == ("operator may not create, update, delete configmaps in all namespaces, to make the objects that "
+                        "target.manifest of ExternalSecrets asks for")
+        assert remedy.endswith("Set unsafeAllowGenericTargets: false if nobody is to make such.")
+        text, remedy = only(found, "rights", "warning")
+        assert text.startswith('target.manifest of an ExternalSecret: no matches for kind "Application" in version "argoproj.io/v1alpha1"')
+        assert remedy.startswith("install that definition")
+        assert not failed(installed.preflight(*CHECKS, user="operator"))
+    finally:
+        installed.delete("externalsecret", "--all", "-n", "default")
+
+
 def test_esod_says_which_right_it_waits_for(installed, granted, make_operator):
     """And goes on by itself when it has it."""
     rules = installed.rights("--enable-leader-election")

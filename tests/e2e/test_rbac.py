@@ -124,9 +124,9 @@ def test_the_rights_are_enough_for_a_cluster(install, cluster, space):
     everything_that_esod_does(cluster, space, space.name, space.name, "ClusterSecretStore")
     esod.was_never_refused()
 
-    for verb, resource in (("create", "externalsecrets.external-secrets.io"),
-                           ("delete", "externalsecrets.external-secrets.io"),
-                           ("delete", "pushsecrets.external-secrets.io"), ("update", "clustersecretstores.external-secrets.io"),
+    for verb, resource in (("deletecollection", "externalsecrets.external-secrets.io"),
+                           ("delete", "clusterexternalsecrets.external-secrets.io"),
+                           ("delete", "clusterpushsecrets.external-secrets.io"), ("update", "clustersecretstores.external-secrets.io"),
                            ("deletecollection", "secrets"),
                            ("get", "pods"), ("create", "pods"), ("update", "configmaps"), ("delete", "namespaces"),
                            ("escalate", "clusterroles.rbac.authorization.k8s.io")):

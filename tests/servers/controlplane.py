@@ -345,6 +345,10 @@ contexts:
         """Pods reach 127.0.0.1:TARGET by `name`, "namespace/service" or an address: serve_pods("vault/vault", **{"8200": TARGET})."""
         self._note("services.json", name, ports)
 
+    def pid_of(self, pod, container):
+        """The process that is the container's first, as this machine knows it."""
+        return next(self.alive(f.stem) for f in (self.state / "run").glob(f"pod-{container}-{pod['metadata']['uid']}-*-init.pid"))
+
     def _note(self, file, key, value):
         path = self.state / "node" / file
         known = json.loads(path.read_text()) if path.exists() else {}

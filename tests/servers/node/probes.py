@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import threading
 import time
 
 SOON = 0.25  # a container that is not ready may be asked more often than its period says
@@ -14,16 +15,22 @@ class Probe:
         self.due = time.monotonic() + spec.get("initialDelaySeconds", 0)
         self.failures = self.successes = 0
         self.message = ""
+        self._asking = None  # a thread: one probe that waits must not keep the others waiting
 
     def port(self):
         return port_of(self.spec, self.container)
 
     def ask(self, impatient=False):
-        """None while its time has not come; then whether it was well."""
-        if time.monotonic() < self.due:
+        """None while there is no answer; then whether it was well."""
+        if self._asking is None:
+            if time.monotonic() >= self.due:
+                self._asking = threading.Thread(target=self._note, daemon=True)
+                self.due = time.monotonic() + (SOON if impatient else self.spec.get("periodSeconds", 10))
+                self._asking.start()
             return None
-        self.due = time.monotonic() + (SOON if impatient else self.spec.get("periodSeconds", 10))
-        self.message = self._try()
+        if self._asking.is_alive():
+            return None
+        self._asking = None
         well = not self.message
         self.successes, self.failures = (self.successes + 1, 0) if well else (0, self.failures + 1)
         return well
@@ -33,6 +40,9 @@ class Probe:
 
     def succeeded(self):
         return self.successes >= self.spec.get("successThreshold", 1)
+
+    def _note(self):
+        self.message = self._try()
 
     def _try(self):
         """What is wrong, as a kubelet says it; nothing if all is well."""

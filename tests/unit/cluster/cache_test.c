@@ -367,6 +367,23 @@ static void test_removal_is_for_one_uid(void **state)
     world_free(w);
 }
 
+/* What still has to be cleaned up after is still there: whoever does that must find it. */
+static void test_what_has_finalizers_stays_until_it_is_gone(void **state)
+{
+    struct world *w = world_new(NULL);
+    json_t *o = version("a", 1, 1, 0);
+    (void)state;
+
+    es_obj_set(o, json_pack("[s]", "example.com/cleanup"), "metadata", "finalizers");
+    w->sink.event(w->sink.ctx, ES_WATCH_SET, o);
+    json_decref(o);
+    es_cache_remove(w->cache, "ns", "a", "uid-a");
+    assert_kept(w, "a", "1");
+    gone(w, "a", 2);
+    assert_kept(w, "a", "none");
+    world_free(w);
+}
+
 /* ---- digests ---- */
 
 static int keep_even(json_t **o)
@@ -967,6 +984,7 @@ int main(void)
         cmocka_unit_test(test_no_resurrection),
         cmocka_unit_test(test_a_late_answer_does_not_outlive_a_list),
         cmocka_unit_test(test_removal_is_for_one_uid),
+        cmocka_unit_test(test_what_has_finalizers_stays_until_it_is_gone),
         cmocka_unit_test(test_a_digest_may_leave_objects_out),
         cmocka_unit_test(test_terms_follow_the_object),
         cmocka_unit_test(test_terms_have_a_ceiling),

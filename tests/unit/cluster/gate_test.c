@@ -64,10 +64,13 @@ static void test_no_write_passes_a_closed_gate(void **state)
 static int statuses;
 
 static int update_status(void *self, const struct es_kind *kind, const char *ns, const char *name,
-                         const json_t *obj, json_t **ret, struct es_error *err)
+                         const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err)
 {
-    (void)self, (void)kind, (void)ns, (void)name, (void)obj, (void)ret, (void)err;
+    static const char text[] = "{\"metadata\":{\"resourceVersion\":\"7\"}}";
+    (void)self, (void)kind, (void)ns, (void)name, (void)obj, (void)err;
     statuses++;
+    *ret_text = es_mem_strdup(text);
+    *ret_len = sizeof text - 1;
     return 0;
 }
 
@@ -93,6 +96,7 @@ static void test_neither_does_a_status(void **state)
     closed = false;
     check_ok(es_cluster_update_status(c, CM, one, &err), &err);
     assert_int_equal(statuses, 1);
+    assert_string_equal(es_obj_str(one, "metadata", "resourceVersion"), "7");
     es_cluster_free(c);
     json_decref(one);
 }

@@ -28,16 +28,16 @@ int __wrap_es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, co
     return __real_es_cluster_patch(c, kind, ns, name, subresource, patch, manager, ret, err);
 }
 
-int __real_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+int __real_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
                                     struct es_error *err);
-int __wrap_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+int __wrap_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
                                     struct es_error *err);
 
 /* The answer of a house that can replace a status; 1: the house has no such call. */
 static int replace_answer = 1;
 static json_t *replaced;
 
-int __wrap_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, const json_t *obj,
+int __wrap_es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
                                     struct es_error *err)
 {
     if (replace_answer == 1)

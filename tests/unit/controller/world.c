@@ -464,6 +464,8 @@ static void begin(void)
                                              .cluster_stores = !options.no_cluster_stores,
                                              .generic_targets = options.generic_targets,
                                              .push_secrets = !options.no_push_secrets,
+                                             .cluster_external_secrets = true,
+                                             .cluster_push_secrets = true,
                                              .read_window_ms = READ_WINDOW_MS},
                                 .clock = &jumping_clock,
                                 .metrics = options.metrics};

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -61,6 +62,25 @@ static void test_for_programs(void **state)
     es_report_fini(&r);
 }
 
+/* A name of a cluster's may be of any length, and of any letters. */
+static void test_what_is_cut_stays_text(void **state)
+{
+    static char name[6001];
+    (void)state;
+
+    for (size_t shift = 0; shift < 3; shift++) {
+        struct es_report r;
+        memset(name, 'a', shift);
+        for (size_t i = shift; i + 3 <= sizeof name - 1; i += 3)
+            memcpy(name + i, "\xe2\x82\xac", 3);
+        es_report_init(&r);
+        es_report_add(&r, "objects", ES_WARNING, "%s", name);
+        es_report_remedy(&r, "%s", name);
+        assert_true(es_report_complete(&r));
+        es_report_fini(&r);
+    }
+}
+
 static void test_nothing_failed(void **state)
 {
     struct es_report r;
@@ -80,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_for_people),
         cmocka_unit_test(test_for_programs),
+        cmocka_unit_test(test_what_is_cut_stays_text),
         cmocka_unit_test(test_nothing_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,22 @@ Give this release a Lease of its own:
 {{- end -}}
 {{- end }}
 
+{{/* Objects that stand in no namespace are named after the release alone, so two releases
+     of one name meet there. */}}
+{{- define "esod.findNames (no right to read ClusterRoles? Serve one namespace with scopedRBAC=true)" -}}
+{{- $name := include "esod.named" (list . "-controller") -}}
+{{- $there := lookup "rbac.authorization.k8s.io/v1" "ClusterRole" "" $name -}}
+{{- if $there -}}
+{{- $notes := $there.metadata.annotations | default dict -}}
+{{- $release := get $notes "meta.helm.sh/release-name" -}}{{- $where := get $notes "meta.helm.sh/release-namespace" -}}
+{{- if not (and (eq $release .Release.Name) (eq $where .Release.Namespace)) -}}
+ClusterRole {{ $name }} is there already, {{ empty $release | ternary "made without Helm" (printf "of Helm release %s in namespace %s" $release $where) }}: names without a namespace would meet.
+Give this release another name, or its objects:
+  --set fullnameOverride={{ .Release.Namespace | trunc 50 }}-{{ include "esod.name" . | trunc 10 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "esod.check" -}}
 {{- include "esod.checkValues" . -}}
 {{- $found := list -}}
@@ -117,5 +133,8 @@ Give this release a Lease of its own:
 {{- $found = append $found (include "esod.findOthers (no right to list Deployments? Serve one namespace with scopedRBAC=true and installCRDs=false, or set allowSeveral=true)" . | trim) -}}
 {{- end -}}
 {{- $found = append $found (include "esod.findDefinitions (no right to read definitions? Let an administrator apply them, and set installCRDs=false)" . | trim) -}}
+{{- if and .Values.rbac.create (not (include "esod.roleOnly" .)) -}}
+{{- $found = append $found (include "esod.findNames (no right to read ClusterRoles? Serve one namespace with scopedRBAC=true)" . | trim) -}}
+{{- end -}}
 {{- with compact $found }}{{ fail (join "\n\n" .) }}{{ end -}}
 {{- end }}

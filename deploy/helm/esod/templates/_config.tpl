@@ -26,6 +26,8 @@
 {{- if not $v.processSecretStore }}{{ $_ := set $c "enableSecretStoreReconciler" false }}{{ end -}}
 {{- if not (include "esod.clusterStores" .) }}{{ $_ := set $c "enableClusterStoreReconciler" false }}{{ end -}}
 {{- if not $v.processPushSecret }}{{ $_ := set $c "enablePushSecretReconciler" false }}{{ end -}}
+{{- if not $v.processClusterExternalSecret }}{{ $_ := set $c "enableClusterExternalSecretReconciler" false }}{{ end -}}
+{{- if not $v.processClusterPushSecret }}{{ $_ := set $c "enableClusterPushSecretReconciler" false }}{{ end -}}
 {{- if $v.genericTargets.enabled }}{{ $_ := set $c "unsafeAllowGenericTargets" true }}{{ end -}}
 {{- if $v.extendedMetricLabels }}{{ $_ := set $c "enableExtendedMetricLabels" true }}{{ end -}}
 {{- if include "esod.elects" . -}}
@@ -52,7 +54,7 @@
 {{/* Flags of External Secrets Operator for what esod does not do. It refuses flags that it
      does not know, so these are left out, and NOTES says so. */}}
 {{- define "esod.droppedArgs" -}}
-enable-cluster-external-secret-reconciler enable-cluster-push-secret-reconciler enable-cluster-generator-reconciler
+enable-cluster-generator-reconciler
 {{- end }}
 
 {{- define "esod.args" -}}

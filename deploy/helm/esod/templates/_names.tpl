@@ -49,6 +49,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .Values.processClusterStore (not .Values.scopedRBAC) }}yes{{ end }}
 {{- end }}
 
+{{/* Cluster-wide objects that keep others in namespaces want to see all of these. */}}
+{{- define "esod.clusterExternalSecrets" -}}
+{{- if and .Values.processClusterExternalSecret (not (include "esod.onlyNamespace" .)) }}yes{{ end }}
+{{- end }}
+
+{{- define "esod.clusterPushSecrets" -}}
+{{- if and .Values.processClusterPushSecret .Values.processPushSecret (not (include "esod.onlyNamespace" .)) }}yes{{ end }}
+{{- end }}
+
 {{/* Nothing that is served reaches out of one namespace: a Role will do. */}}
 {{- define "esod.roleOnly" -}}
 {{- if and (include "esod.onlyNamespace" .) (not (include "esod.clusterStores" .)) }}yes{{ end }}

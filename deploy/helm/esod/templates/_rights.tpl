@@ -65,6 +65,44 @@
   resources: [clustersecretstores/status]
   verbs: [update, patch]
 {{- end }}
+{{- if include "esod.clusterExternalSecrets" . }}
+# ClusterExternalSecrets, and the ExternalSecrets that they keep in namespaces.
+- apiGroups: [external-secrets.io]
+  resources: [clusterexternalsecrets]
+  verbs: [list, watch, get, patch]
+- apiGroups: [external-secrets.io]
+  resources: [clusterexternalsecrets/status]
+  verbs: [update, patch]
+- apiGroups: [external-secrets.io]
+  resources: [externalsecrets]
+  verbs: [create, update, delete]
+# For the finalizer that namespaces have while such an ExternalSecret is there.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get, patch]
+{{- if .Values.openshiftFinalizers }}
+- apiGroups: [external-secrets.io]
+  resources: [clusterexternalsecrets/finalizers]
+  verbs: [update]
+{{- end }}
+{{- end }}
+{{- if include "esod.clusterPushSecrets" . }}
+# ClusterPushSecrets, and the PushSecrets that they keep in namespaces.
+- apiGroups: [external-secrets.io]
+  resources: [clusterpushsecrets]
+  verbs: [list, watch]
+- apiGroups: [external-secrets.io]
+  resources: [clusterpushsecrets/status]
+  verbs: [update, patch]
+- apiGroups: [external-secrets.io]
+  resources: [pushsecrets]
+  verbs: [create, update, delete]
+{{- if .Values.openshiftFinalizers }}
+- apiGroups: [external-secrets.io]
+  resources: [clusterpushsecrets/finalizers]
+  verbs: [update]
+{{- end }}
+{{- end }}
 {{- if not (include "esod.onlyNamespace" .) }}
 # Which namespaces a ClusterSecretStore is open for, and which are being deleted.
 - apiGroups: [""]

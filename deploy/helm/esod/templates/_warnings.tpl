@@ -48,9 +48,4 @@ podDisruptionBudget.minAvailable is 1 and so is replicaCount: the node of the po
 {{ $name }}.enabled: the cluster does not know {{ $kind }} (monitoring.coreos.com/v1), so none was made. Install the Prometheus operator and upgrade this release.
 {{- end -}}
 {{- end -}}
-{{- if .Capabilities.APIVersions.Has "external-secrets.io/v1/ClusterExternalSecret" -}}
-{{- if and (not (include "esod.roleOnly" .)) (lookup "external-secrets.io/v1" "ClusterExternalSecret" "" "").items }}
-there are ClusterExternalSecrets in the cluster, and esod does not serve that kind yet.
-{{- end -}}
-{{- end -}}
 {{- end }}

@@ -1,0 +1,401 @@
+/* ClusterExternalSecrets and ClusterPushSecrets: a child in each namespace that they select,
+ * and nowhere else (specification: push-and-cluster, sections 2 and 3). */
+#include "world.h"
+
+#include <stdio.h>
+
+#include "core/controller/provision_own.h"
+
+#define CES (&es_kind_cluster_external_secret)
+#define CPS (&es_kind_cluster_push_secret)
+#define ES (&es_kind_external_secret)
+#define PS (&es_kind_push_secret)
+#define NS (&es_kind_namespace)
+#define HELD "externalsecrets.external-secrets.io/ces-p"
+#define OK "True||"
+#define FAILED "False||one or more namespaces failed"
+
+#define CHILD_SPEC                                                                                           \
+    "'externalSecretSpec':{'secretStoreRef':{'name':'cstore','kind':'ClusterSecretStore'},"                  \
+    "'data':[{'secretKey':'k','remoteRef':{'key':'a'}}]}"
+#define GREEN "'namespaceSelectors':[{'matchLabels':{'team':'green'}}]"
+#define PUSH_SPEC                                                                                            \
+    "'pushSecretSpec':{'secretStoreRefs':[{'name':'cstore','kind':'ClusterSecretStore'}],"                   \
+    "'selector':{'secret':{'name':'src'}},'data':[{'match':{'secretKey':'k','remoteRef':{'remoteKey':'r'}}}" \
+    "]}"
+
+static void name_space(const char *name, const char *team)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "{'apiVersion':'v1','kind':'Namespace','metadata':{'name':'%s','labels':{'team':'%s'}}}", name,
+             team);
+    world_apply(text);
+}
+
+static void parent(const struct es_kind *kind, const char *spec)
+{
+    char text[2048], version[128];
+    snprintf(text, sizeof text, "{'apiVersion':'%s','kind':'%s','metadata':{'name':'p'},'spec':{%s}}",
+             es_kind_api_version(kind, version), kind->kind, spec);
+    world_apply(text);
+}
+
+static void ces(const char *spec)
+{
+    parent(CES, spec);
+}
+
+static bool there(const struct es_kind *kind, const char *ns, const char *name)
+{
+    json_t *o = world_get(kind, ns, name);
+    json_decref(o);
+    return o != NULL;
+}
+
+/* What the status says: "provisioned,...|namespace: reason,...". */
+static const char *told(const struct es_kind *kind)
+{
+    static char text[1024];
+    json_t *o = world_get(kind, "", "p"), *one;
+    size_t i, len = 0;
+
+    text[0] = '\0';
+    json_array_foreach (es_obj_at(o, "status", "provisionedNamespaces"), i, one)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? "," : "", json_string_value(one));
+    json_array_foreach (es_obj_at(o, "status", "failedNamespaces"), i, one)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s: %s", i ? "," : "|",
+                                es_obj_str(one, "namespace"), es_obj_str(one, "reason"));
+    json_decref(o);
+    return text;
+}
+
+struct expectation {
+    const struct es_kind *kind;
+    const char *told;
+};
+
+static bool is_told(void *ctx)
+{
+    const struct expectation *e = ctx;
+    return !strcmp(told(e->kind), e->told);
+}
+
+/* After a while: a pass may have to be repeated. */
+static void expect(const struct es_kind *kind, const char *text)
+{
+    world_until(is_told, &(struct expectation){kind, text}, text);
+    world_settle();
+}
+
+static bool holds(const char *ns, const char *finalizer)
+{
+    json_t *o = world_get(NS, "", ns);
+    bool has = es_obj_has_finalizer(o, finalizer);
+    json_decref(o);
+    return has;
+}
+
+static char *annotation_of(const struct es_kind *kind, const char *ns, const char *name, const char *key)
+{
+    static char text[128];
+    json_t *o = world_get(kind, ns, name);
+    snprintf(text, sizeof text, "%s", es_obj_str(o, "metadata", "annotations", key));
+    json_decref(o);
+    return text;
+}
+
+/* Two green namespaces and a red one, a store, and the parent `spec`, at rest. */
+static void start(const char *spec)
+{
+    name_space("g1", "green");
+    name_space("g2", "green");
+    name_space("red", "red");
+    vault_set("a", "hunter2");
+    world_cluster_store("{}");
+    ces(spec);
+    world_settle();
+}
+
+/* ---- where ---- */
+
+static void test_a_child_in_each_selected_namespace(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    assert_true(there(ES, "g1", "p") && there(ES, "g2", "p") && there(&es_kind_secret, "g2", "p"));
+    assert_false(there(ES, "red", "p"));
+    assert_string_equal(told(CES), "g1,g2");
+    assert_string_equal(world_ready(CES, "", "p"), OK);
+    json_t *child = world_get(ES, "g1", "p"), *above = world_get(CES, "", "p");
+    assert_string_equal(es_obj_str(es_obj_controller(child), "uid"), es_obj_str(above, "metadata", "uid"));
+    assert_string_equal(es_obj_str(above, "status", "externalSecretName"), "p");
+    assert_true(es_obj_has_finalizer(above, es_provision_external_secrets.own_finalizer));
+    json_decref(child);
+    json_decref(above);
+    assert_true(holds("g1", HELD) && !holds("red", HELD));
+}
+
+static void test_all_ways_to_select(void **state)
+{
+    (void)state;
+    start("'namespaces':['red','nowhere'],'namespaceSelector':{'matchLabels':{'team':'blue'}}," GREEN
+          "," CHILD_SPEC);
+    assert_string_equal(told(CES), "g1,g2,red");
+    name_space("b", "blue");
+    world_settle();
+    assert_string_equal(told(CES), "b,g1,g2,red");
+    ces(CHILD_SPEC); /* none of them: nowhere */
+    world_settle();
+    assert_string_equal(told(CES), "");
+    assert_string_equal(world_ready(CES, "", "p"), OK);
+    ces("'namespaceSelector':{}," CHILD_SPEC); /* an empty selector: everywhere */
+    expect(CES, "b,g1,g2,red");
+}
+
+static void test_labels_of_a_namespace_come_and_go(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    name_space("red", "green");
+    name_space("g1", "red");
+    world_settle();
+    assert_string_equal(told(CES), "g2,red");
+    assert_false(there(ES, "g1", "p"));
+    assert_false(there(&es_kind_secret, "g1", "p"));
+    assert_false(holds("g1", HELD)); /* or it could never be deleted */
+}
+
+static void test_a_namespace_that_ends_is_let_go(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    world_delete(NS, "", "g1");
+    world_settle();
+    assert_false(there(NS, "", "g1"));
+    assert_string_equal(told(CES), "g2");
+}
+
+static void test_a_selector_that_cannot_be_read(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    ces("'namespaceSelectors':[{'matchExpressions':[{'key':'team','operator':'Near'}]}]," CHILD_SPEC);
+    world_settle();
+    assert_string_equal(world_ready(CES, "", "p"), FAILED);
+    assert_non_null(strstr(told(CES), "|unknown: failed to get target Namespaces: "));
+    assert_true(there(ES, "g1", "p")); /* nobody knows whether it is wanted */
+}
+
+/* ---- what ---- */
+
+static void test_a_child_is_kept_as_it_has_to_be(void **state)
+{
+    (void)state;
+    start(GREEN ",'externalSecretMetadata':{'labels':{'l':'1'},'annotations':{'n':'1'}}," CHILD_SPEC);
+    assert_string_equal(annotation_of(ES, "g1", "p", "n"), "1");
+    world_patch(ES, "g1", "p", "{'metadata':{'labels':{'l':'2','m':'3'}},'spec':{'data':[]}}");
+    world_settle();
+    json_t *child = world_get(ES, "g1", "p");
+    assert_int_equal(json_object_size(es_obj_at(child, "metadata", "labels")), 1);
+    assert_string_equal(es_obj_str(child, "metadata", "labels", "l"), "1");
+    assert_int_equal(json_array_size(es_obj_at(child, "spec", "data")), 1);
+    json_decref(child);
+    world_delete(ES, "g1", "p");
+    world_settle();
+    assert_true(there(ES, "g1", "p"));
+}
+
+static void test_force_sync_is_handed_down_and_taken_away(void **state)
+{
+    static const char key[] = "external-secrets.io/force-sync";
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    vault_set("a", "hunter3");
+    world_patch(CES, "", "p",
+                "{'metadata':{'annotations':{'external-secrets.io/force-sync':'now','other':'x'}}}");
+    world_settle();
+    assert_string_equal(annotation_of(ES, "g2", "p", key), "now");
+    assert_string_equal(annotation_of(ES, "g2", "p", "other"), "");
+    world_patch(CES, "", "p", "{'metadata':{'annotations':{'external-secrets.io/force-sync':null}}}");
+    world_settle();
+    assert_string_equal(annotation_of(ES, "g2", "p", key), "");
+}
+
+static void test_another_name(void **state)
+{
+    (void)state;
+    start(GREEN ",'externalSecretName':'old'," CHILD_SPEC);
+    assert_true(there(ES, "g1", "old"));
+    ces(GREEN ",'externalSecretName':'new'," CHILD_SPEC);
+    world_settle();
+    assert_true(there(ES, "g1", "new") && there(ES, "g2", "new"));
+    assert_false(there(ES, "g1", "old") || there(ES, "g2", "old") || there(&es_kind_secret, "g2", "old"));
+}
+
+static void test_the_name_is_taken(void **state)
+{
+    (void)state;
+    world_apply(
+        "{'apiVersion':'external-secrets.io/v1','kind':'ExternalSecret','metadata':{'name':'p','namespace':"
+        "'g1'},'spec':{'secretStoreRef':{'name':'cstore','kind':'ClusterSecretStore'}}}");
+    start(GREEN "," CHILD_SPEC);
+    assert_string_equal(told(CES), "g2|g1: external secret already exists in namespace");
+    assert_string_equal(world_ready(CES, "", "p"), FAILED);
+    json_t *theirs = world_get(ES, "g1", "p");
+    assert_null(es_obj_controller(theirs));
+    json_decref(theirs);
+    world_delete(ES, "g1", "p"); /* now it is free, and taken at once */
+    world_settle();
+    assert_string_equal(told(CES), "g1,g2");
+    assert_string_equal(world_ready(CES, "", "p"), OK);
+}
+
+/* ---- when ---- */
+
+static void test_at_rest_nothing_is_asked(void **state)
+{
+    (void)state;
+    start(GREEN ",'refreshTime':'1m'," CHILD_SPEC);
+    world_forget_calls();
+    for (int i = 0; i < 3; i++)
+        world_skip_ms(60000);
+    assert_int_equal(world_writes(), 0);
+    assert_int_equal(__atomic_load_n(&world_calls.get, __ATOMIC_SEQ_CST), 0);
+}
+
+static void test_a_new_process_writes_nothing(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    world_forget_calls();
+    world_restart();
+    world_settle();
+    assert_int_equal(world_writes(), 0);
+}
+
+static int refusals; /* atomically */
+
+static int refuse_children(const char *verb, const struct es_kind *kind, const char *name,
+                           const char *subresource)
+{
+    (void)name, (void)subresource;
+    return kind == ES && !strcmp(verb, "create") && __atomic_fetch_sub(&refusals, 1, __ATOMIC_SEQ_CST) > 0
+               ? ES_E_RETRY
+               : 0;
+}
+
+static void test_a_failure_is_told_and_tried_again(void **state)
+{
+    (void)state;
+    __atomic_store_n(&refusals, 6, __ATOMIC_SEQ_CST);
+    world_break(refuse_children);
+    start(GREEN "," CHILD_SPEC);
+    expect(CES, "g1,g2");
+    world_settle();
+    assert_string_equal(world_ready(CES, "", "p"), OK);
+    assert_true(world_events("Errored") > 0);
+}
+
+/* ---- the end ---- */
+
+static bool is_gone(void *ctx)
+{
+    (void)ctx;
+    return !there(CES, "", "p");
+}
+
+static void test_all_goes_with_the_parent(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    world_delete(CES, "", "p");
+    world_until(is_gone, NULL, "the end");
+    world_settle();
+    assert_false(there(ES, "g1", "p") || there(ES, "g2", "p") || there(&es_kind_secret, "g1", "p"));
+    assert_false(holds("g1", HELD) || holds("g2", HELD));
+}
+
+/* A child that the status does not know of: the process died before it was written. */
+static void test_a_child_that_nobody_noted(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    world_patch(CES, "", "p", "{'status':null}");
+    name_space("g1", "red");
+    world_settle();
+    assert_false(there(ES, "g1", "p"));
+    assert_string_equal(told(CES), "g2");
+}
+
+static void test_finalizers_of_others_stay(void **state)
+{
+    (void)state;
+    world_apply("{'apiVersion':'v1','kind':'Namespace','metadata':{'name':'g1','labels':{'team':'green'},"
+                "'finalizers':['example.com/theirs']}}");
+    start(GREEN "," CHILD_SPEC);
+    assert_true(holds("g1", HELD) && holds("g1", "example.com/theirs"));
+    world_delete(CES, "", "p");
+    world_until(is_gone, NULL, "the end");
+    assert_true(!holds("g1", HELD) && holds("g1", "example.com/theirs"));
+}
+
+/* ---- PushSecrets ---- */
+
+static void test_push_secrets(void **state)
+{
+    (void)state;
+    name_space("g1", "green");
+    name_space("red", "red");
+    world_cluster_store("{}");
+    parent(CPS, GREEN ",'pushSecretName':'child','pushSecretMetadata':{'labels':{'l':'1'}}," PUSH_SPEC);
+    world_settle();
+    assert_string_equal(told(CPS), "g1");
+    assert_string_equal(world_ready(CPS, "", "p"), OK);
+    json_t *child = world_get(PS, "g1", "child"), *above = world_get(CPS, "", "p");
+    assert_string_equal(es_obj_str(es_obj_controller(child), "kind"), "ClusterPushSecret");
+    assert_string_equal(es_obj_str(child, "metadata", "labels", "l"), "1");
+    assert_string_equal(es_obj_str(above, "status", "pushSecretName"), "child");
+    assert_false(json_array_size(es_obj_at(above, "metadata", "finalizers")));
+    json_decref(child);
+    json_decref(above);
+    name_space("g1", "red");
+    world_settle();
+    assert_false(there(PS, "g1", "child"));
+}
+
+static void test_the_name_of_a_push_secret_is_taken(void **state)
+{
+    (void)state;
+    name_space("ns", "green");
+    world_push_secret("p", "{'secretStoreRefs':[{'name':'x'}],'selector':{'secret':{'name':'src'}}}");
+    parent(CPS, GREEN "," PUSH_SPEC);
+    world_settle();
+    assert_string_equal(told(CPS), "|ns: push secret already exists in namespace");
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(test_a_child_in_each_selected_namespace),
+        IN_WORLD(test_all_ways_to_select),
+        IN_WORLD(test_labels_of_a_namespace_come_and_go),
+        IN_WORLD(test_a_namespace_that_ends_is_let_go),
+        IN_WORLD(test_a_selector_that_cannot_be_read),
+        IN_WORLD(test_a_child_is_kept_as_it_has_to_be),
+        IN_WORLD(test_force_sync_is_handed_down_and_taken_away),
+        IN_WORLD(test_another_name),
+        IN_WORLD(test_the_name_is_taken),
+        IN_WORLD(test_at_rest_nothing_is_asked),
+        IN_WORLD(test_a_new_process_writes_nothing),
+        IN_WORLD(test_a_failure_is_told_and_tried_again),
+        IN_WORLD(test_all_goes_with_the_parent),
+        IN_WORLD(test_a_child_that_nobody_noted),
+        IN_WORLD(test_finalizers_of_others_stay),
+        IN_WORLD(test_push_secrets),
+        IN_WORLD(test_the_name_of_a_push_secret_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
