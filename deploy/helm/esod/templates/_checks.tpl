@@ -12,7 +12,35 @@
 {{- if and .Values.metrics.listen.auth.enabled (not .Values.metrics.listen.secure.enabled) -}}
 {{- fail "metrics.listen.auth.enabled: tokens are not sent over plain HTTP; set metrics.listen.secure.enabled=true as well" -}}
 {{- end -}}
+{{- if eq (int .Values.metrics.listen.port) (include "esod.livePort" . | int) -}}
+{{- fail (printf "metrics.listen.port and livenessProbe.spec.port are both %s: one of the two could not be listened at; give each a port of its own" (include "esod.livePort" .)) -}}
+{{- end -}}
+{{- include "esod.checkLabels" . -}}
+{{- include "esod.checkMounts" . -}}
+{{- include "esod.checkPlugins" . -}}
 {{- include "esod.checkExtraPlugins" . -}}
+{{- end }}
+
+{{- define "esod.checkLabels" -}}
+{{- $v := .Values -}}
+{{- $given := dict "commonLabels" $v.commonLabels "podLabels" $v.podLabels "global.podLabels" $v.global.podLabels -}}
+{{- $own := include "esod.selectorLabels" . | fromYaml -}}
+{{- range $value, $labels := $given -}}
+{{- range $key, $label := $labels -}}
+{{- if and (hasKey $own $key) (ne (toString $label) (get $own $key)) -}}
+{{- fail (printf "%s: the pods are selected by %s, which is %s in this release; leave it out%s" $value $key (get $own $key) (eq $key "app.kubernetes.io/name" | ternary ", and set nameOverride for another name" "")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "esod.checkMounts" -}}
+{{- range $i, $mount := .Values.extraVolumeMounts -}}
+{{- $path := get $mount "mountPath" | toString | trimSuffix "/" -}}
+{{- if or (eq $path "/etc/esod") (hasPrefix "/etc/esod/" $path) -}}
+{{- fail (printf "extraVolumeMounts[%d] (%s): /etc/esod is where this chart mounts esod.yaml, read-only, so nothing can be mounted there; choose another folder, and give settings with config" $i $path) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* ---- the definitions ---- */}}

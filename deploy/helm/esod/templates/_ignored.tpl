@@ -24,7 +24,7 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $what := list .Values.image.repository .Values.global.repository -}}
+{{- range $what := list .Values.image.repository .Values.global.repository | compact -}}
 {{- if include "esod.isReferenceImage" $what }}
 image.repository ({{ $what }} is another operator's image; esod is used instead)
 {{- end -}}

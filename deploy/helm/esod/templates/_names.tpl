@@ -29,14 +29,21 @@ app.kubernetes.io/name: {{ include "esod.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{- define "esod.labels" -}}
+{{- define "esod.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "esod.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
 {{- end }}
+
+{{/* With labels of whoever installs it, which may say otherwise; each key once: (list . MAP). */}}
+{{- define "esod.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{- mergeOverwrite (include "esod.ownLabels" $root | fromYaml) ($root.Values.commonLabels | default dict) (index . 1 | default dict) | toYaml }}
+{{- end }}
+
+{{- define "esod.labels" -}}
+{{- include "esod.labelsWith" (list . dict) }}
 {{- end }}
 
 {{/* The one namespace that is served; empty: all. */}}
@@ -78,6 +85,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if include "esod.elects" . }}{{ include "esod.leaseName" . }}{{ end }}
 {{- end }}
 
+{{/* A Service's name has no dots, which a release's may have. */}}
+{{- define "esod.serviceName" -}}
+{{- include "esod.named" (list . "-metrics") | replace "." "-" }}
+{{- end }}
+
 {{/* The image. Values of External Secrets Operator name that operator's image, in which
      there is no esod: that name is passed over, and NOTES says so. */}}
 {{- define "esod.isReferenceImage" -}}
@@ -85,7 +97,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "esod.image" -}}
-{{- $repository := .Values.global.repository | default .Values.image.repository -}}
+{{- $repository := .Values.global.repository | default .Values.image.repository | default "esod" -}}
 {{- if include "esod.isReferenceImage" $repository }}{{ $repository = "esod" }}{{ end -}}
 {{- $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}

@@ -57,6 +57,15 @@ aws gcp kubernetes vault
 {{- end -}}
 {{- end }}
 
+{{- define "esod.checkPlugins" -}}
+{{- $seen := dict -}}
+{{- range $i, $p := (kindIs "slice" .Values.plugins | ternary .Values.plugins list) -}}
+{{- $name := kindIs "map" $p | ternary (get (kindIs "map" $p | ternary $p dict) "name" | default (get (kindIs "map" $p | ternary $p dict) "path")) $p | toString -}}
+{{- if hasKey $seen $name }}{{ fail (printf "plugins[%d] (%s): it is named twice; a plugin is loaded once, with one entry" $i $name) }}{{ end -}}
+{{- $_ := set $seen $name true -}}
+{{- end -}}
+{{- end }}
+
 {{/* Each says what is wrong with an entry of extraPlugins, or nothing. */}}
 {{- define "esod.checkExtraPlugins" -}}
 {{- $names := dict -}}

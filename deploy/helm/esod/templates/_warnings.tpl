@@ -1,3 +1,25 @@
+{{/* Flags on which more than the process itself depends, and the values that do the same. */}}
+{{- define "esod.valuesOfFlags" -}}
+namespace: scopedNamespace
+controller-class: controllerClass
+enable-leader-election: leaderElect
+leader-election-id: leaderElectionID
+leader-election-namespace: config.leaderElectionNamespace
+enable-secret-store-reconciler: processSecretStore
+enable-cluster-store-reconciler: processClusterStore
+enable-push-secret-reconciler: processPushSecret
+enable-cluster-external-secret-reconciler: processClusterExternalSecret
+enable-cluster-push-secret-reconciler: processClusterPushSecret
+unsafe-allow-generic-targets: genericTargets.enabled
+metrics-addr: metrics.listen.port
+metrics-secure: metrics.listen.secure.enabled
+metrics-auth: metrics.listen.auth.enabled
+live-addr: livenessProbe.spec.port
+plugin: plugins
+shutdown-grace: config.shutdownGrace
+config: config
+{{- end }}
+
 {{/* What is allowed and may be regretted, a line each. */}}
 {{- define "esod.warnings" -}}
 {{- $v := .Values -}}
@@ -9,6 +31,12 @@ concurrent is 1: one object at a time, of all kinds together. esod's own default
 {{- end -}}
 {{- if and $v.controllerClass $v.createOperator }}
 controllerClass is {{ $v.controllerClass }}: stores without spec.controller are served as well, also by other operators.
+{{- end -}}
+{{- $valueOf := include "esod.valuesOfFlags" . | fromYaml -}}
+{{- range $flag, $_ := $v.extraArgs -}}
+{{- with get $valueOf $flag }}
+extraArgs.{{ $flag }}: set {{ . }} instead. Rights, ports and checks of this chart follow the values; they do not see flags.
+{{- end -}}
 {{- end -}}
 {{- $known := splitList " " (include "esod.imagePlugins" .) -}}
 {{- range (kindIs "slice" $v.plugins | ternary $v.plugins list) -}}
