@@ -429,6 +429,8 @@ def section(title):
 
 # Made by other parts, when these are in use.
 NOT_YET = {"externalsecret_provider_api_calls_count", "esod_provider_reads_shared_total", "leader_election_master_status",
+           "clusterexternalsecret_status_condition", "clusterexternalsecret_reconcile_duration",
+           "clusterpushsecret_status_condition", "clusterpushsecret_reconcile_duration",
            "esod_externalsecret_overdue_seconds", "esod_memory_limit_bytes", "esod_memory_working_set_bytes"}
 
 

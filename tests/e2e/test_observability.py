@@ -55,6 +55,8 @@ class Watched:
         self.endpoint.close()
         if self.prometheus:
             self.prometheus.stop()
+        for kind in ("ClusterExternalSecret", "ClusterPushSecret"):
+            self.cluster.delete(kind, self.space.name)
         self.space.remove()
         self.operator.finish()
 
@@ -71,6 +73,11 @@ class Watched:
                             "metadata": {"name": name, "namespace": self.space.name},
                             "spec": {"secretStoreRefs": [{"name": "mine"}], "selector": {"secret": {"name": secret}}, "refreshInterval": "2s",
                                      "data": [{"match": {"secretKey": "k", "remoteRef": {"remoteKey": "pushed"}}}]}})
+
+    def spread(self, kind, version, **spec):
+        """To the one namespace, where a child of that name is somebody else's already."""
+        self.cluster.apply({"apiVersion": f"{GROUP}/{version}", "kind": kind, "metadata": {"name": self.space.name},
+                            "spec": {"namespaceSelectors": [{"matchLabels": {"kubernetes.io/metadata.name": self.space.name}}], **spec}})
 
     def work(self):
         self.endpoint.answers.update({"/good": '"v"', "/bad": 500})
@@ -92,6 +99,11 @@ class Watched:
         self.read("refused", "hook", "bad")
         self.read("bad", self.space.name, "missing", kind="ClusterSecretStore")
         self.push("lost", "nowhere")
+        self.spread("ClusterExternalSecret", "v1", externalSecretName="app", externalSecretSpec={
+            "secretStoreRef": {"name": "mine"}, "data": [{"secretKey": "k", "remoteRef": {"key": "a"}}]})
+        self.spread("ClusterPushSecret", "v1alpha1", pushSecretName="ps", pushSecretSpec={
+            "secretStoreRefs": [{"name": "mine"}], "selector": {"secret": {"name": "app"}},
+            "data": [{"match": {"secretKey": "k", "remoteRef": {"remoteKey": "spread"}}}]})
         self.read("waits", "hook", "late")
         wait_for(lambda: self.endpoint.requests("/late"))
         assert killed(process_of(self.operator, "webhook"))
@@ -105,8 +117,12 @@ class Watched:
                           'rate(externalsecret_provider_api_calls_count{status="error"}[10s]) > 0',
                           'increase(esod_plugin_restarts_total{plugin="webhook"}[1h]) > 0',
                           'increase(esod_plugin_lost_calls_total{plugin="webhook"}[1h]) > 0',
+                          *(f'externalsecret_status_condition{{name="{name}",status="False"}} == 1' for name in ("bad", "refused", "waits")),
+                          'secretstore_status_condition{name="away",status="False"} == 1',
                           'pushsecret_status_condition{name="lost",status="False"} == 1',
                           'clustersecretstore_status_condition{status="False"} == 1',
+                          'clusterexternalsecret_status_condition{status="False"} == 1',
+                          'clusterpushsecret_status_condition{status="False"} == 1',
                           'ALERTS{alertname="PushSecretNotReady"}'):
                 assert len(self.prometheus.now(query)) >= len(JOBS), query
             return True
@@ -190,11 +206,11 @@ def shown(watched, row, title, job):
 def test_objects_stand_with_the_namespace_that_is_theirs(watched, job):
     mine = watched.space.name
     found = {(labels["kind"], labels.get("object_namespace"), labels["name"]) for labels, _ in shown(watched, "What is not well", "Not ready", job)}
-    # The API server is shared with other tests, whose cluster-wide stores may be in trouble too.
-    assert {f for f in found if f[0] != "clustersecretstore"} == {
+    # The API server is shared with other tests, whose cluster-wide objects may be in trouble too.
+    assert {f for f in found if not f[0].startswith("cluster")} == {
         ("externalsecret", mine, "bad"), ("externalsecret", mine, "refused"), ("externalsecret", mine, "waits"),
         ("pushsecret", mine, "lost"), ("secretstore", mine, "away")}
-    assert ("clustersecretstore", None, mine + "-away") in found
+    assert {("clustersecretstore", None, mine + "-away"), ("clusterexternalsecret", None, mine), ("clusterpushsecret", None, mine)} <= found
     glance = {title: shown(watched, "Health at a glance", title, job)[0][1] for title in
               ("Answering", "ExternalSecrets not ready", "PushSecrets not ready", "Overdue", "Leader")}
     assert glance == {"Answering": 1, "ExternalSecrets not ready": 3, "PushSecrets not ready": 1, "Overdue": 0, "Leader": 1}
@@ -279,7 +295,7 @@ def test_panels_are_explained_and_do_not_overlap():
 
 
 # What the reference operator has (and Go's own runtime, with it).
-REFERENCE = re.compile(r"(externalsecret|pushsecret|secretstore|clustersecretstore)_(status_condition|reconcile_duration|sync_calls_total|sync_calls_error|"
+REFERENCE = re.compile(r"((?:cluster)?externalsecret|(?:cluster)?pushsecret|secretstore|clustersecretstore)_(status_condition|reconcile_duration|sync_calls_total|sync_calls_error|"
                        r"provider_api_calls_count)|controller_runtime_\w+|workqueue_\w+|rest_client_requests_total|leader_election_master_status|up|"
                        r"process_(cpu_seconds_total|resident_memory_bytes|open_fds|max_fds|start_time_seconds)")
 
@@ -327,7 +343,9 @@ def test_prometheus_evaluates_the_alerts(watched):
         assert rule["health"] == "ok" and not rule.get("lastError"), rule
     active = {r["name"]: r["alerts"] for r in found if r["alerts"]}
     for name, about in (("ExternalSecretNotReady", "ExternalSecret {}/bad cannot be synced."), ("PushSecretNotReady", "PushSecret {}/lost cannot be pushed."),
-                        ("SecretStoreNotReady", "SecretStore {}/away does not work."), ("ClusterSecretStoreNotReady", "ClusterSecretStore {}-away does not work.")):
+                        ("SecretStoreNotReady", "SecretStore {}/away does not work."), ("ClusterSecretStoreNotReady", "ClusterSecretStore {}-away does not work."),
+                        ("ClusterExternalSecretNotReady", "ClusterExternalSecret {} does not reach all of its namespaces."),
+                        ("ClusterPushSecretNotReady", "ClusterPushSecret {} does not reach all of its namespaces.")):
         said = [a["annotations"]["summary"] for a in active[name]]
         assert said.count(about.format(watched.space.name)) == len(JOBS), said
     assert not {"EsodDown", "EsodReplicaDown", "EsodNoLeader", "EsodReplicasWithoutElection", "EsodRestarts", "EsodWatchDown", "EsodFilesNearLimit",
@@ -350,6 +368,9 @@ def test_pages_know_every_alert():
     operations = (ROOT / "docs" / "operations.md").read_text()
     told = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", operations.split("## Dashboard and alerts")[1].split("\n## ")[0], re.M))
     assert told == {r["alert"]: r["labels"]["severity"] for r in rules()}
+    troubleshooting = (ROOT / "docs" / "troubleshooting.md").read_text()
+    remedies = re.findall(r"^### (\w+)$", troubleshooting.split("\n## Alerts\n")[1].split("\n## ")[0], re.M)
+    assert remedies == list(told), "a remedy for each, in the order of the rules"
     for rule in rules():
         assert rule["annotations"]["summary"] and rule["annotations"]["description"]
         assert rule["annotations"]["runbook_url"] == f"docs/troubleshooting.md#{rule['alert'].lower()}"
