@@ -79,8 +79,7 @@ scripts/deps.sh build image
 if grep -q '^ESOD_SANITIZE:STRING=..*' "$build/CMakeCache.txt"; then
   fail "$build is built with sanitizers, which are not for use: give another one with --build"
 fi
-# `told` (manual, completion) is installed with the program.
-targets=(esod esod-plugin-runner told)
+targets=(esod esod-plugin-runner)
 for plugin in $plugins; do targets+=("plugin_$plugin"); done
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

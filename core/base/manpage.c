@@ -70,7 +70,7 @@ static size_t add_marked(struct es_buf *out, const char *text)
     return (size_t)(end - text + 1);
 }
 
-void es_man_text(struct es_buf *out, const char *text)
+void es_man_words(struct es_buf *out, const char *text)
 {
     while (*text) {
         size_t marked = *text == '`' || *text == '[' ? add_marked(out, text) : 0;
@@ -83,6 +83,11 @@ void es_man_text(struct es_buf *out, const char *text)
             add_plain(out, text++, 1);
         }
     }
+}
+
+void es_man_text(struct es_buf *out, const char *text)
+{
+    es_man_words(out, text);
     if (out->len && out->ptr[out->len - 1] != '\n')
         es_buf_addc(out, '\n');
 }

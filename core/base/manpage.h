@@ -15,6 +15,9 @@ void es_man_heading(struct es_buf *out, const char *title);
  * [Markdown](page.md) the text is left. */
 void es_man_text(struct es_buf *out, const char *text);
 
+/* The same, within a line. */
+void es_man_words(struct es_buf *out, const char *text);
+
 /* The lines of a synopsis: what is in small letters is typed as it stands. */
 void es_man_synopsis(struct es_buf *out, const char *lines);
 

@@ -559,16 +559,16 @@ void es_cache_put(struct es_cache *c, const json_t *object, bool silent)
     es_mem_free(key);
 }
 
-void es_cache_put_status(struct es_cache *c, const json_t *sent, const char *text, size_t len)
+void es_cache_put_text(struct es_cache *c, const json_t *object, const char *text, size_t len)
 {
     if (c->opts.digest) {
-        es_cache_put(c, sent, false);
+        es_cache_put(c, object, false);
         return;
     }
-    char *key = es_obj_key(sent);
+    char *key = es_obj_key(object);
     if (key) {
-        const char *rv = es_obj_str(sent, "metadata", "resourceVersion");
-        notify(c, key, store_text(c, key, rv, sent, text, len, false) | ES_CHANGED_OWN, sent);
+        const char *rv = es_obj_str(object, "metadata", "resourceVersion");
+        notify(c, key, store_text(c, key, rv, object, text, len, false) | ES_CHANGED_OWN, object);
     }
     es_mem_free(key);
 }

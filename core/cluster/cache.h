@@ -91,9 +91,9 @@ struct es_watch_sink es_cache_sink(struct es_cache *c);
  * borrowed. */
 void es_cache_put(struct es_cache *c, const json_t *object, bool silent);
 
-/* The same for a status that was replaced: `sent` is the object, `text` (of `len`) the
- * answer, which says the same. It is kept as it is, without being parsed. */
-void es_cache_put_status(struct es_cache *c, const json_t *sent, const char *text, size_t len);
+/* The same where it is known what the answer says: `text` (of `len`) is kept as it is,
+ * without being parsed; `object` says the same. */
+void es_cache_put_text(struct es_cache *c, const json_t *object, const char *text, size_t len);
 
 /* The object was deleted by us, or found missing. One with finalizers stays until the watch
  * tells of its end. */

@@ -338,25 +338,25 @@ int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const cha
     return end(c, &write, rc < 0 ? rc : settle(c, kind, answer, false, ret));
 }
 
-struct status {
+struct guarded {
     const struct es_kind *kind;
     const json_t *sent; /* in the version that it has now */
     const char *text;
     size_t len;
 };
 
-static bool put_status(void *ctx, struct es_cache *cache)
+static bool put_guarded(void *ctx, struct es_cache *cache)
 {
-    const struct status *s = ctx;
-    if (takes_answers(cache, s->kind) && es_cache_selects(cache, s->sent))
-        es_cache_put_status(cache, s->sent, s->text, s->len);
+    const struct guarded *g = ctx;
+    if (takes_answers(cache, g->kind) && es_cache_selects(cache, g->sent))
+        es_cache_put_text(cache, g->sent, g->text, g->len);
     return true;
 }
 
 /* The object was the newest version, so the answer is what was sent but for its own
  * version: there is nothing in it to look for, and it is not parsed. */
-static int settle_status(struct es_cluster *c, const struct es_kind *kind, json_t *sent, const char *text,
-                         size_t len, struct es_error *err)
+static int settle_guarded(struct es_cluster *c, const struct es_kind *kind, json_t *sent, const char *text,
+                          size_t len, struct es_error *err)
 {
     char rv[ES_RV_MAX] = "";
     size_t metadata_len;
@@ -366,8 +366,29 @@ static int settle_status(struct es_cluster *c, const struct es_kind *kind, json_
         return es_error_set(err, ES_E_INTERNAL, "the API server's answer is no %s", kind->kind);
     if (es_obj_set(sent, json_string(rv), "metadata", "resourceVersion") < 0)
         return es_error_nomem(err);
-    es_shelf_each(c->shelf, put_status, &(struct status){kind, sent, text, len});
+    es_shelf_each(c->shelf, put_guarded, &(struct guarded){kind, sent, text, len});
     return 0;
+}
+
+int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
+                              const json_t *merge_patch, struct es_error *err)
+{
+    struct es_write write;
+    char *text = NULL;
+    size_t len = 0;
+
+    if (!c->house->patch_version)
+        return es_error_set(err, ES_E_UNSUPPORTED, "there are only patches whose answer is parsed");
+    int rc = begin(c, &write, kind, es_obj_namespace(obj), es_obj_name(obj), err);
+    if (rc < 0)
+        return rc;
+    rc = c->house->patch_version(c->self, kind, write.ns, write.name, merge_patch, &text, &len, err);
+    if (rc >= 0 && es_json_merge_patch(obj, merge_patch) < 0)
+        rc = es_error_nomem(err);
+    if (rc >= 0)
+        rc = settle_guarded(c, kind, obj, text, len, err);
+    es_mem_free(text);
+    return end(c, &write, rc);
 }
 
 int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
@@ -384,7 +405,7 @@ int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, j
         return rc;
     rc = c->house->update_status(c->self, kind, write.ns, write.name, obj, &text, &len, err);
     if (rc >= 0)
-        rc = settle_status(c, kind, obj, text, len, err);
+        rc = settle_guarded(c, kind, obj, text, len, err);
     es_mem_free(text);
     return end(c, &write, rc);
 }

@@ -47,6 +47,10 @@ struct es_house {
     int (*patch)(void *self, const struct es_kind *kind, const char *ns, const char *name,
                  const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
                  struct es_error *err);
+    /* A patch that names the resourceVersion that it is for; the answer's text as in
+     * update_status. NULL: `patch` serves. */
+    int (*patch_version)(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                         const json_t *merge_patch, char **ret_text, size_t *ret_len, struct es_error *err);
     int (*remove)(void *self, const struct es_kind *kind, const char *ns, const char *name, const char *uid,
                   struct es_error *err);
     /* PUT of the status subresource, guarded by the object's resourceVersion. The
@@ -133,6 +137,13 @@ int es_cluster_update(struct es_cluster *c, const struct es_kind *kind, const ch
 int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const char *ns, const char *name,
                      const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
                      struct es_error *err);
+/* Patches the metadata of `obj`, the whole object in the version that the caller has
+ * seen and that the patch names: it gets the change, and the version that it has now.
+ * ES_E_CONFLICT when there is a newer version, ES_E_UNSUPPORTED when the house has no
+ * such call. Not for a spec, whose defaults and generation the API server sets. */
+int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
+                              const json_t *merge_patch, struct es_error *err);
+
 /* Replaces the status by that of `obj`, the whole object in the version that the
  * caller has seen; it gets the version that it has now. An API server takes this for
  * half the work of a patch. ES_E_CONFLICT when there is a newer version,

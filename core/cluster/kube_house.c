@@ -92,6 +92,13 @@ static int house_patch(void *self, const struct es_kind *kind, const char *ns, c
     return es_kube_patch(h->kube, kind, ns, name, subresource, ES_PATCH_MERGE, patch, manager, ret, err);
 }
 
+static int house_patch_version(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                               const json_t *patch, char **ret_text, size_t *ret_len, struct es_error *err)
+{
+    struct kube_house *h = self;
+    return es_kube_patch_unparsed(h->kube, kind, ns, name, patch, ret_text, ret_len, err);
+}
+
 static int house_remove(void *self, const struct es_kind *kind, const char *ns, const char *name,
                         const char *uid, struct es_error *err)
 {
@@ -193,6 +200,7 @@ static const struct es_house kube_house = {
     .update = house_update,
     .update_status = house_update_status,
     .patch = house_patch,
+    .patch_version = house_patch_version,
     .remove = house_remove,
     .sa_token = house_sa_token,
     .resolve = house_resolve,

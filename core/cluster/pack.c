@@ -19,9 +19,9 @@
 
 struct es_pack {
     pthread_mutex_t lock; /* guards what follows */
-    ZSTD_CCtx *packer;
-    ZSTD_DCtx *unpacker;
-    ZSTD_CDict *tables; /* over the sample, for the packer; NULL: no sample yet */
+    ZSTD_CCtx *packer;    /* NULL: nothing was packed yet. Both are a hundred KiB and */
+    ZSTD_DCtx *unpacker;  /* more, and most clusters have no objects of some kinds. */
+    ZSTD_CDict *tables;   /* over the sample, for the packer; NULL: no sample yet */
     size_t sample_len, misfits;
     char sample[SAMPLE_MAX]; /* used from its end on */
 };
@@ -38,17 +38,21 @@ struct es_pack *es_pack_new(void)
     if (!p)
         return NULL;
     pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+static bool has_packer_locked(struct es_pack *p)
+{
+    if (p->packer)
+        return true;
     p->packer = ZSTD_createCCtx();
-    p->unpacker = ZSTD_createDCtx();
-    if (!p->packer || !p->unpacker) {
-        es_pack_free(p);
-        return NULL;
-    }
+    if (!p->packer)
+        return false;
     ZSTD_CCtx_setParameter(p->packer, ZSTD_c_compressionLevel, LEVEL);
     /* The caller knows the length, and the sample has no number. */
     ZSTD_CCtx_setParameter(p->packer, ZSTD_c_contentSizeFlag, 0);
     ZSTD_CCtx_setParameter(p->packer, ZSTD_c_dictIDFlag, 0);
-    return p;
+    return true;
 }
 
 void es_pack_free(struct es_pack *p)
@@ -101,9 +105,13 @@ static size_t pack_locked(struct es_pack *p, const char *text, size_t len, char 
 
 size_t es_pack_in(struct es_pack *p, const char *text, size_t len, char *out)
 {
+    size_t packed = 0;
+
     pthread_mutex_lock(&p->lock);
-    size_t packed = pack_locked(p, text, len, out);
-    if (is_worth_learning_locked(p, len, packed)) {
+    bool able = has_packer_locked(p);
+    if (able)
+        packed = pack_locked(p, text, len, out);
+    if (able && is_worth_learning_locked(p, len, packed)) {
         learn_locked(p, text, len);
         packed = pack_locked(p, text, len, out);
     }
@@ -113,9 +121,17 @@ size_t es_pack_in(struct es_pack *p, const char *text, size_t len, char *out)
 
 int es_pack_out(struct es_pack *p, const char *packed, size_t packed_len, char *text, size_t len)
 {
+    size_t got = 0;
+
     pthread_mutex_lock(&p->lock);
-    size_t got =
-        ZSTD_decompress_usingDict(p->unpacker, text, len, packed, packed_len, sample_of(p), p->sample_len);
+    if (!p->unpacker)
+        p->unpacker = ZSTD_createDCtx();
+    bool able = p->unpacker != NULL;
+    if (able)
+        got = ZSTD_decompress_usingDict(p->unpacker, text, len, packed, packed_len, sample_of(p),
+                                        p->sample_len);
     pthread_mutex_unlock(&p->lock);
+    if (!able)
+        return ES_E_NOMEM;
     return !ZSTD_isError(got) && got == len ? 0 : ES_E_INVALID;
 }

@@ -23,8 +23,8 @@ void es_pack_free(struct es_pack *p);
  * many; 0 when the text does not get smaller: then keep it as it is. */
 size_t es_pack_in(struct es_pack *p, const char *text, size_t len, char *out);
 
-/* What es_pack_in of the same pack was given; `len` is the text's length. 0, or
- * ES_E_INVALID when `packed` is no such thing. */
+/* What es_pack_in of the same pack was given; `len` is the text's length. 0,
+ * ES_E_INVALID when `packed` is no such thing, or ES_E_NOMEM. */
 int es_pack_out(struct es_pack *p, const char *packed, size_t packed_len, char *text, size_t len);
 
 #endif

@@ -81,9 +81,8 @@ static void write_overview(struct es_buf *out)
     add_rows(out, "FILES", files);
     es_man_heading(out, "SEE ALSO");
     for (const struct es_command *const *c = es_commands; *c; c++) {
-        es_buf_addf(out, "\\fBesod\\-");
-        es_man_text(out, (*c)->name);
-        out->len--; /* on the same line */
+        es_buf_adds(out, "\\fBesod\\-");
+        es_man_words(out, (*c)->name);
         es_buf_adds(out, "\\fR(1),\n");
     }
     es_man_text(out, "`esod.yaml`(5), `kubectl`(1)");
@@ -113,13 +112,11 @@ static void add_key(struct es_buf *out, const struct es_config_key *k)
         es_buf_addf(out, ".br\nA %s", k->type);
     if (k->type && *k->fallback) {
         es_buf_adds(out, "; default: ");
-        es_man_text(out, k->fallback);
-        out->len--;
+        es_man_words(out, k->fallback);
     }
     if (k->flag) {
         es_buf_adds(out, "; flag: \\fB\\-\\-");
-        es_man_text(out, k->flag);
-        out->len--;
+        es_man_words(out, k->flag);
         es_buf_adds(out, "\\fR.\n");
     }
 }

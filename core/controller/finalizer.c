@@ -27,16 +27,37 @@ static void replace(json_t **object, json_t *take_newer)
     *object = take_newer;
 }
 
+/* The object as it will be. Its metadata are its own: others may hold the old ones. */
+static int patch_copy(struct es_env *env, const struct es_kind *kind, const json_t *change, json_t **object,
+                      struct es_error *err)
+{
+    json_t *changed = json_copy(*object), *metadata = json_copy(json_object_get(*object, "metadata"));
+    bool ready = changed && metadata && json_object_set(changed, "metadata", metadata) == 0;
+    int rc =
+        ready ? es_cluster_patch_metadata(env->cluster, kind, changed, change, err) : es_error_nomem(err);
+
+    json_decref(metadata);
+    if (rc == 0)
+        replace(object, changed);
+    else
+        json_decref(changed);
+    return rc;
+}
+
 static int patch(struct es_env *env, const struct es_kind *kind, const char *finalizer, bool present,
                  json_t **object, struct es_error *err)
 {
     json_t *answer = NULL, *change = finalizers_patch(*object, finalizer, present);
-    int rc = change ? es_cluster_patch(env->cluster, kind, es_obj_namespace(*object), es_obj_name(*object),
-                                       NULL, change, NULL, &answer, err)
-                    : es_error_nomem(err);
+    struct es_error first = ES_ERROR_INIT;
+    int rc = change ? patch_copy(env, kind, change, object, &first) : es_error_nomem(&first);
 
+    if (rc == ES_E_UNSUPPORTED)
+        rc = es_cluster_patch(env->cluster, kind, es_obj_namespace(*object), es_obj_name(*object), NULL,
+                              change, NULL, &answer, err);
+    else if (rc < 0 && err)
+        *err = first;
     json_decref(change);
-    if (rc == 0)
+    if (answer)
         replace(object, answer);
     return rc;
 }

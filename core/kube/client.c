@@ -124,17 +124,16 @@ static char *copy_text(const char *text, size_t len)
     return copy;
 }
 
-int es_kube_update_status(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
-                          const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err)
+/* The answer as text. */
+static int exchange_unparsed(struct es_kube *k, struct es_kube_call *call, const json_t *obj, char **ret_text,
+                             size_t *ret_len, struct es_error *err)
 {
-    struct es_kube_call call = {
-        .method = "PUT", .kind = kind, .ns = ns, .name = name, .subresource = "status"};
     struct es_http_response res = {0};
-    int rc = check_name(kind, ns, name, err);
+    int rc = check_name(call->kind, call->ns, call->name, err);
 
     if (rc == 0)
-        rc = send_object(k, &call, obj, &res, err);
-    if (rc == 0 && ret_text) {
+        rc = send_object(k, call, obj, &res, err);
+    if (rc == 0) {
         const char *answer = answer_of(&res, ret_len);
         *ret_text = copy_text(answer, *ret_len);
         if (!*ret_text)
@@ -142,6 +141,14 @@ int es_kube_update_status(struct es_kube *k, const struct es_kind *kind, const c
     }
     es_http_response_fini(&res);
     return rc;
+}
+
+int es_kube_update_status(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                          const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err)
+{
+    struct es_kube_call call = {
+        .method = "PUT", .kind = kind, .ns = ns, .name = name, .subresource = "status"};
+    return exchange_unparsed(k, &call, obj, ret_text, ret_len, err);
 }
 
 static const char *const patch_types[] = {
@@ -162,6 +169,14 @@ int es_kube_patch(struct es_kube *k, const struct es_kind *kind, const char *ns,
                                 .content_type = patch_types[type]};
     int rc = check_name(kind, ns, name, err);
     return rc < 0 ? rc : write_object(k, &call, patch, manager, type == ES_PATCH_APPLY, ret, err);
+}
+
+int es_kube_patch_unparsed(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                           const json_t *patch, char **ret_text, size_t *ret_len, struct es_error *err)
+{
+    struct es_kube_call call = {
+        .method = "PATCH", .kind = kind, .ns = ns, .name = name, .content_type = patch_types[ES_PATCH_MERGE]};
+    return exchange_unparsed(k, &call, patch, ret_text, ret_len, err);
 }
 
 int es_kube_delete(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,

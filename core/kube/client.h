@@ -58,8 +58,10 @@ int es_kube_create(struct es_kube *k, const struct es_kind *kind, const char *ns
 int es_kube_update(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
                    const char *subresource, const json_t *obj, const char *manager, json_t **ret,
                    struct es_error *err);
-/* PUT of the status. The answer is not parsed: its text, without managedFields, is to
- * be freed with es_mem_free. `ret_text` and `ret_len` may be NULL. */
+/* PUT of the status, and a merge patch of the object. The answer is not parsed: its
+ * text, without managedFields, is to be freed with es_mem_free. */
+int es_kube_patch_unparsed(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
+                           const json_t *patch, char **ret_text, size_t *ret_len, struct es_error *err);
 int es_kube_update_status(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,
                           const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err);
 int es_kube_patch(struct es_kube *k, const struct es_kind *kind, const char *ns, const char *name,

@@ -3,6 +3,7 @@
 
 #include "core/base/text.h"
 #include "core/kube/obj.h"
+#include "core/ops/rights.h"
 #include "core/preflight/definitions.h"
 #include "core/preflight/own.h"
 
@@ -16,21 +17,13 @@ struct looking {
     struct es_buf missing, unused; /* names: of what esod serves, and of what it only keeps */
 };
 
-/* The kind that esod serves by this definition under these settings; NULL: none. */
+/* The kind that esod serves by this definition under these settings; NULL: none. What it serves it
+ * has to see. */
 static const struct es_kind *served_kind(const struct es_preflight *p, const json_t *ours)
 {
-    const struct {
-        const struct es_kind *kind;
-        bool wanted;
-    } kinds[] = {{&es_kind_external_secret, true},
-                 {&es_kind_secret_store, p->config->secret_stores},
-                 {&es_kind_cluster_secret_store, p->config->cluster_stores},
-                 {&es_kind_push_secret, p->config->push_secrets}};
+    const struct es_kind *kind = es_kind_find(ES_GROUP "/v1", es_obj_str(ours, "spec", "names", "kind"));
 
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].wanted && es_streq(es_obj_str(ours, "spec", "names", "plural"), kinds[i].kind->plural))
-            return kinds[i].kind;
-    return NULL;
+    return kind && es_right_to_watch(p->config, kind->group, kind->plural) ? kind : NULL;
 }
 
 /* ---- one that is there ---- */

@@ -193,8 +193,9 @@ def test_what_may_be_regretted_is_warned_of(chart, kubeconfig):
         "prometheusRule.enabled: the cluster does not know PrometheusRule", "serviceMonitor.enabled: the cluster does not know ServiceMonitor"]
     assert [g[:len(e)] for g, e in zip(got, expected, strict=True)] == expected
 
-    got = warnings(config={"isolation": "none"}, podDisruptionBudget={"enabled": True})
-    expected = ["config.isolation is none: every plugin runs inside esod", "podDisruptionBudget.minAvailable is 1 and so is replicaCount"]
+    got = warnings(config={"isolation": "none"}, podDisruptionBudget={"enabled": True}, networkPolicy={"enabled": True})
+    expected = ["config.isolation is none: every plugin runs inside esod", "podDisruptionBudget.minAvailable is 1 and so is replicaCount",
+                "networkPolicy.egress names nothing, so ports 53, 443 and 6443 are open and no others"]
     assert [g[:len(e)] for g, e in zip(got, expected, strict=True)] == expected
 
 
@@ -459,12 +460,25 @@ def test_openshift_chooses_the_user(chart):
     assert user("--api-versions", "security.openshift.io/v1", "--set", "global.compatibility.openshift.adaptSecurityContext=disabled") == 65532
 
 
+def test_global_values_count_where_there_is_no_other(chart):
+    shared = {"nodeSelector": {"a": "1"}, "tolerations": [{"operator": "Exists"}], "imagePullSecrets": [{"name": "a"}],
+              "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}], "affinity": {"podAffinity": {}}}
+    spec = pod(chart.objects({"global": {**shared, "repository": "r.example/esod", "podLabels": {"l": "1"}}, "runtimeClassName": "gvisor"}))
+    assert {k: spec[k] for k in shared} == shared and spec["runtimeClassName"] == "gvisor"
+    assert spec["containers"][0]["image"].startswith("r.example/esod:")
+    spec = pod(chart.objects({"global": shared, "nodeSelector": {"b": "2"}}))
+    assert spec["nodeSelector"] == {"b": "2"} and spec["tolerations"] == shared["tolerations"]
+
+
 def test_names_stay_names(chart):
     long = "a" * 53
     objects = chart.objects({"commonLabels": {"team": "x"}, "podDisruptionBudget": {"enabled": True}, "nameOverride": "n" * 30,
                              "metrics": {"service": {"enabled": True}}}, name=long)
     for o in objects:
         assert len(o["metadata"]["name"]) <= 63 and o["metadata"]["labels"]["team"] == "x", o["metadata"]
+    numbers = chart.objects({"scopedNamespace": "456", "metrics": {"service": {"enabled": True}}}, name="123", namespace="789")
+    assert {o["metadata"].get("namespace") for o in numbers} == {"456", "789", None}
+    assert of_kind(numbers, "Service")["spec"]["selector"]["app.kubernetes.io/instance"] == "123"
     assert of_kind(chart.objects(name="esod-prod"), "Deployment")["metadata"]["name"] == "esod-prod"
     assert of_kind(chart.objects(name="prod"), "Deployment")["metadata"]["name"] == "prod-esod"
     assert of_kind(chart.objects({"fullnameOverride": "mine", "namespaceOverride": "there"}), "Deployment")["metadata"]["namespace"] == "there"
@@ -485,7 +499,7 @@ MATRIX = {
         "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}},
                          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-yet-more'}\n"]},
     "the pod": {
-        "hostUsers": False, "priorityClassName": "x", "schedulerName": "s", "runtimeClassName": "r", "dnsPolicy": "None",
+        "hostUsers": False, "priorityClassName": "system-cluster-critical", "schedulerName": "s", "dnsPolicy": "None",
         "dnsConfig": {"nameservers": ["10.0.0.1"]}, "hostAliases": [{"ip": "10.0.0.2", "hostnames": ["vault"]}],
         "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}], "imagePullSecrets": [{"name": "p"}],
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [

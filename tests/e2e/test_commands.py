@@ -52,8 +52,8 @@ def test_a_command_has_its_own_flags(esod):
 WRONG = {
     "unknown argument of run": (["run", "now"], 'run: unknown argument "now"; see esod run --help'),
     "unknown flag of run": (["run", "--colour"], 'run: unknown argument "--colour"; see esod run --help'),
-    "flag of something not there": (["run", "--enable-cluster-push-secret-reconciler"],
-                                    'run: unknown argument "--enable-cluster-push-secret-reconciler"; see esod run --help'),
+    "flag of something not there": (["run", "--enable-generator-state"],
+                                    'run: unknown argument "--enable-generator-state"; see esod run --help'),
     "times of the election do not go together": (
         ["run", "--enable-leader-election", "--leader-election-renew-deadline", "20s"],
         "--leader-election-lease-duration (15s) has to be longer than --leader-election-renew-deadline (20s), "

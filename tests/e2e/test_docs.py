@@ -98,7 +98,7 @@ def test_commands(cluster, kubeconfig, programs, tmp_path):
     (tmp_path / "externalsecret.yaml").write_text(yaml.safe_dump(harness.external_secret(
         "default", "db-login", "vault", {"user": "user", "password": "password"}, target={"template": {"data": {
             "dsn": "postgres://{{ .user }}:{{ .password }}@db"}}})))
-    (tmp_path / "values.yaml").write_text("password: synthetic\n")
+    (tmp_path / "values.yaml").write_text("password: secrets\n")
     pages.follow(PAGES["docs/commands.md"], tmp_path, reader(programs, tmp_path, KUBECONFIG=str(kubeconfig)), timeout=60)
 
 

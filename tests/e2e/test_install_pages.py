@@ -89,10 +89,9 @@ def served_by_the_reference(definitions_of, pod_cluster, chart, crds, tmp_path):
     chart.run("uninstall", "esod", "-n", "external-secrets", "--ignore-not-found", kubeconfig=pod_cluster.kubeconfig)
     pod_cluster.kubectl("delete", "validatingwebhookconfigurations", "-l", "external-secrets.io/component=webhook")
     pod_cluster.kubectl("delete", "namespace", "external-secrets", "--wait=false")
-    for kind in ("externalsecrets", "secretstores", "clustersecretstores"):  # nobody is there for their finalizers
-        for name in pod_cluster.kubectl("get", kind, "-A", "-o", "jsonpath={range .items[*]}{.metadata.name}{\"\\n\"}{end}").stdout.split():
-            where = ["-n", app.name] if kind != "clustersecretstores" else []
-            pod_cluster.kubectl("patch", kind, name, *where, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    for kind, where in (("ExternalSecret", app.name), ("SecretStore", app.name), ("ClusterSecretStore", None)):
+        for o in pod_cluster.list(kind, where):  # nobody is there for their finalizers
+            pod_cluster.patch(kind, o["metadata"]["name"], {"metadata": {"finalizers": None}}, where)
     app.remove()
 
 
@@ -109,7 +108,7 @@ def owners(cluster):
 def looked_at(cluster, names):
     """Waits until esod's pod has had a look at each of them."""
     def check():
-        (pod,) = cluster.pods("external-secrets", "app.kubernetes.io/name=esod")
+        (pod,) = cluster.pods("external-secrets")
         with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/metrics", timeout=5) as answer:
             seen = set(re.findall(r'^externalsecret_sync_calls_total\{name="([^"]+)"', answer.read().decode(), re.M))
         assert set(names) <= seen, f"not looked at yet: {set(names) - seen}"

@@ -16,7 +16,6 @@ from harness import GROUP, SANITIZED, build_dir, external_secret, store, wait_fo
 KINDS = ["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets", "pushsecrets",
          "clusterpushsecrets"]
 NAMES = [f"{kind}.{GROUP}" for kind in KINDS]
-SERVED = [NAMES[i] for i in (0, 1, 2, 4)]
 
 
 @pytest.fixture
@@ -50,11 +49,14 @@ def test_from_nothing_to_ready(bare, make_operator):
     bare.delete("crd", *NAMES)
     found = bare.preflight(code=1)
     assert list(failed(found)) == ["definitions"]
-    assert only(found, "definitions", "failed") == ("not installed: " + ", ".join(SERVED),
+    assert only(found, "definitions", "failed") == ("not installed: " + ", ".join(NAMES),
                                                     "esod crds --apply, or the chart with installCRDs=true")
     assert only(found, "login", "ok") == ("admin", None)
     assert re.fullmatch(rf"{re.escape(bare.plane.server)}, Kubernetes v1\.\d+\.\d+, answered in \d+ ms", only(found, "server", "ok")[0])
-    assert not failed(bare.preflight("--enable-push-secret-reconciler=false", "--skip=definitions"))
+    found = bare.preflight("--namespace=default", "--enable-push-secret-reconciler=false", code=1)
+    assert only(found, "definitions", "failed")[0] == "not installed: " + ", ".join(NAMES[:3])
+    assert only(found, "definitions", "warning")[0] == (
+        "not installed: " + ", ".join(NAMES[3:]) + ". With these settings esod does not need them")
 
     operator = make_operator(kubeconfig=bare.kubeconfig()).start(wait=False)
     said = 'is its CRD installed? "esod crds --apply" installs it, or the chart with installCRDs=true.'
@@ -62,7 +64,7 @@ def test_from_nothing_to_ready(bare, make_operator):
     def named():
         status, lines = readyz(operator)
         assert status == 503 and [line for line in lines if said in line], lines
-        assert all(any(f"watching {name}: " in line for line in lines) for name in SERVED), lines
+        assert all(any(f"watching {name}: " in line for line in lines) for name in NAMES), lines
         assert any("enablePushSecretReconciler: false" in line for line in lines if "pushsecrets" in line)
         return True
     wait_for(named)

@@ -7,7 +7,6 @@ something. Blocks marked `c` are added to the plugin by whoever makes it his own
 import base64
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import pages
 from harness import ROOT, build_dir
 
 TEMPLATE = ROOT / "sdk" / "template"
@@ -23,8 +23,7 @@ LEFT_BY_BUILDS = shutil.ignore_patterns("build", "*.so", "schema.c", "secrets")
 
 
 def blocks(kind, folder=TEMPLATE):
-    text = (folder / "README.md").read_text()
-    return [text for mark, text in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S) if mark == kind]
+    return [block.text for block in pages.Page(folder / "README.md").blocks(kind)]
 
 
 def steps(folder=TEMPLATE):

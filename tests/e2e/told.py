@@ -77,7 +77,7 @@ def reasons():
 def messages():
     """The texts that conditions begin with, and those of events."""
     files = sources("controller", "cmd")
-    found = set(members(files, "message")) | set(members(files, r"\*ret_message"))
+    found = set().union(*(members(files, name) for name in ("message", r"\*ret_message", "taken", "not_written", "not_deleted")))
     for name, args in calls(files, *REPORTS):
         found |= {t for a in args[REPORTS[name]:REPORTS[name] + 1] for t in texts(a)}
     for name, args in calls(files, "es_pass_finish", "es_pass_say", "say"):

@@ -51,6 +51,48 @@ static void test_members(void **state)
     assert_null(es_kube_member("{\"a\" 1}", 7, "a", &len));
 }
 
+static void assert_dropped(const char *before, const char *after)
+{
+    char text[200];
+    size_t len = strlen(before);
+
+    memcpy(text, before, len);
+    const char *begin = es_kube_drop_managed_fields(text, &len);
+    assert_true(begin >= text && begin + len == text + strlen(before));
+    assert_int_equal(len, strlen(after));
+    assert_memory_equal(begin, after, len);
+}
+
+/* The whole member goes, and the comma that belongs to it. */
+static void test_managed_fields_go(void **state)
+{
+    (void)state;
+    assert_dropped("{\"metadata\":{\"labels\":{},\"managedFields\":[{\"a\":\"]\"}],\"name\":\"n\"},\"x\":1}",
+                   "{\"metadata\":{\"labels\":{},\"name\":\"n\"},\"x\":1}");
+    assert_dropped("{\"metadata\": {\"name\": \"n\" , \"managedFields\" : [1] }}",
+                   "{\"metadata\": {\"name\": \"n\" }}");
+    assert_dropped("{\"metadata\":{\"managedFields\":[]}}", "{\"metadata\":{}}");
+    assert_dropped("{\"metadata\":{\"name\":\"n\"},\"managedFields\":[1]}",
+                   "{\"metadata\":{\"name\":\"n\"},\"managedFields\":[1]}");
+    assert_dropped("{\"metadata\":1}", "{\"metadata\":1}");
+    assert_dropped("", "");
+}
+
+static void test_plain_members(void **state)
+{
+    static const char text[] = "{\"name\":\"es\",\"count\":1,\"odd\":\"a\\\"b\",\"long\":\"123456789\"}";
+    char out[8];
+    (void)state;
+
+    assert_true(es_kube_plain_member(text, strlen(text), "name", out, sizeof out));
+    assert_string_equal(out, "es");
+    assert_false(es_kube_plain_member(text, strlen(text), "count", out, sizeof out));
+    assert_string_equal(out, "");
+    assert_false(es_kube_plain_member(text, strlen(text), "odd", out, sizeof out));
+    assert_false(es_kube_plain_member(text, strlen(text), "long", out, sizeof out));
+    assert_false(es_kube_plain_member(text, strlen(text), "none", out, sizeof out));
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -110,6 +152,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_items),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_managed_fields_go),
+        cmocka_unit_test(test_plain_members),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_any_byte_replaced_by_any_of_the_grammar),

@@ -25,8 +25,8 @@
 {{- end }}
 
 {{- define "esod.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "esod.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "esod.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "esod.labels" -}}

@@ -112,7 +112,7 @@
 # Whether a ClusterSecretStore is open for the namespace.
 - apiGroups: [""]
   resources: [namespaces]
-  resourceNames: [{{ include "esod.onlyNamespace" . }}]
+  resourceNames: [{{ include "esod.onlyNamespace" . | quote }}]
   verbs: [get]
 {{- end }}
 {{- if .Values.metrics.listen.auth.enabled }}
@@ -136,7 +136,7 @@ kind: {{ $kind }}
 metadata:
   name: {{ $name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "esod.labels" .root | nindent 4 }}
@@ -148,7 +148,7 @@ kind: {{ $kind }}Binding
 metadata:
   name: {{ $name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "esod.labels" .root | nindent 4 }}
@@ -159,5 +159,5 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "esod.serviceAccountName" .root }}
-    namespace: {{ include "esod.namespace" .root }}
+    namespace: {{ include "esod.namespace" .root | quote }}
 {{- end }}

@@ -43,6 +43,9 @@ serviceAccount.automount is false: unless extraVolumes bring a token, esod canno
 {{- if and $v.podDisruptionBudget.enabled (eq (int $v.replicaCount) 1) (eq (toString (get $v.podDisruptionBudget "minAvailable")) "1") (not (hasKey $v.podDisruptionBudget "maxUnavailable")) }}
 podDisruptionBudget.minAvailable is 1 and so is replicaCount: the node of the pod cannot be drained. Set replicaCount=2.
 {{- end -}}
+{{- if and $v.networkPolicy.enabled (not $v.networkPolicy.egress) }}
+networkPolicy.egress names nothing, so ports 53, 443 and 6443 are open and no others: a Vault at 8200, say, is out of reach.
+{{- end -}}
 {{- range $name, $kind := dict "serviceMonitor" "ServiceMonitor" "prometheusRule" "PrometheusRule" -}}
 {{- if and (index $v $name).enabled (not (include "esod.renders" (list $ (printf "monitoring.coreos.com/v1/%s" $kind) (index $v $name) $name))) }}
 {{ $name }}.enabled: the cluster does not know {{ $kind }} (monitoring.coreos.com/v1), so none was made. Install the Prometheus operator and upgrade this release.
