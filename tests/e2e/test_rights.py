@@ -174,13 +174,20 @@ class Work:
                      "secretStoreRefs": [to], "selector": {"secret": {"name": "pushed"}},
                      "data": [{"match": {"secretKey": "k", "remoteRef": {"remoteKey": "all"}}}]}}}
         storm = Storm(self.cluster, f"system:serviceaccount:{esod.namespace}:esod", wanted)
-        storm.change("Namespace", self.namespace, None, label("a"), member(self.namespace), label("b"), label("c"), member(None))
+        self.cluster.patch("Namespace", self.namespace, member(self.namespace))
         for kind, spec in specs.items():
-            storm.come_and_go({"apiVersion": KINDS[kind][0], "kind": kind, "metadata": {"name": name},
-                               "spec": {"namespaceSelectors": select, **spec}})
+            parent = {"apiVersion": KINDS[kind][0], "kind": kind, "metadata": {"name": name},
+                      "spec": {"namespaceSelectors": select, **spec}}
+            self.cluster.apply(parent)
+            child = kind.removeprefix("Cluster")
+            have = lambda: (self.cluster.get(child, name, self.namespace) or {"spec": {}})["spec"]
+            wait_for(have)
+            interval = have().get("refreshInterval")
+            self.cluster.patch(child, name, {"spec": {"refreshInterval": "17h"}}, self.namespace)
+            wait_for(lambda: have() and have().get("refreshInterval") == interval)
+            storm.come_and_go(parent)
             storm.change(kind, name, None, label("a"), label("b"))
-            storm.change(kind.removeprefix("Cluster"), name, self.namespace,
-                         {"spec": {"refreshInterval": "2h"}}, {"spec": {"refreshInterval": "3h"}})
+        storm.change("Namespace", self.namespace, None, member(None), label("a"), label("b"), member(self.namespace), label("c"))
         storm.rage()
         self.cluster.patch("Namespace", self.namespace, member(None))
         for kind in specs:
