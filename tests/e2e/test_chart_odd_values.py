@@ -95,3 +95,11 @@ def test_values_of_older_charts_are_taken(chart, kubeconfig):
     assert re.findall(r"^  ignored: .*", notes, re.M) == [
         "  ignored: webhook.nameOverride (esod has no webhook: the definitions themselves refuse what is wrong)",
         "  ignored: prometheus.enabled (serviceMonitor and metrics.service are in its place)"]
+
+
+def test_a_kind_that_is_served_without_its_definition_is_warned_of(chart, kubeconfig):
+    def warned(**values):
+        return re.findall(r"not installed: (.*?)\. Unless", chart.notes(kubeconfig, values))
+    off = {"createPushSecret": False, "createSecretStore": False}
+    assert warned(crds=off) == ["crds.createPushSecret, crds.createSecretStore"]
+    assert warned(crds=off, processPushSecret=False, processSecretStore=False) == []

@@ -9,7 +9,7 @@ import yaml
 
 import harness
 import pages
-import told
+import said_in_sources as said
 
 PAGES = {p.name: p for p in pages.all_pages()}
 
@@ -111,22 +111,22 @@ def explained():
 
 
 def missing(texts, page):
-    return sorted(t for t in texts if not all(piece.strip(" :") in page for piece in told.fixed_pieces(t)))
+    return sorted(t for t in texts if not all(piece.strip(" :") in page for piece in said.fixed_pieces(t)))
 
 
 def test_every_reason_is_explained():
-    page, reasons = explained(), told.reasons()
+    page, reasons = explained(), said.reasons()
     assert {"SecretSyncedError", "InvalidProviderConfig", "Errored", "UpdateFailed"} <= reasons
     assert not sorted(r for r in reasons if f"`{r}`" not in page)
 
 
 @pytest.mark.parametrize("texts, known", [
-    (told.messages, "could not get secret data from provider"),
-    (lambda: told.causes("controller", "secret"), "could not execute template: "),
-    (told.log_lines, "the pass failed and will be repeated"),
-    (told.findings, "not installed: %s"),
-    (lambda: told.causes("preflight"), "%s: others have set fields of it differently (%s): --force-conflicts takes them over"),
-    (told.chart_refusals, "%s serves the same objects. Two operators undo each other's writes."),
+    (said.messages, "could not get secret data from provider"),
+    (lambda: said.causes("controller", "secret"), "could not execute template: "),
+    (said.log_lines, "the pass failed and will be repeated"),
+    (said.findings, "not installed: %s"),
+    (lambda: said.causes("preflight"), "%s: others have set fields of it differently (%s): --force-conflicts takes them over"),
+    (said.chart_refusals, "%s serves the same objects. Two operators undo each other's writes."),
 ], ids=["messages", "causes", "log lines", "preflight", "crds --apply", "chart"])
 def test_every_message_is_explained(texts, known):
     assert known in texts()

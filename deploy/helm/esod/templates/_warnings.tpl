@@ -29,6 +29,14 @@ replicaCount is {{ $v.replicaCount }} and leaderElect is false: a leader is elec
 {{- if eq (int $v.concurrent) 1 }}
 concurrent is 1: one object at a time, of all kinds together. esod's own default is 24.
 {{- end -}}
+{{- $unmade := list -}}
+{{- range $kind, $served := dict "SecretStore" $v.processSecretStore "ClusterSecretStore" (include "esod.clusterStores" .)
+    "PushSecret" $v.processPushSecret "ClusterExternalSecret" (include "esod.clusterExternalSecrets" .) "ClusterPushSecret" (include "esod.clusterPushSecrets" .) -}}
+{{- if and $served (eq (toString (index $v.crds (printf "create%s" $kind))) "false") }}{{ $unmade = append $unmade (printf "crds.create%s" $kind) }}{{ end -}}
+{{- end -}}
+{{- if and $unmade $v.createOperator }}
+The kind is served, and its definition is not installed: {{ join ", " $unmade }}. Unless somebody else has installed it, esod waits for it and is not ready; switch off the kind too (processPushSecret, ...).
+{{- end -}}
 {{- if and $v.controllerClass $v.createOperator }}
 controllerClass is {{ $v.controllerClass }}: stores without spec.controller are served as well, also by other operators.
 {{- end -}}
