@@ -103,3 +103,22 @@ def test_a_kind_that_is_served_without_its_definition_is_warned_of(chart, kubeco
     off = {"createPushSecret": False, "createSecretStore": False}
     assert warned(crds=off) == ["crds.createPushSecret, crds.createSecretStore"]
     assert warned(crds=off, processPushSecret=False, processSecretStore=False) == []
+
+
+def test_what_is_left_to_others_is_warned_of(chart, kubeconfig):
+    def warnings(**values):
+        return re.findall(r"^WARNING: (.*)", chart.notes(kubeconfig, values), re.M)
+    assert warnings(plugins=[]) == ["plugins is empty: no store can work."]
+    assert warnings(rbac={"create": False}, serviceAccount={"create": False, "name": "mine"}) == [
+        "rbac.create is false: somebody else has to give the service account mine its rights, or esod does not become ready. "
+        "`esod preflight --rights` prints them.",
+        "serviceAccount.create is false: without a service account mine in namespace esod there is no pod."]
+
+
+def test_notes_are_true(chart, kubeconfig):
+    assert chart.notes(kubeconfig, {"replicaCount": 0}).startswith(
+        f"esod {chart.archive.stem[5:]} is installed and stopped: replicaCount is 0, so nobody refreshes Secrets.")
+    assert "  helm test -n esod esod --logs\n" in chart.notes(kubeconfig)
+    # Helm looks for a test's log in the release's namespace, where it is not.
+    notes = chart.notes(kubeconfig, {"namespaceOverride": "there"})
+    assert "  helm test -n esod esod\n  kubectl logs -n there esod-preflight\n" in notes

@@ -73,6 +73,15 @@ extraPlugins: stores with their providers are refused until the definitions know
 {{- if $v.genericTargets.enabled }}
 genericTargets is on: values stand in the clear in ConfigMaps and other objects, and whoever may read these reads them.
 {{- end -}}
+{{- if and (kindIs "slice" $v.plugins) (not $v.plugins) (not $v.extraPlugins) $v.createOperator }}
+plugins is empty: no store can work.
+{{- end -}}
+{{- if and (not $v.rbac.create) $v.createOperator }}
+rbac.create is false: somebody else has to give the service account {{ include "esod.serviceAccountName" . }} its rights, or esod does not become ready. `esod preflight --rights` prints them.
+{{- end -}}
+{{- if and (not $v.serviceAccount.create) $v.createOperator }}
+serviceAccount.create is false: without a service account {{ include "esod.serviceAccountName" . }} in namespace {{ include "esod.namespace" . }} there is no pod.
+{{- end -}}
 {{- if and (not $v.serviceAccount.automount) $v.createOperator }}
 serviceAccount.automount is false: unless extraVolumes bring a token, esod cannot log in to the cluster.
 {{- end -}}
