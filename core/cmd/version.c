@@ -18,7 +18,7 @@ static int cmd_version(int argc, char **argv)
     }
     printf("esod %s\n", ESOD_VERSION);
     printf("plugin ABI %d.%d\n", ESP_ABI_MAJOR, ESP_ABI_MINOR);
-    printf("libcurl %s, %s, jansson %s\n", curl_version_info(CURLVERSION_NOW)->version,
+    printf("libcurl %s, OpenSSL %s, jansson %s\n", curl_version_info(CURLVERSION_NOW)->version,
            OpenSSL_version(OPENSSL_VERSION_STRING), jansson_version_str());
     return es_flush_stdout();
 }

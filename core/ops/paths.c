@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "core/base/mem.h"
@@ -19,14 +20,25 @@ char *es_path_dir(const char *file)
     return es_strf("%.*s", (int)(slash - file), file);
 }
 
-char *es_path_beside_program(const char *relative)
+/* Where /proc is not mounted, as in a bare chroot, the kernel's note of what it was asked to
+ * run will do. */
+static const char *program_file(char link[PATH_MAX])
 {
-    char program[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    ssize_t n = readlink("/proc/self/exe", link, PATH_MAX - 1);
 
     if (n <= 0)
+        return (const char *)getauxval(AT_EXECFN);
+    link[n] = '\0';
+    return link;
+}
+
+char *es_path_beside_program(const char *relative)
+{
+    char link[PATH_MAX];
+    const char *program = program_file(link);
+
+    if (!program)
         return NULL;
-    program[n] = '\0';
     char *dir = es_path_dir(program);
     char *joined = dir ? es_strf("%s/%s", dir, relative) : NULL;
     char *real = joined ? realpath(joined, NULL) : NULL;

@@ -116,6 +116,11 @@ static int spawn(pid_t *ret, const struct es_process_opts *o, int control, struc
     es_mem_free(path);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
+    if ((rc == ENOENT || rc == EACCES) && access(o->runner, X_OK) == 0)
+        return es_error_set(err, ES_E_CONFIG,
+                            "a process of its own needs /dev/null: %s; mount /dev, as a container has it, or "
+                            "set isolation: none",
+                            strerror(rc));
     if (rc == ENOENT || rc == EACCES)
         return es_error_set(err, ES_E_CONFIG,
                             "a process of its own needs %s: %s; install it, or set isolation: none",

@@ -167,7 +167,8 @@ def test_the_user_it_runs_as(image):
 
 
 def test_it_says_its_version(container):
-    assert container("version").stdout.startswith(f"esod {VERSION}\n")
+    said = container("version").stdout
+    assert said.startswith(f"esod {VERSION}\n") and re.search(r"^libcurl [\d.]+, OpenSSL [\d.]+, jansson [\d.]+$", said, re.M)
 
 
 def test_it_is_run_without_a_word(container):
@@ -182,6 +183,15 @@ def test_every_plugin_is_loaded(container):
     assert [r[0] for r in rows] == PLUGINS
     assert {r[3] for r in rows} == {"process"}
     assert {r[-1] for r in rows} == {f"/usr/lib/esod/plugins/{p}.so" for p in PLUGINS}
+
+
+def test_a_bare_chroot_says_what_it_lacks(image):
+    """Without /proc plugins are found nevertheless; without /dev none can be run, and it is /dev that is named."""
+    p = subprocess.run(["unshare", "--map-root-user", "chroot", image.rootfs, "/usr/bin/esod", "plugins"],
+                       capture_output=True, text=True, timeout=60)
+    assert p.stderr.splitlines() == [
+        f"refused: /usr/lib/esod/plugins/{x}.so: plugin /usr/lib/esod/plugins/{x}.so: a process of its own needs /dev/null: "
+        "No such file or directory; mount /dev, as a container has it, or set isolation: none" for x in PLUGINS]
 
 
 def test_the_fence_under_the_filter_of_a_runtime(container, tmp_path):
