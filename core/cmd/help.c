@@ -61,6 +61,6 @@ void es_print_usage(FILE *to)
 {
     fprintf(to, "Usage: esod COMMAND [FLAGS]\n\n%s\n\nCommands:\n", es_about);
     for (const struct es_command *const *c = es_commands; *c; c++)
-        fprintf(to, "  %-10s %s\n", (*c)->name, (*c)->summary);
+        fprintf(to, "  %-11s %s\n", (*c)->name, (*c)->summary);
     fputs("\n`esod COMMAND --help` tells about one of them.\n", to);
 }
