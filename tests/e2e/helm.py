@@ -73,6 +73,11 @@ def chart(esod_bin, tmp_path_factory):
     return Chart(tmp_path_factory.mktemp("chart"))
 
 
+def reference_values():
+    """Every value of the reference's chart, with its default there."""
+    return yaml.safe_load((harness.ROOT / "tests" / "e2e" / "reference-values.yaml").read_text())
+
+
 def of_kind(objects, kind, name=None):
     """The only one."""
     found = [o for o in objects if o["kind"] == kind and name in (None, o["metadata"]["name"])]

@@ -1,4 +1,4 @@
-"""The Helm chart: values, what is refused and with which words, what is rendered, and what an API server says to it."""
+"""The Helm chart: values, what is refused and with which words, and what is rendered."""
 
 import json
 import re
@@ -9,10 +9,9 @@ import tarfile
 import pytest
 import yaml
 
-from harness import ROOT, wait_for
-from helm import of_kind, pod, settings
+from harness import ROOT
+from helm import of_kind, pod, reference_values, settings
 
-HERE = ROOT / "tests" / "e2e"
 SOURCE = ROOT / "deploy" / "helm" / "esod"
 PIN = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 MONITORS = ["--api-versions", "monitoring.coreos.com/v1/ServiceMonitor", "--api-versions", "monitoring.coreos.com/v1/PrometheusRule"]
@@ -99,7 +98,7 @@ def test_definitions_may_be_left_out(chart, off):
 # ---- values
 
 def test_every_value_of_the_reference_is_taken(chart, kubeconfig):
-    reference = yaml.safe_load((HERE / "reference-values.yaml").read_text())
+    reference = reference_values()
     assert len(list(paths(reference))) > 300
     objects = chart.objects({**reference, "installCRDs": False})
     container = pod(objects)["containers"][0]
@@ -312,122 +311,6 @@ def test_a_plugin_comes_in_an_image_or_a_volume(chart):
                                           "/usr/lib/esod/extra/mounted/plugins/mounted.so"]
 
 
-# ---- rights
-
-def rights(objects):
-    """{(kind of role, its suffix): {resource: verbs}}"""
-    out = {}
-    for role in (o for o in objects if o["kind"] in ("Role", "ClusterRole")):
-        rules = out.setdefault((role["kind"], role["metadata"]["name"].removeprefix("esod-")), {})
-        for rule in role["rules"]:
-            for resource in rule.get("resources", rule.get("nonResourceURLs")):
-                rules.setdefault(resource, set()).update(rule["verbs"])
-    return out
-
-
-def controller(objects, kind="ClusterRole"):
-    return rights(objects)[kind, "controller"]
-
-
-def granted(objects):
-    """{(namespace, group, resource, name, verb)} of the roles that esod's own account is bound to."""
-    return {(role["metadata"].get("namespace", ""), group, resource, name, verb)
-            for role in objects if role["kind"] in ("Role", "ClusterRole")
-            and role["metadata"]["name"] in ("esod-controller", "esod-leaderelection")
-            for rule in role["rules"] for group in rule["apiGroups"] for resource in rule["resources"]
-            for name in rule.get("resourceNames") or [""] for verb in rule["verbs"]}
-
-
-@pytest.mark.parametrize("values", [
-    {}, {"leaderElect": False}, {"scopedRBAC": True, "scopedNamespace": "apps"}, {"scopedRBAC": True}, {"scopedNamespace": "apps"},
-    {"processPushSecret": False}, {"processClusterStore": False}, {"processSecretStore": False, "leaderElectionID": "mine"},
-    {"metrics": {"listen": {"auth": {"enabled": True}, "secure": {"enabled": True}}}}], ids=json.dumps)
-def test_rights_are_those_that_esod_says_it_needs(chart, esod_bin, tmp_path, values):
-    objects = chart.objects(values)
-    file = tmp_path / "esod.yaml"
-    file.write_text(of_kind(objects, "ConfigMap")["data"]["esod.yaml"])
-    p = subprocess.run([esod_bin, "preflight", "--rights", "-o", "json", "--config", file, "--leader-election-namespace", "esod"],
-                       capture_output=True, text=True, timeout=60)
-    assert p.returncode == 0, p.stderr
-    needed = {(rule["namespace"], group, resource, name, verb) for rule in json.loads(p.stdout)["rules"]
-              for group in rule["apiGroups"] for resource in rule["resources"] for name in rule["resourceNames"] or [""] for verb in rule["verbs"]}
-    assert granted(objects) == needed
-    assert len(needed) > 25
-
-
-def test_rights_follow_what_is_on(chart):
-    everything = controller(chart.objects())
-    assert everything["clustersecretstores"] == {"list", "watch", "get", "patch"} == everything["clusterexternalsecrets"]
-    assert everything["pushsecrets"] == {"list", "watch", "get", "patch", "create", "update", "delete"} == everything["externalsecrets"]
-    assert "create" in everything["serviceaccounts/token"] and "tokenreviews" not in everything
-    assert everything["secrets"] == {"get", "list", "watch", "create", "update", "delete"}
-
-    less = controller(chart.objects({"processPushSecret": False, "processClusterStore": False, "openshiftFinalizers": False,
-                                     "processClusterExternalSecret": False,
-                                     "plugins": ["fake", "webhook"]}))
-    assert set(less) == {"externalsecrets", "externalsecrets/status", "secretstores", "secretstores/status", "secrets", "events",
-                         "configmaps", "namespaces"}
-    assert less["secretstores"] == {"list", "watch"} == less["namespaces"]
-    assert less["externalsecrets"] == {"list", "watch", "get", "patch"}
-    assert set(everything) - set(less) == {"pushsecrets", "pushsecrets/status", "clustersecretstores", "clustersecretstores/status",
-                                           "externalsecrets/finalizers", "serviceaccounts", "serviceaccounts/token",
-                                           "clusterexternalsecrets", "clusterexternalsecrets/status", "clusterexternalsecrets/finalizers",
-                                           "clusterpushsecrets", "clusterpushsecrets/status", "clusterpushsecrets/finalizers"}
-    for one in ({"scopedNamespace": "apps"}, {"processPushSecret": False}):
-        assert "clusterpushsecrets" not in controller(chart.objects(one))
-    assert "clusterexternalsecrets" not in controller(chart.objects({"scopedNamespace": "apps"}))
-    assert "secretstores" not in controller(chart.objects({"processSecretStore": False}))
-
-
-def test_rights_to_act_as_service_accounts(chart):
-    def token(**values):
-        return "serviceaccounts/token" in controller(chart.objects(values))
-    assert token(plugins=["vault"]) and token(plugins=[{"name": "gcp"}]) and token(plugins=["acme"])
-    assert token(plugins=["fake"], extraPlugins=[{"name": "acme", "path": "/x.so"}]), "nobody knows of somebody else's"
-    assert not token(plugins=["fake", {"name": "webhook", "hosts": ["spec"]}])
-    assert not token(plugins=["vault"], rbac={"serviceAccountTokenCreate": False})
-
-
-def test_rights_for_generic_targets_and_metrics(chart):
-    got = controller(chart.objects({
-        "genericTargets": {"enabled": True, "resources": [{"apiGroup": "argoproj.io", "resources": ["applications"], "verbs": ["get", "list"]}]},
-        "metrics": {"listen": {"auth": {"enabled": True}, "secure": {"enabled": True}}}}))
-    assert got["configmaps"] == {"get", "list", "watch", "create", "update", "delete"} and got["applications"] == {"get", "list"}
-    assert got["tokenreviews"] == {"create"} == got["subjectaccessreviews"]
-
-
-def test_one_namespace_takes_roles_only(chart):
-    objects = chart.objects({"scopedRBAC": True, "scopedNamespace": "apps"})
-    assert not [o["kind"] for o in objects if o["kind"].startswith("Cluster")]
-    assert set(rights(objects)) == {("Role", n) for n in ("controller", "leaderelection", "view", "edit")}
-    assert {o["metadata"]["namespace"] for o in objects if o["kind"] == "Role"} == {"apps", "esod"}
-    assert settings(objects)["namespace"] == "apps" and settings(objects)["enableClusterStoreReconciler"] is False
-    assert settings(chart.objects({"scopedRBAC": True}, namespace="home"))["namespace"] == "home"
-
-    # ClusterSecretStores stand in no namespace; all else does.
-    both = rights(chart.objects({"scopedNamespace": "apps"}))
-    assert set(both["ClusterRole", "controller"]) == {"clustersecretstores", "clustersecretstores/status", "namespaces"}
-    assert both["ClusterRole", "controller"]["namespaces"] == {"get"}
-    assert "secrets" in both["Role", "controller"]
-
-
-def test_who_leads_is_settled_by_one_lease(chart):
-    role = of_kind(chart.objects({"leaderElectionID": "mine"}), "Role", "esod-leaderelection")
-    assert [r.get("resourceNames") for r in role["rules"]] == [None, ["mine"]]
-    assert not [o for o in chart.objects({"leaderElect": False}) if o["kind"] == "Role"]
-
-
-def test_people_get_their_rights_by_aggregation(chart):
-    objects = chart.objects({"rbac": {"aggregateToEdit": False}, "processPushSecret": False})
-    view, edit = (of_kind(objects, "ClusterRole", f"esod-{n}") for n in ("view", "edit"))
-    prefix = "rbac.authorization.k8s.io/aggregate-to-"
-    assert {k.removeprefix(prefix) for k in view["metadata"]["labels"] if k.startswith(prefix)} == {"view", "admin"}
-    assert {k.removeprefix(prefix) for k in edit["metadata"]["labels"] if k.startswith(prefix)} == {"admin"}
-    assert view["rules"][0]["resources"] == ["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets"]
-    assert of_kind(objects, "ClusterRole", "esod-servicebindings")["metadata"]["labels"]["servicebinding.io/controller"] == "true"
-    assert not [o for o in chart.objects({"rbac": {"create": False}}) if "Role" in o["kind"]]
-
-
 # ---- what else is rendered
 
 def test_metrics_are_scraped_by_somebody_who_may_do_nothing_else(chart):
@@ -436,7 +319,7 @@ def test_metrics_are_scraped_by_somebody_who_may_do_nothing_else(chart):
     endpoint = of_kind(objects, "ServiceMonitor")["spec"]["endpoints"][0]
     assert endpoint["scheme"] == "https" and endpoint["tlsConfig"] == {"insecureSkipVerify": True}
     assert endpoint["authorization"]["credentials"] == {"name": "esod-metrics-reader", "key": "token"}
-    assert rights(objects)["ClusterRole", "metrics-reader"] == {"/metrics": {"get"}}
+    assert of_kind(objects, "ClusterRole", "esod-metrics-reader")["rules"] == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
     service = of_kind(objects, "Service")
     assert of_kind(objects, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert "metricsCertDir" not in settings(objects), "nothing is mounted there, so esod makes a certificate"
@@ -482,167 +365,3 @@ def test_names_stay_names(chart):
     assert of_kind(chart.objects(name="esod-prod"), "Deployment")["metadata"]["name"] == "esod-prod"
     assert of_kind(chart.objects(name="prod"), "Deployment")["metadata"]["name"] == "prod-esod"
     assert of_kind(chart.objects({"fullnameOverride": "mine", "namespaceOverride": "there"}), "Deployment")["metadata"]["namespace"] == "there"
-
-
-# ---- what a cluster says to it
-
-MATRIX = {
-    "defaults": {},
-    "everything": {
-        "replicaCount": 2, "podDisruptionBudget": {"enabled": True, "maxUnavailable": "50%"}, "networkPolicy": {"enabled": True},
-        "metrics": {"service": {"enabled": True}, "listen": {"secure": {"enabled": True, "secretName": "tls"}, "auth": {"enabled": True}}},
-        "genericTargets": {"enabled": True, "resources": [{"apiGroup": "", "resources": ["configmaps"], "verbs": ["get"]}]},
-        "systemAuthDelegator": True, "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:x"}, "extraLabels": {"a": "b"}},
-        "service": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]},
-        "extraPlugins": [{"name": "a", "image": "a/b:1"}, {"name": "b", "image": "a/c:1", "install": "imageVolume", "sha256": PIN},
-                         {"name": "c", "volume": {"configMap": {"name": "x"}}}],
-        "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-more"}},
-                         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-yet-more'}\n"]},
-    "the pod": {
-        "hostUsers": False, "priorityClassName": "system-cluster-critical", "schedulerName": "s", "dnsPolicy": "None",
-        "dnsConfig": {"nameservers": ["10.0.0.1"]}, "hostAliases": [{"ip": "10.0.0.2", "hostnames": ["vault"]}],
-        "nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}], "imagePullSecrets": [{"name": "p"}],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
-            {"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}}},
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
-        "podAnnotations": {"a": "b"}, "podLabels": {"c": "d"}, "deploymentAnnotations": {"e": "f"}, "strategy": {"type": "Recreate"},
-        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}], "extraVolumes": [{"name": "v", "emptyDir": {}}],
-        "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}], "extraInitContainers": [{"name": "i", "image": "{{ .Chart.Name }}"}],
-        "extraContainers": [{"name": "s", "image": "s"}], "podSpecExtra": {"enableServiceLinks": False},
-        "podSecurityContext": {"fsGroup": 2000}, "image": {"digest": "sha256:" + PIN}},
-    "one namespace": {"scopedRBAC": True},
-    "the reference's": "reference",
-}
-
-
-@pytest.mark.parametrize("name", MATRIX)
-def test_an_api_server_takes_it(chart, cluster, namespace, name):
-    values = MATRIX[name]
-    if values == "reference":
-        values = {**yaml.safe_load((HERE / "reference-values.yaml").read_text()), "installCRDs": False}
-    objects = chart.objects(values, namespace=namespace)
-    p = cluster.kubectl("create", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", "-", stdin=yaml.safe_dump_all(objects))
-    assert "Warning" not in p.stderr, p.stderr
-    assert len(p.stdout.splitlines()) == len(objects)
-
-
-@pytest.fixture(scope="module")
-def monitored(cluster):
-    """The cluster, while it knows the kinds of the Prometheus operator."""
-    cluster.kubectl("apply", "-f", HERE / "monitoring-crds.yaml")
-    for kind in ("servicemonitors", "prometheusrules"):
-        cluster.kubectl("wait", "--for=condition=Established", f"crd/{kind}.monitoring.coreos.com", "--timeout=30s")
-    yield cluster
-    cluster.kubectl("delete", "-f", HERE / "monitoring-crds.yaml")
-
-
-def test_what_prometheus_and_grafana_take(chart, monitored, namespace):
-    """Rendered if the cluster knows the kinds, and then as these kinds are."""
-    values = {"installCRDs": False, "allowSeveral": True, "serviceMonitor": {
-                  "enabled": True, "additionalLabels": {"release": "prom"}, "relabelings": [{"action": "labeldrop", "regex": "pod"}],
-                  "metricRelabelings": [{"action": "drop", "regex": "x"}]},
-              "metrics": {"listen": {"auth": {"enabled": True}, "secure": {"enabled": True}}},
-              "prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}}
-    p = chart.run("template", "esod", chart.archive, "-n", namespace, "--validate", values=values, kubeconfig=monitored.kubeconfig)
-    objects = [o for o in yaml.safe_load_all(p.stdout) if o]
-    assert {"ServiceMonitor", "PrometheusRule"} <= {o["kind"] for o in objects}
-    p = monitored.kubectl("create", "--dry-run=server", "--validate=strict", "-n", namespace, "-f", "-", stdin=yaml.safe_dump_all(objects))
-    assert len(p.stdout.splitlines()) == len(objects)
-
-    source = ROOT / "deploy" / "observability"
-    rules = yaml.safe_load((source / "prometheus-rules.yaml").read_text())
-    assert of_kind(objects, "PrometheusRule")["spec"]["groups"] == rules["groups"], "what stands in braces is left alone"
-    dashboard = of_kind(objects, "ConfigMap", "esod-dashboard")
-    assert dashboard["data"]["esod.json"] == (source / "grafana-dashboard.json").read_text()
-    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
-    service, monitor = of_kind(objects, "Service"), of_kind(objects, "ServiceMonitor")
-    assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
-
-
-@pytest.fixture
-def install(chart, cluster, namespace):
-    """install(NAME, values): helm install into the test's namespace, gone after the test; `dry`: as if."""
-    made = []
-    # Those of tests before this one are on their way out.
-    wait_for(lambda: not cluster.kubectl("get", "deployments", "-A", "-o", "name").stdout, 60)
-
-    def install(name, values=None, where=namespace, check=True, dry=True, kubeconfig=cluster.kubeconfig):
-        if not dry:
-            made.append((name, where))
-        return chart.run("install", name, chart.archive, "-n", where, *(["--dry-run=server"] if dry else []), check=check,
-                         values={"installCRDs": False, **(values or {})}, kubeconfig=kubeconfig)
-
-    yield install
-    for name, where in made:
-        chart.run("uninstall", name, "-n", where, kubeconfig=cluster.kubeconfig)
-
-
-def test_two_operators_for_the_same_objects_are_refused(install, cluster, namespace, second_space):
-    install("first", dry=False)
-    p = install("second", where=second_space.name, check=False)
-    assert p.returncode != 0
-    assert f"Deployment first-esod in namespace {namespace} (esod) serves the same objects. Two operators undo each other's writes." in p.stderr
-    assert f"kubectl scale deployment first-esod -n {namespace} --replicas=0" in p.stderr and "--set allowSeveral=true" in p.stderr
-    install("second", {"allowSeveral": True}, where=second_space.name)
-
-    # What shares no objects is not in the way, but for a Lease of the same name.
-    p = install("other", {"controllerClass": "dev"}, check=False)
-    assert f"elects its leader with the same Lease {namespace}/external-secrets-controller, so one of the two would never work" in p.stderr
-    assert "--set leaderElectionID=other-esod" in p.stderr
-    install("other", {"controllerClass": "dev", "leaderElectionID": "other-esod"})
-    # Nor is one that is stopped.
-    cluster.kubectl("scale", "deployment", "first-esod", "-n", namespace, "--replicas=0")
-    install("second", where=second_space.name)
-
-
-def test_the_reference_operator_is_noticed(install, cluster, namespace, second_space):
-    def deployment(name, args):
-        labels = {"app.kubernetes.io/name": name}
-        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
-                "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [
-                    {"name": name, "image": "ghcr.io/external-secrets/external-secrets:v2.9.0", "args": args}]}}}}
-    everything = [deployment("external-secrets", ["--concurrent=1"]), deployment("external-secrets-webhook", ["webhook"]),
-                  deployment("external-secrets-cert-controller", ["certcontroller"])]
-    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(everything))
-    p = install("esod", where=second_space.name, check=False)
-    assert f"Deployment external-secrets in namespace {namespace} (External Secrets Operator) serves the same objects" in p.stderr
-    assert "external-secrets-webhook" not in p.stderr
-
-    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(deployment("external-secrets", ["--namespace=apps"])))
-    assert "serves the same objects" in install("esod", where=second_space.name, check=False).stderr
-    install("esod", {"scopedNamespace": second_space.name}, where=second_space.name)
-
-
-def test_definitions_of_others_are_left_to_them(install, cluster, namespace):
-    # Two of them: an API server takes half a second for every change of a large one.
-    values = {"installCRDs": True, "crds": {f"create{kind}": False for kind in (
-        "SecretStore", "ClusterSecretStore", "ClusterExternalSecret", "ClusterPushSecret")}}
-    p = install("esod", values, check=False)
-    assert p.returncode != 0
-    assert "externalsecrets.external-secrets.io, pushsecrets.external-secrets.io: already in the cluster, applied without Helm.\n" \
-           "To use them as they are:\n  --set installCRDs=false\n" in p.stderr
-    commands = re.findall(r"^  (kubectl (?:annotate|label) .*)$", p.stderr, re.M)
-    assert len(commands) == 2
-    try:
-        for command in commands:
-            cluster.kubectl(*command.split()[1:])
-        p = install("another", values, check=False)
-        assert f"already in the cluster, of Helm release esod in namespace {namespace}." in p.stderr
-        install("esod", values)
-    finally:
-        for name in ("externalsecrets", "pushsecrets"):
-            cluster.patch("CustomResourceDefinition", f"{name}.external-secrets.io", {"metadata": {
-                "annotations": {f"meta.helm.sh/release-{x}": None for x in ("name", "namespace")}, "labels": {"app.kubernetes.io/managed-by": None}}})
-
-
-def test_who_may_not_look_is_told_what_to_set(install, cluster, namespace, tmp_path):
-    cluster.kubectl("create", "rolebinding", "one", "-n", namespace, "--clusterrole=cluster-admin", f"--serviceaccount={namespace}:default")
-    conf = yaml.safe_load(open(cluster.kubeconfig))
-    conf["users"][0]["user"] = {"token": wait_for(lambda: cluster.kubectl("create", "token", "default", "-n", namespace, check=False).stdout.strip())}
-    mine = tmp_path / "kubeconfig"
-    mine.write_text(yaml.safe_dump(conf))
-    p = install("esod", kubeconfig=mine, check=False)
-    assert "no right to list Deployments? Serve one namespace with scopedRBAC=true and installCRDs=false, or set allowSeveral=true" in p.stderr
-    p = install("esod", {"allowSeveral": True, "installCRDs": True}, kubeconfig=mine, check=False)
-    assert "no right to read definitions? Let an administrator apply them, and set installCRDs=false" in p.stderr
-    install("esod", {"scopedRBAC": True}, kubeconfig=mine)
