@@ -342,8 +342,10 @@ contexts:
                               str(owner_pid), start_time(owner_pid) or "0" if owner_pid else "0", str(hours)])
 
     def _spawn(self, name, argv):
-        keep = ("PATH", "LANG", "TMPDIR", "ESOD_ROOTFS")
-        env = {k: os.environ[k] for k in keep if k in os.environ} | {"HOME": str(self.state / "home"), "GOMAXPROCS": "2"}
+        env = {k: os.environ[k] for k in ("PATH", "LANG", "TMPDIR") if k in os.environ}
+        env |= {"HOME": str(self.state / "home"), "GOMAXPROCS": "2"}
+        if os.environ.get("ESOD_ROOTFS"):  # as seen from here; the servers run elsewhere
+            env["ESOD_ROOTFS"] = os.path.abspath(os.environ["ESOD_ROOTFS"])
         with open(self.log(name), "ab") as log:
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.state,
                                      env=env, start_new_session=True)
