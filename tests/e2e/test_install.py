@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import harness
-from harness import build_dir, store, version, wait_for
+from harness import build_dir, decoded, store, version, wait_for
 from pods import libraries
 
 DEFINITIONS = ["clusterexternalsecrets", "clusterpushsecrets", "clustersecretstores", "externalsecrets", "pushsecrets", "secretstores"]
@@ -53,6 +53,9 @@ def test_from_nothing_to_a_secret(release, pod_cluster, app, without_definitions
     notes = esod.install("--wait", "--timeout=30s").stdout.split("NOTES:\n")[1]
     first = esod.pod()
     assert sorted(definitions(pod_cluster)) == [f"{d}.external-secrets.io" for d in DEFINITIONS]
+    # What helm keeps of a release has to fit into a Secret, which may have 1 MiB.
+    kept = decoded(pod_cluster.get("Secret", "sh.helm.release.v1.esod.v1", esod.namespace))["release"]
+    assert len(kept) < 512 << 10
 
     typed = run_notes(notes, esod.helm, pod_cluster, tmp_path)
     assert typed.returncode == 0, typed.stderr
@@ -110,7 +113,7 @@ def test_a_release_for_each_of_two_namespaces(release, pod_cluster):
     assert "give each a namespace of its own (scopedNamespace, scopedRBAC)" in said
 
 
-def test_definitions_of_others(release, pod_cluster, helm):
+def test_definitions_of_others(release, pod_cluster, helm, esod_bin):
     """Those of the reference are used as they are, or taken over, as the message says; never silently."""
     esod = release()
     # Two are enough here: the API server takes its time for each.
@@ -136,6 +139,17 @@ def test_definitions_of_others(release, pod_cluster, helm):
         for name in ("externalsecrets", "secretstores"):
             notes = definitions(pod_cluster)[f"{name}.external-secrets.io"]["metadata"]["annotations"]
             assert notes["meta.helm.sh/release-name"] == "esod" and notes["helm.sh/resource-policy"] == "keep"
+
+        # Somebody changes them beside Helm, for fewer plugins: the next upgrade puts the chart's own back.
+        def providers():
+            schema = definitions(pod_cluster)["secretstores.external-secrets.io"]["spec"]["versions"][0]["schema"]
+            return set(schema["openAPIV3Schema"]["properties"]["spec"]["properties"]["provider"]["properties"])
+        all_of_them = providers()
+        subprocess.run([esod_bin, "crds", "--apply", "--force-conflicts", "--plugin", "fake", "--kubeconfig", pod_cluster.kubeconfig],
+                       check=True, capture_output=True, timeout=60)
+        assert providers() == {"fake"} < all_of_them
+        esod.up(*few, "--set", "concurrent=5", change=True)
+        assert providers() == all_of_them
     finally:
         disown(pod_cluster)
 
