@@ -122,3 +122,11 @@ def test_notes_are_true(chart, kubeconfig):
     # Helm looks for a test's log in the release's namespace, where it is not.
     notes = chart.notes(kubeconfig, {"namespaceOverride": "there"})
     assert "  helm test -n esod esod\n  kubectl logs -n there esod-preflight\n" in notes
+
+
+def test_flags_for_generators_do_not_keep_the_pod_from_starting(chart, kubeconfig):
+    flags = {"enable-generator-state": False, "generator-gc-grace-period": "2m", "concurrent": 3}
+    container = of_kind(chart.objects({"extraArgs": flags}), "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"] == ["run", "--concurrent=3"]
+    assert re.findall(r"^  ignored: .*", chart.notes(kubeconfig, {"extraArgs": flags}), re.M) == [
+        f"  ignored: extraArgs.{flag} (esod does not serve generators)" for flag in ("enable-generator-state", "generator-gc-grace-period")]

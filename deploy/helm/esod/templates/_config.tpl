@@ -54,7 +54,7 @@
 {{/* Flags of External Secrets Operator for what esod does not do. It refuses flags that it
      does not know, so these are left out, and NOTES says so. */}}
 {{- define "esod.droppedArgs" -}}
-enable-cluster-generator-reconciler
+enable-cluster-generator-reconciler enable-generator-state generator-gc-grace-period
 {{- end }}
 
 {{- define "esod.args" -}}

@@ -41,7 +41,7 @@ enableHTTP2 (metrics are served over HTTP/1.1)
 {{- $dropped := splitList " " (include "esod.droppedArgs" .) -}}
 {{- range $flag, $value := .Values.extraArgs -}}
 {{- if has $flag $dropped }}
-extraArgs.{{ $flag }} (esod does not serve that kind)
+extraArgs.{{ $flag }} (esod does not serve generators)
 {{- end -}}
 {{- end -}}
 {{- end }}
