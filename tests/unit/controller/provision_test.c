@@ -70,6 +70,17 @@ static const char *told(const struct es_kind *kind)
     return text;
 }
 
+/* Somebody writes a status; applying keeps it. */
+static void write_status(const char *text)
+{
+    struct es_error err = ES_ERROR_INIT;
+    json_t *patch = quoted(text);
+    assert_int_equal(es_cluster_patch(world_env.cluster, CES, NULL, "p", "status", patch, NULL, NULL, &err),
+                     0);
+    json_decref(patch);
+    world_settle();
+}
+
 struct expectation {
     const struct es_kind *kind;
     const char *told;
@@ -297,6 +308,144 @@ static void test_a_failure_is_told_and_tried_again(void **state)
     assert_true(world_events("Errored") > 0);
 }
 
+/* ---- at which namespaces ---- */
+
+static void test_an_event_is_looked_at_where_it_is(void **state)
+{
+    (void)state;
+    start(GREEN ",'refreshTime':'1m'," CHILD_SPEC);
+    /* Nobody is woken by a status. What it says of others is taken as it is, until the interval is over. */
+    write_status("{'status':{'provisionedNamespaces':['elsewhere','g1','g2'],"
+                 "'failedNamespaces':[{'namespace':'far','reason':'away'}]}}");
+    name_space("red", "green");
+    world_settle();
+    assert_string_equal(told(CES), "elsewhere,g1,g2,red|far: away");
+    assert_string_equal(world_ready(CES, "", "p"), FAILED);
+    assert_true(there(ES, "red", "p") && holds("red", HELD));
+    name_space("red", "red");
+    world_settle();
+    assert_string_equal(told(CES), "elsewhere,g1,g2|far: away");
+    assert_false(there(ES, "red", "p") || holds("red", HELD));
+    world_skip_ms(61000); /* although passes came in between */
+    expect(CES, "g1,g2");
+    assert_string_equal(world_ready(CES, "", "p"), OK);
+}
+
+static void test_an_edit_of_the_parent_is_looked_at_everywhere(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    write_status("{'status':{'provisionedNamespaces':['elsewhere']}}");
+    ces(GREEN ",'refreshTime':'2h'," CHILD_SPEC);
+    world_settle();
+    assert_string_equal(told(CES), "g1,g2");
+}
+
+/* A selector that cannot be read leaves nothing that a later pass could build on. */
+static void test_after_a_bad_selector_all_are_looked_at(void **state)
+{
+    (void)state;
+    start("'namespaces':['g1']," GREEN "," CHILD_SPEC);
+    ces("'namespaces':['g1'],'namespaceSelectors':[{'matchExpressions':[{'key':'team','operator':'Near'}]}]"
+        "," CHILD_SPEC);
+    world_settle();
+    name_space("g1", "blue"); /* which is named, so that its selectors are not read */
+    world_settle();
+    assert_non_null(strstr(told(CES), "|unknown: failed to get target Namespaces: "));
+    assert_int_equal(told(CES)[0], '|');
+}
+
+static int asked; /* atomically */
+
+static void count_request(void *ctx, enum es_controller_id id, const char *ns, const char *name)
+{
+    (void)ctx;
+    assert_int_equal(id, ES_CLUSTER_EXTERNAL_SECRET);
+    assert_string_equal(ns, "");
+    assert_string_equal(name, "p");
+    __atomic_add_fetch(&asked, 1, __ATOMIC_SEQ_CST);
+}
+
+static int asked_after(unsigned what, const json_t *child)
+{
+    struct es_env env = world_env;
+
+    env.enqueue = count_request;
+    __atomic_store_n(&asked, 0, __ATOMIC_SEQ_CST);
+    es_provision_child_changed(&env, ES_EXTERNAL_SECRET, "g1", "p", what, child);
+    return __atomic_load_n(&asked, __ATOMIC_SEQ_CST);
+}
+
+/* The answer to a status, patched over somebody's edit, is all that tells of it. */
+static void test_an_edit_that_the_answer_to_a_write_tells_of(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    json_t *child = world_get(ES, "g1", "p");
+    assert_int_equal(asked_after(ES_CHANGED_SPEC | ES_CHANGED_OWN, child), 1);
+    assert_int_equal(asked_after(ES_CHANGED_SPEC, child), 1);
+    assert_int_equal(asked_after(ES_CHANGED_GONE, child), 1);
+    assert_int_equal(asked_after(ES_CHANGED_GONE | ES_CHANGED_OWN, child), 0);
+    assert_int_equal(asked_after(ES_CHANGED_STATE, child), 0);
+    json_decref(child);
+}
+
+/* ---- many failures ---- */
+
+static int no_children(const char *verb, const struct es_kind *kind, const char *name,
+                       const char *subresource)
+{
+    (void)name, (void)subresource;
+    return kind == ES && !strcmp(verb, "create") ? ES_E_RETRY : 0;
+}
+
+/* Each of them may take half a minute to fail. */
+static void test_without_an_api_server_a_pass_ends_early(void **state)
+{
+    const struct world_opts patient = {.backoff_ms = 600000};
+    char name[16];
+    (void)state;
+
+    world_start(&patient);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "g%02d", i);
+        name_space(name, "green");
+    }
+    world_cluster_store("{}");
+    world_break(no_children);
+    ces(GREEN "," CHILD_SPEC);
+    world_settle();
+    assert_int_equal(__atomic_load_n(&world_calls.create, __ATOMIC_SEQ_CST), 3);
+    assert_string_equal(told(CES), ""); /* of the others nothing is known */
+    world_break(NULL);
+    world_skip_ms(601000);
+    world_settle();
+    assert_int_equal(strlen(told(CES)), 20 * 4 - 1);
+    world_stop();
+}
+
+static int refuse_removals(const char *verb, const struct es_kind *kind, const char *name,
+                           const char *subresource)
+{
+    (void)name, (void)subresource;
+    return kind == ES && !strcmp(verb, "remove") ? ES_E_DENIED : 0;
+}
+
+static void test_failures_are_in_the_order_of_their_names(void **state)
+{
+    (void)state;
+    start(GREEN "," CHILD_SPEC);
+    world_break(refuse_removals);
+    name_space("g2", "red");
+    world_settle();
+    world_apply("{'apiVersion':'external-secrets.io/v1','kind':'ExternalSecret','metadata':{'name':'p',"
+                "'namespace':'a'},'spec':{'secretStoreRef':{'name':'cstore','kind':'ClusterSecretStore'}}}");
+    name_space("a", "green");
+    expect(CES, "g1|a: external secret already exists in namespace,g2: external secret in non matching "
+                "namespace could not be deleted: the API server has its moments");
+    world_break(NULL);
+}
+
 /* ---- the end ---- */
 
 static bool is_gone(void *ctx)
@@ -321,11 +470,13 @@ static void test_a_child_that_nobody_noted(void **state)
 {
     (void)state;
     start(GREEN "," CHILD_SPEC);
-    world_patch(CES, "", "p", "{'status':null}");
+    write_status("{'status':null}");
+    assert_string_equal(told(CES), "");
     name_space("g1", "red");
     world_settle();
     assert_false(there(ES, "g1", "p"));
-    assert_string_equal(told(CES), "g2");
+    world_restart();
+    expect(CES, "g2");
 }
 
 static void test_finalizers_of_others_stay(void **state)
@@ -364,6 +515,38 @@ static void test_push_secrets(void **state)
     assert_false(there(PS, "g1", "child"));
 }
 
+static bool is_counted(struct es_metrics *m, const char *what)
+{
+    struct es_buf out;
+
+    es_buf_init(&out, (size_t)1 << 20);
+    es_metrics_write(m, &out);
+    bool found = strstr(es_buf_str(&out), what) != NULL;
+    es_buf_fini(&out);
+    return found;
+}
+
+/* It has no finalizer, so that no watch tells of its end. */
+static void test_a_push_secret_that_is_taken_away_is_no_longer_counted(void **state)
+{
+    struct es_metrics *metrics = es_metrics_new();
+    const struct world_opts counting = {.metrics = metrics};
+    (void)state;
+
+    world_start(&counting);
+    name_space("g1", "green");
+    world_cluster_store("{}");
+    parent(CPS, GREEN ",'pushSecretName':'child'," PUSH_SPEC);
+    world_settle();
+    assert_true(is_counted(metrics, "name=\"child\""));
+    name_space("g1", "red");
+    world_settle();
+    assert_false(there(PS, "g1", "child"));
+    assert_false(is_counted(metrics, "name=\"child\""));
+    world_stop();
+    es_metrics_free(metrics);
+}
+
 static void test_the_name_of_a_push_secret_is_taken(void **state)
 {
     (void)state;
@@ -391,10 +574,17 @@ int main(void)
         IN_WORLD(test_at_rest_nothing_is_asked),
         IN_WORLD(test_a_new_process_writes_nothing),
         IN_WORLD(test_a_failure_is_told_and_tried_again),
+        IN_WORLD(test_an_event_is_looked_at_where_it_is),
+        IN_WORLD(test_an_edit_of_the_parent_is_looked_at_everywhere),
+        IN_WORLD(test_after_a_bad_selector_all_are_looked_at),
+        IN_WORLD(test_an_edit_that_the_answer_to_a_write_tells_of),
+        cmocka_unit_test(test_without_an_api_server_a_pass_ends_early),
+        IN_WORLD(test_failures_are_in_the_order_of_their_names),
         IN_WORLD(test_all_goes_with_the_parent),
         IN_WORLD(test_a_child_that_nobody_noted),
         IN_WORLD(test_finalizers_of_others_stay),
         IN_WORLD(test_push_secrets),
+        cmocka_unit_test(test_a_push_secret_that_is_taken_away_is_no_longer_counted),
         IN_WORLD(test_the_name_of_a_push_secret_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
