@@ -172,20 +172,16 @@ static void wake(void *ctx, const char *none, const char *parent)
         look_everywhere(w->env, w->id, parent);
 }
 
-/* That it is gone by our own hand is known. An edit is not: the answer to a write that names no
- * version tells of somebody else's, and the watch will not. */
-static bool is_news(unsigned what)
-{
-    return what & ES_CHANGED_SPEC || (what & ES_CHANGED_GONE && !(what & ES_CHANGED_OWN));
-}
-
+/* Told by the answer to a write of ours or by the watch, an edit is one: the answer to a write that
+ * names no version may be all that tells of somebody else's. What the parent itself has written is
+ * told to nobody. */
 void es_provision_child_changed(struct es_env *env, enum es_controller_id child, const char *ns,
                                 const char *name, unsigned what, const json_t *kept)
 {
     char text[ES_PROVISION_TERM_MAX];
     const json_t *owner = es_obj_controller(kept);
 
-    if (!is_news(what))
+    if (!(what & (ES_CHANGED_SPEC | ES_CHANGED_GONE)))
         return;
     for (size_t i = 0; i < ALL; i++) {
         struct es_cache *parents = es_provision_parents(env, all[i]);
