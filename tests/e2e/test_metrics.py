@@ -186,7 +186,8 @@ def test_what_esod_adds(operator, space):
     p = page(operator)
     assert [s.value for s in p.all("esod_build_info")] == [1]
     assert p.all("esod_plugin_info", plugin="fake")[0].value == 1
-    for kind in ("ExternalSecret", "PushSecret", "SecretStore", "ClusterSecretStore", "Secret", "Namespace"):
+    for kind in ("ExternalSecret", "PushSecret", "SecretStore", "ClusterSecretStore", "ClusterExternalSecret", "ClusterPushSecret", "Secret",
+                 "Namespace"):
         assert p.value("esod_watch_healthy", kind=kind) == 1, kind
     eventually(operator, lambda p: p.value("esod_cache_objects", kind="Secret") >= 1)
     assert p.value("esod_http_requests_total") > 0
@@ -199,7 +200,7 @@ def test_what_esod_adds(operator, space):
                          ("esod_events_dropped_total", {})):
         assert p.value(name, **labels) == 0, name
     assert p.value("esod_http_connections_opened_total") > 0
-    assert p.value("esod_http_streams") == 6
+    assert p.value("esod_http_streams") == 8
 
 
 # ---- the page

@@ -27,20 +27,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from podplane import WITH_A_NODE, WithNode
+
 HERE = Path(__file__).resolve().parent
 CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
-WITH_A_NODE = (",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller,disruption-controller"
-               ",serviceaccount-token-controller")
-
-# With a node, what pods ask of the API server is noted, in log/audit.log.
-AUDIT = """apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- level: Metadata
-  userGroups: ["system:serviceaccounts"]
-- level: None
-"""
 
 # name -> (token, groups). The admin's token is a fixed word so that a measuring
 # program or a manifest can hold it; nothing but the loopback ever sees it.
@@ -107,7 +97,7 @@ def tail(path, lines=12):
         return "(no log)"
 
 
-class ControlPlane:
+class ControlPlane(WithNode):
     def __init__(self, state):
         self.state = Path(state).resolve()
         self.children = {}
@@ -240,14 +230,6 @@ class ControlPlane:
         if wait:
             self.wait_apiserver()
 
-    def _pod_flags(self):
-        if "node" not in self.conf:
-            return ["--disable-admission-plugins=ServiceAccount"]
-        (self.state / "pki" / "audit.yaml").write_text(AUDIT)
-        # As OpenShift has it: who writes an owner reference that blocks deletion needs a right for that.
-        # And as older ones have it: a watch begins with a list. One that streams lists asks for less.
-        return ["--feature-gates=WatchList=false", "--enable-admission-plugins=OwnerReferencesPermissionEnforcement", f"--audit-policy-file={self.state}/pki/audit.yaml", f"--audit-log-path={self.state}/log/audit.log"]
-
     def wait_apiserver(self):
         self._wait("kube-apiserver", 60, lambda: self.get("/readyz")[0] == 200)
 
@@ -327,35 +309,6 @@ contexts:
             f"--service-account-private-key-file={self.state}/pki/sa.key", "--concurrent-gc-syncs=20",
             "--kube-api-qps=500", "--kube-api-burst=1000"])
 
-    def _start_node(self):
-        pki, folder = self.state / "pki", self.state / "node"
-        folder.mkdir(exist_ok=True)
-        (folder / "ready").unlink(missing_ok=True)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=esod-node",
-                        "-keyout", f"{pki}/kubelet.key", "-out", f"{pki}/kubelet.crt"], check=True, capture_output=True)
-        as_root = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-        self._spawn("node", [*as_root, sys.executable, "-B", str(HERE / "node"), str(self.state)])
-        self._wait("node", 30, lambda: (folder / "ready").exists())
-
-    def add_image(self, reference, rootfs, **image):
-        """An image for the node's pods: a root file system, and entrypoint, cmd, user as an image has them."""
-        self._note("images.json", reference, {"rootfs": str(rootfs), **image})
-
-    def serve_pods(self, name, **ports):
-        """Pods reach 127.0.0.1:TARGET by `name`, "namespace/service" or an address: serve_pods("vault/vault", **{"8200": TARGET})."""
-        self._note("services.json", name, ports)
-
-    def pid_of(self, pod, container):
-        """The process that is the container's first, as this machine knows it."""
-        return next(self.alive(f.stem) for f in (self.state / "run").glob(f"pod-{container}-{pod['metadata']['uid']}-*-init.pid"))
-
-    def _note(self, file, key, value):
-        path = self.state / "node" / file
-        known = json.loads(path.read_text()) if path.exists() else {}
-        fresh = path.with_suffix(".part")
-        fresh.write_text(json.dumps(known | {key: value}))
-        fresh.rename(path)
-
     def start_vault(self, *args):
         """Vault beside a control plane that has begun without it; `args` are more of its command line's."""
         self.conf["tools"]["vault"] = tool("vault")
@@ -389,8 +342,10 @@ contexts:
                               str(owner_pid), start_time(owner_pid) or "0" if owner_pid else "0", str(hours)])
 
     def _spawn(self, name, argv):
-        keep = ("PATH", "LANG", "TMPDIR", "ESOD_ROOTFS")
-        env = {k: os.environ[k] for k in keep if k in os.environ} | {"HOME": str(self.state / "home"), "GOMAXPROCS": "2"}
+        env = {k: os.environ[k] for k in ("PATH", "LANG", "TMPDIR") if k in os.environ}
+        env |= {"HOME": str(self.state / "home"), "GOMAXPROCS": "2"}
+        if os.environ.get("ESOD_ROOTFS"):  # as seen from here; the servers run elsewhere
+            env["ESOD_ROOTFS"] = os.path.abspath(os.environ["ESOD_ROOTFS"])
         with open(self.log(name), "ab") as log:
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.state,
                                      env=env, start_new_session=True)

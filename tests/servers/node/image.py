@@ -42,6 +42,8 @@ class Images:
 
     def _esod(self):
         with self._lock:
+            if self.rootfs and not os.path.isfile(f"{self.rootfs}/usr/bin/esod"):
+                raise NoImage(f"ESOD_ROOTFS is {self.rootfs}, and there is no usr/bin/esod; scripts/image.sh makes one")
             if not self.rootfs:
                 self.rootfs = str(lay_out(Path(self.build), self.folder / "image"))
             return self.rootfs
