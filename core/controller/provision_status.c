@@ -8,6 +8,8 @@
 #include "core/controller/status.h"
 #include "core/kube/obj.h"
 
+#define REASONS_MAX ((size_t)512 << 10)
+
 /* ---- what is still so ---- */
 
 static const char *place_of(const json_t *entry)
@@ -63,6 +65,33 @@ static json_t *sorted(const json_t *list)
     return result;
 }
 
+/* Not within a character. */
+static size_t cut(const char *text, size_t max)
+{
+    size_t len = strlen(text);
+
+    if (len <= max)
+        return len;
+    while (max && ((unsigned char)text[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}
+
+/* An API server stores no object of more than a megabyte and a half, and where thousands of namespaces
+ * fail they do for one reason: its beginning, in each, has to do. */
+static json_t *shortened(const json_t *failed)
+{
+    size_t count = json_array_size(failed), share = count ? REASONS_MAX / count : 0, i;
+    json_t *result = json_array(), *one;
+
+    json_array_foreach (failed, i, one) {
+        const char *reason = es_obj_str(one, "reason");
+        json_array_append_new(result, json_pack("{s:s, s:s%}", "namespace", es_obj_str(one, "namespace"),
+                                                "reason", reason, cut(reason, share)));
+    }
+    return result;
+}
+
 /* The reference's condition has neither reason nor time. */
 static json_t *conditions(bool ok)
 {
@@ -76,8 +105,10 @@ static json_t *conditions(bool ok)
 int es_provision_write_status(struct es_env *env, const struct es_provisioner *how, const json_t *parent,
                               const json_t *provisioned, const json_t *failed, struct es_error *err)
 {
+    json_t *told = shortened(failed);
     json_t *status = json_pack("{s:s, s:o, s:o, s:o}", how->name, es_provision_child_name(how, parent),
-                               "provisionedNamespaces", sorted(provisioned), "failedNamespaces",
-                               sorted(failed), "conditions", conditions(!json_array_size(failed)));
+                               "provisionedNamespaces", sorted(provisioned), "failedNamespaces", sorted(told),
+                               "conditions", conditions(!json_array_size(failed)));
+    json_decref(told);
     return es_status_patch(env, how->kind, parent, status, err);
 }

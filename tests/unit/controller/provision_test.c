@@ -456,6 +456,37 @@ static void test_failures_are_in_the_order_of_their_names(void **state)
     world_break(NULL);
 }
 
+/* The object would be larger than any API server takes. */
+static void test_a_thousand_long_reasons_are_cut(void **state)
+{
+    json_t *failed = json_array(), *none = json_array(), *above, *one;
+    struct es_error err = ES_ERROR_INIT;
+    char reason[1024], name[16];
+    size_t i, total = 0;
+    (void)state;
+
+    start(GREEN "," CHILD_SPEC);
+    for (i = 0; i + 1 < sizeof reason; i += 3)
+        memcpy(reason + i, "\xe2\x82\xac", 3);
+    reason[i] = '\0';
+    for (i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, "n%zu", i);
+        json_array_append_new(failed, json_pack("{s:s,s:s}", "namespace", name, "reason", reason));
+    }
+    above = world_get(CES, "", "p");
+    assert_int_equal(
+        es_provision_write_status(&world_env, &es_provision_external_secrets, above, none, failed, &err), 0);
+    json_decref(above);
+    above = world_get(CES, "", "p");
+    json_array_foreach (es_obj_at(above, "status", "failedNamespaces"), i, one)
+        total += strlen(es_obj_str(one, "reason"));
+    assert_int_equal(i, 1000);
+    assert_int_equal(total, 1000 * 522); /* 524 of 1023, and no part of a character */
+    json_decref(above);
+    json_decref(failed);
+    json_decref(none);
+}
+
 /* ---- the end ---- */
 
 static bool is_gone(void *ctx)
@@ -590,6 +621,7 @@ int main(void)
         IN_WORLD(test_an_edit_that_the_answer_to_a_write_tells_of),
         cmocka_unit_test(test_without_an_api_server_a_pass_ends_early),
         IN_WORLD(test_failures_are_in_the_order_of_their_names),
+        IN_WORLD(test_a_thousand_long_reasons_are_cut),
         IN_WORLD(test_all_goes_with_the_parent),
         IN_WORLD(test_a_child_that_nobody_noted),
         IN_WORLD(test_finalizers_of_others_stay),
