@@ -353,6 +353,31 @@ static bool put_guarded(void *ctx, struct es_cache *cache)
     return true;
 }
 
+/* A webhook of the cluster may have changed the object on its way: what people write has a new
+ * generation then. */
+static bool is_as_sent(const json_t *sent, const char *metadata, size_t metadata_len)
+{
+    size_t len;
+    const char *generation = es_kube_member(metadata, metadata_len, "generation", &len);
+
+    return (generation ? strtoll(generation, NULL, 10) : 0) == es_obj_int(sent, "metadata", "generation");
+}
+
+/* Nobody will be told by the watch, since the cache has that version by then. */
+static int settle_changed(struct es_cluster *c, const struct es_kind *kind, json_t *sent, const char *text,
+                          size_t len, struct es_error *err)
+{
+    json_t *answer = NULL;
+    int rc = es_kube_parse(&answer, text, len, err);
+
+    if (rc < 0)
+        return rc;
+    if (json_object_clear(sent) < 0 || json_object_update(sent, answer) < 0)
+        rc = es_error_nomem(err);
+    settle(c, kind, answer, false, NULL);
+    return rc;
+}
+
 /* The object was the newest version, so the answer is what was sent but for its own
  * version: there is nothing in it to look for, and it is not parsed. */
 static int settle_guarded(struct es_cluster *c, const struct es_kind *kind, json_t *sent, const char *text,
@@ -364,6 +389,8 @@ static int settle_guarded(struct es_cluster *c, const struct es_kind *kind, json
 
     if (!metadata || !es_kube_plain_member(metadata, metadata_len, "resourceVersion", rv, sizeof rv))
         return es_error_set(err, ES_E_INTERNAL, "the API server's answer is no %s", kind->kind);
+    if (!is_as_sent(sent, metadata, metadata_len))
+        return settle_changed(c, kind, sent, text, len, err);
     if (es_obj_set(sent, json_string(rv), "metadata", "resourceVersion") < 0)
         return es_error_nomem(err);
     es_shelf_each(c->shelf, put_guarded, &(struct guarded){kind, sent, text, len});
@@ -382,13 +409,16 @@ int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, 
     int rc = begin(c, &write, kind, es_obj_namespace(obj), es_obj_name(obj), err);
     if (rc < 0)
         return rc;
+    json_t *names = json_incref(json_object_get(obj, "metadata")); /* `write` points into it */
     rc = c->house->patch_version(c->self, kind, write.ns, write.name, merge_patch, &text, &len, err);
     if (rc >= 0 && es_json_merge_patch(obj, merge_patch) < 0)
         rc = es_error_nomem(err);
     if (rc >= 0)
         rc = settle_guarded(c, kind, obj, text, len, err);
     es_mem_free(text);
-    return end(c, &write, rc);
+    end(c, &write, rc);
+    json_decref(names);
+    return rc;
 }
 
 int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
@@ -403,11 +433,14 @@ int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, j
     int rc = begin(c, &write, kind, es_obj_namespace(obj), es_obj_name(obj), err);
     if (rc < 0)
         return rc;
+    json_t *names = json_incref(json_object_get(obj, "metadata")); /* `write` points into it */
     rc = c->house->update_status(c->self, kind, write.ns, write.name, obj, &text, &len, err);
     if (rc >= 0)
         rc = settle_guarded(c, kind, obj, text, len, err);
     es_mem_free(text);
-    return end(c, &write, rc);
+    end(c, &write, rc);
+    json_decref(names);
+    return rc;
 }
 
 struct removal {

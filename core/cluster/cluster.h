@@ -138,7 +138,8 @@ int es_cluster_patch(struct es_cluster *c, const struct es_kind *kind, const cha
                      const char *subresource, const json_t *merge_patch, const char *manager, json_t **ret,
                      struct es_error *err);
 /* Patches the metadata of `obj`, the whole object in the version that the caller has
- * seen and that the patch names: it gets the change, and the version that it has now.
+ * seen and that the patch names: it gets the change, and the version that it has now; all
+ * of the answer, where a webhook has changed what people write, and who watches is told.
  * ES_E_CONFLICT when there is a newer version, ES_E_UNSUPPORTED when the house has no
  * such call. Not for a spec, whose defaults and generation the API server sets. */
 int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, json_t *obj,

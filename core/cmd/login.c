@@ -7,7 +7,11 @@ int es_load_login(struct es_kube_config **ret, const struct es_config *c, struct
     struct es_kube_config_opts where = {.kubeconfig = c->kubeconfig, .context = c->context};
     int rc = es_kube_config_load(ret, &where, err);
 
-    return rc == ES_E_NOT_FOUND ? err->code = ES_E_CONFIG : rc;
+    if (rc != ES_E_NOT_FOUND)
+        return rc;
+    if (err)
+        err->code = ES_E_CONFIG;
+    return ES_E_CONFIG;
 }
 
 int es_connect(struct es_kube **ret, struct es_http *http, const struct es_config *c, struct es_error *err)

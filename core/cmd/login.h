@@ -8,7 +8,7 @@
 #include "core/ops/config.h"
 
 /* As --kubeconfig and --context say. A setting that names a file which is not there is a
- * wrong setting. */
+ * wrong setting. `err` may be NULL. */
 int es_load_login(struct es_kube_config **ret, const struct es_config *c, struct es_error *err);
 
 /* A client for a command that asks a few things and ends. */

@@ -22,6 +22,7 @@ struct es_generic_watches;
 struct es_store_table;
 struct es_sources;
 struct es_denied;
+struct es_provision_news;
 struct es_push_claims;
 struct es_tally;
 
@@ -64,6 +65,7 @@ struct es_env {
     struct es_sources *sources;
     struct es_denied *denied;
     struct es_push_claims *push_claims;
+    struct es_provision_news *provision_news;
     struct es_generic_watches *generic;
     struct es_tally *tally;
     int64_t started_mono_ms;

@@ -14,11 +14,16 @@
 #include "core/base/text.h"
 #include "core/cluster/events.h"
 #include "core/controller/finalizer.h"
+#include "core/controller/provision_news.h"
 #include "core/controller/provision_own.h"
-#include "core/controller/status.h"
 #include "core/kube/obj.h"
 
 #define DEFAULT_INTERVAL_MS (60 * 60 * INT64_C(1000))
+
+/* So many namespaces in a row that the API server has not answered for: it is away, and
+ * each of thousands more would wait for its time to be over. */
+#define UNANSWERED_MAX 3
+
 #define COMPONENT "external-secrets-controller"
 #define FINALIZERS "externalsecrets.external-secrets.io/"
 
@@ -58,78 +63,15 @@ struct pass {
     const struct es_provisioner *how;
     json_t *parent; /* as cached, or newer */
     char *held;     /* the finalizer on namespaces, or NULL */
-    json_t *wanted; /* names of the selected namespaces, as keys */
+    json_t *places; /* the namespaces to look at, as keys; NULL: all */
+    json_t *wanted; /* names of the selected ones among them, as keys */
     json_t *provisioned;
     json_t *failed;        /* {"namespace", "reason"} each, of the status */
     struct es_error retry; /* the first failure that trying again may end; code 0: none */
+    int unanswered;        /* failures in a row without an answer */
     bool behind;           /* the cache was: what is to be said will be known next time */
     struct es_outcome *out;
 };
-
-/* ---- which namespaces ---- */
-
-static bool is_named(const json_t *parent, const char *ns)
-{
-    json_t *name;
-    size_t i;
-
-    json_array_foreach (es_obj_at(parent, "spec", "namespaces"), i, name)
-        if (es_streq(json_string_value(name), ns))
-            return true;
-    return false;
-}
-
-/* 1, 0, or ES_E_CONFIG: any of the ways to select it. */
-static int selects(const json_t *parent, const char *ns, const json_t *labels, struct es_error *err)
-{
-    json_t *selector = es_obj_at(parent, "spec", "namespaceSelector");
-    int rc = is_named(parent, ns);
-    size_t i;
-
-    if (rc == 0 && selector)
-        rc = es_label_selector_match(selector, labels, err);
-    json_array_foreach (es_obj_at(parent, "spec", "namespaceSelectors"), i, selector) {
-        if (rc != 0)
-            break;
-        rc = es_label_selector_match(selector, labels, err);
-    }
-    return rc;
-}
-
-struct selection {
-    struct pass *p;
-    int rc;
-    struct es_error *err;
-};
-
-static void look_at(void *ctx, const char *none, const char *name)
-{
-    struct selection *s = ctx;
-    json_t *ns = NULL;
-
-    (void)none;
-    if (s->rc < 0 || es_cache_get(s->p->env->namespaces, "", name, &ns, NULL) < 0)
-        return;
-    if (!es_obj_bool(ns, "ending")) {
-        json_t *labels = es_obj_at(ns, "metadata", "labels"), *empty = labels ? NULL : json_object();
-        s->rc = selects(s->p->parent, name, labels ? labels : empty, s->err);
-        if (s->rc > 0)
-            s->rc = json_object_set_new(s->p->wanted, name, json_true()) < 0 ? es_error_nomem(s->err) : 0;
-        json_decref(empty);
-    }
-    json_decref(ns);
-}
-
-/* Those that end are not wanted any more: nothing can be made there. */
-static int select_namespaces(struct pass *p, struct es_error *err)
-{
-    struct selection s = {.p = p, .err = err};
-    int rc = es_cache_each_all(p->env->namespaces, look_at, &s);
-
-    if (s.rc < 0)
-        return s.rc;
-    return rc < 0 ? es_error_nomem(err) : 0;
-}
 
 /* ---- finalizers of namespaces ---- */
 
@@ -171,6 +113,21 @@ static void fail(struct pass *p, const char *ns, const char *what, struct es_err
         note_failure(p, ns, err->text);
     if (err->code != ES_E_EXISTS && !p->retry.code)
         p->retry = *err;
+    p->unanswered = err->code == ES_E_RETRY && !err->http_status ? p->unanswered + 1 : 0;
+}
+
+/* The API server does not answer, or esod ends: the rest is for the next pass, and what is to be
+ * said too. */
+static bool stop_early(struct pass *p)
+{
+    const bool *cancelled = p->env->cancelled;
+    bool ending = cancelled && __atomic_load_n(cancelled, __ATOMIC_RELAXED);
+    bool stop = ending || p->unanswered >= UNANSWERED_MAX;
+
+    if (stop && !p->retry.code)
+        es_error_set(&p->retry, ES_E_CANCELLED, "esod is ending");
+    p->behind = p->behind || stop;
+    return stop;
 }
 
 /* ---- children ---- */
@@ -202,9 +159,11 @@ static void provision(struct pass *p, const char *ns)
 
     if (rc == 0)
         rc = es_provision_write_child(p->env, p->how, p->parent, ns, &err);
+    if (rc == 0 || rc == ES_E_GONE || rc == ES_E_NOT_FOUND) /* the namespace is ending, or has ended */
+        p->unanswered = 0;
     if (rc == 0)
         json_array_append_new(p->provisioned, json_string(ns));
-    else if (rc != ES_E_GONE && rc != ES_E_NOT_FOUND) /* the namespace is ending, or has ended */
+    else if (rc != ES_E_GONE && rc != ES_E_NOT_FOUND)
         fail(p, ns, p->how->not_written, &err);
 }
 
@@ -214,7 +173,7 @@ static int provision_all(struct pass *p, struct es_error *err)
 
     if (!names)
         return es_error_nomem(err);
-    for (size_t i = 0; names[i]; i++)
+    for (size_t i = 0; names[i] && !stop_early(p); i++)
         provision(p, names[i]);
     es_mem_free(names);
     return 0;
@@ -228,6 +187,8 @@ static void release_child(void *ctx, const char *ns, const char *name)
 
     if (json_object_get(p->wanted, ns) && es_streq(name, es_provision_child_name(p->how, p->parent)))
         return;
+    if (stop_early(p))
+        return;
     if (es_provision_delete_child(p->env, p->how, p->parent, ns, name, &err) < 0)
         fail(p, ns, p->how->not_deleted, &err);
 }
@@ -238,13 +199,38 @@ static void release_namespace(void *ctx, const char *none, const char *ns)
     struct es_error err = ES_ERROR_INIT;
 
     (void)none;
-    if (!json_object_get(p->wanted, ns) && hold(p, ns, false, &err) < 0)
+    if (json_object_get(p->wanted, ns) || stop_early(p))
+        return;
+    if (hold(p, ns, false, &err) < 0)
         fail(p, ns, p->how->not_deleted, &err);
+}
+
+static bool is_held(const struct pass *p, const char *ns)
+{
+    json_t *object = NULL;
+    bool held = p->held && es_cache_get(p->env->namespaces, "", ns, &object, NULL) == 0 &&
+                es_obj_has_finalizer(object, p->held);
+
+    json_decref(object);
+    return held;
+}
+
+/* Former names are none of these: who changes the name edits the parent. */
+static void release_places(struct pass *p)
+{
+    const char *ns;
+    json_t *value;
+
+    json_object_foreach (p->places, ns, value) {
+        release_child(p, ns, es_provision_child_name(p->how, p->parent));
+        if (is_held(p, ns))
+            release_namespace(p, "", ns);
+    }
 }
 
 /* Everything that is there and not wanted. The finalizers last: while one is there, its
  * namespace is known to hold a child. */
-static int release(struct pass *p, struct es_error *err)
+static int release_all(struct pass *p, struct es_error *err)
 {
     char term[ES_PROVISION_TERM_MAX];
 
@@ -257,31 +243,12 @@ static int release(struct pass *p, struct es_error *err)
     return rc < 0 ? es_error_nomem(err) : 0;
 }
 
-/* ---- status ---- */
-
-/* The reference's condition has neither reason nor time. */
-static json_t *conditions(const struct pass *p)
-{
-    bool ok = !json_array_size(p->failed);
-    json_t *ready = json_pack("{s:s, s:s}", "type", "Ready", "status", ok ? "True" : "False");
-
-    if (ready && !ok)
-        json_object_set_new(ready, "message", json_string("one or more namespaces failed"));
-    return json_pack("[o]", ready);
-}
-
-static json_t *list_or_null(json_t *list)
-{
-    return json_array_size(list) ? json_incref(list) : json_null();
-}
+/* ---- telling ---- */
 
 static int write_status(struct pass *p, struct es_error *err)
 {
-    json_t *status =
-        json_pack("{s:s, s:o, s:o, s:o}", p->how->name, es_provision_child_name(p->how, p->parent),
-                  "provisionedNamespaces", list_or_null(p->provisioned), "failedNamespaces",
-                  list_or_null(p->failed), "conditions", conditions(p));
-    return es_status_patch(p->env, p->how->kind, p->parent, status, err);
+    int rc = p->places ? es_provision_keep_former(p->parent, p->places, p->provisioned, p->failed, err) : 0;
+    return rc < 0 ? rc : es_provision_write_status(p->env, p->how, p->parent, p->provisioned, p->failed, err);
 }
 
 static void say(struct pass *p, const char *message)
@@ -317,7 +284,7 @@ static int clean_up(struct pass *p, struct es_error *err)
     p->out->after_ms = -1;
     if (!p->how->own_finalizer || !es_obj_has_finalizer(p->parent, p->how->own_finalizer))
         return 0;
-    int rc = release(p, err);
+    int rc = release_all(p, err);
     if (rc < 0)
         return rc;
     if (p->behind || json_array_size(p->failed))
@@ -332,20 +299,10 @@ static int report_selector(struct pass *p, struct es_error *err)
     es_error_wrap(err, "failed to get target Namespaces: ");
     note_failure(p, "unknown", err->text);
     say(p, err->text);
+    json_decref(p->places); /* what was so is not known any more */
+    p->places = NULL;
+    es_provision_news_all(p->env->provision_news, p->how->id, es_obj_name(p->parent));
     return write_status(p, err);
-}
-
-static int sync(struct pass *p, struct es_error *err)
-{
-    int rc = select_namespaces(p, err);
-
-    if (rc == ES_E_CONFIG)
-        return report_selector(p, err);
-    if (rc == 0)
-        rc = release(p, err);
-    if (rc == 0)
-        rc = provision_all(p, err);
-    return rc < 0 ? rc : settle(p, err);
 }
 
 static int64_t interval_ms(const json_t *parent)
@@ -353,6 +310,39 @@ static int64_t interval_ms(const json_t *parent)
     int64_t ms;
     bool given = es_duration_parse(es_obj_str(parent, "spec", "refreshTime"), &ms) == 0;
     return given && ms > 0 ? ms : DEFAULT_INTERVAL_MS;
+}
+
+static int look_and_write(struct pass *p, struct es_error *err)
+{
+    int rc = es_provision_select(p->env, p->parent, p->places, p->wanted, err);
+
+    if (rc == ES_E_CONFIG)
+        return report_selector(p, err);
+    if (rc == 0 && p->places)
+        release_places(p);
+    else if (rc == 0)
+        rc = release_all(p, err);
+    if (rc == 0)
+        rc = provision_all(p, err);
+    return rc < 0 ? rc : settle(p, err);
+}
+
+static int sync(struct pass *p, struct es_error *err)
+{
+    struct es_provision_news *news = p->env->provision_news;
+    const char *name = es_obj_name(p->parent);
+    int64_t began_ms = p->env->clock->mono_ms(p->env->clock->ctx), interval = interval_ms(p->parent);
+
+    p->places = es_provision_news_take(news, p->how->id, name, began_ms, interval);
+    bool all = !p->places;
+    int rc = look_and_write(p, err);
+    if (rc < 0)
+        es_provision_news_all(news, p->how->id, name);
+    else if (all)
+        es_provision_news_complete(news, p->how->id, name, began_ms);
+    else
+        p->out->after_ms = es_provision_news_left_ms(news, p->how->id, name, began_ms, interval);
+    return rc;
 }
 
 static int run(struct pass *p, struct es_error *err)
@@ -417,6 +407,7 @@ static int reconcile(struct es_env *env, const struct es_provisioner *how, const
         rc = run(&p, err);
     count(&p, rc, started_ns);
     json_decref(p.parent);
+    json_decref(p.places);
     json_decref(p.wanted);
     json_decref(p.provisioned);
     json_decref(p.failed);

@@ -28,18 +28,18 @@ void es_cluster_push_secret_changed(void *ctx, const char *ns, const char *name,
 
 /* An object of a child's kind changed or went (`what` as in cache.h): its parent repairs it,
  * and whoever waits for its name may have it. Any thread. */
-void es_provision_child_changed(struct es_env *env, enum es_controller_id child, const char *name,
-                                unsigned what, const json_t *kept);
+void es_provision_child_changed(struct es_env *env, enum es_controller_id child, const char *ns,
+                                const char *name, unsigned what, const json_t *kept);
 
-/* A namespace came, went, began to end, or has other labels. */
-void es_provision_namespace_changed(struct es_env *env);
+/* A namespace came, went, began to end, or has other labels: each parent looks at it. */
+void es_provision_namespace_changed(struct es_env *env, const char *name);
 
 /* The finalizers among an object's that a parent puts on namespaces, as an array; NULL: none. What a
  * cache of namespaces keeps, and the terms that it finds them under. */
 json_t *es_provision_finalizers(const json_t *ns_object);
 void es_provision_index_namespace(const json_t *kept, struct es_terms *t);
 
-/* Asks for a pass of every parent. */
+/* Asks for a pass of every parent, over all that it selects. */
 void es_provision_all_again(struct es_env *env);
 
 #endif

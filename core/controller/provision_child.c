@@ -48,7 +48,7 @@ static int own(const struct es_provisioner *how, const json_t *parent, json_t *c
             return json_array_set_new(owners, i, reference);
     if (owners)
         return json_array_append_new(owners, reference);
-    return es_obj_set(child, json_pack("[o*]", reference), "metadata", "ownerReferences");
+    return es_obj_set(child, json_pack("[o]", reference), "metadata", "ownerReferences");
 }
 
 /* ---- what it has to be ---- */
@@ -152,6 +152,16 @@ int es_provision_write_child(struct es_env *env, const struct es_provisioner *ho
     return rc;
 }
 
+/* A child without finalizers is gone at once, and what is kept about it may go. */
+static int remove_child(struct es_env *env, const struct es_provisioner *how, const json_t *child,
+                        struct es_error *err)
+{
+    const char *ns = es_obj_namespace(child), *name = es_obj_name(child);
+    int rc = es_cluster_remove(env->cluster, how->child, ns, name, es_obj_str(child, "metadata", "uid"), err);
+
+    return rc < 0 ? rc : wake(env, how, ns, name);
+}
+
 int es_provision_delete_child(struct es_env *env, const struct es_provisioner *how, const json_t *parent,
                               const char *ns, const char *name, struct es_error *err)
 {
@@ -159,7 +169,7 @@ int es_provision_delete_child(struct es_env *env, const struct es_provisioner *h
     int rc = es_cache_get(es_provision_children(env, how), ns, name, &child, err);
 
     if (rc == 0 && es_provision_is_child(how, parent, child) && !es_obj_deleting(child))
-        rc = es_cluster_remove(env->cluster, how->child, ns, name, es_obj_str(child, "metadata", "uid"), err);
+        rc = remove_child(env, how, child, err);
     json_decref(child);
     return rc == ES_E_NOT_FOUND ? 0 : rc;
 }

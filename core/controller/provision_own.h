@@ -1,5 +1,6 @@
 /* core/controller/provision_own.h: for the files that provisioning is made of:
- * provision.c is the pass, provision_child.c one child, provision_watched.c what wakes whom. */
+ * provision.c is the pass, provision_select.c where, provision_child.c one child, provision_status.c what is
+ * told, provision_watched.c what wakes whom, provision_news.c where to look again. */
 #ifndef ES_CONTROLLER_PROVISION_OWN_H
 #define ES_CONTROLLER_PROVISION_OWN_H
 
@@ -56,5 +57,20 @@ int es_provision_write_child(struct es_env *env, const struct es_provisioner *ho
 /* Deletes ns/name if it is a child of this parent. What is gone is no error. */
 int es_provision_delete_child(struct es_env *env, const struct es_provisioner *how, const json_t *parent,
                               const char *ns, const char *name, struct es_error *err);
+
+/* Adds to `wanted`, as keys, the namespaces that the parent selects, of those in `places` (as keys too;
+ * NULL: of all). Those that end are not wanted any more: nothing can be made there. ES_E_CONFIG when a
+ * selector cannot be read. */
+int es_provision_select(const struct es_env *env, const json_t *parent, const json_t *places, json_t *wanted,
+                        struct es_error *err);
+
+/* The status's entries about other namespaces than those that were looked at (as keys) are still so:
+ * adds them to what a pass has found. */
+int es_provision_keep_former(const json_t *parent, const json_t *looked_at, json_t *provisioned,
+                             json_t *failed, struct es_error *err);
+
+/* `provisioned` has names, `failed` a {"namespace", "reason"} each; in any order. */
+int es_provision_write_status(struct es_env *env, const struct es_provisioner *how, const json_t *parent,
+                              const json_t *provisioned, const json_t *failed, struct es_error *err);
 
 #endif

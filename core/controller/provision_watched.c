@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/text.h"
+#include "core/controller/provision_news.h"
 #include "core/controller/provision_own.h"
 #include "core/controller/watched.h"
 #include "core/kube/obj.h"
@@ -118,13 +119,26 @@ void es_provision_mark_parent(const json_t *kept, struct es_marks *ret)
     ret->state = es_obj_has_finalizer(kept, es_provision_external_secrets.own_finalizer);
 }
 
+/* A pass over all that the parent selects. */
+static void look_everywhere(struct es_env *env, enum es_controller_id id, const char *parent)
+{
+    es_provision_news_all(env->provision_news, id, parent);
+    env->enqueue(env->enqueue_ctx, id, "", parent);
+}
+
+static void look_at(struct es_env *env, enum es_controller_id id, const char *parent, const char *ns)
+{
+    es_provision_news_at(env->provision_news, id, parent, ns);
+    env->enqueue(env->enqueue_ctx, id, "", parent);
+}
+
 static void parent_changed(struct es_env *env, const struct es_provisioner *how, const char *name,
                            unsigned what, const json_t *kept)
 {
     bool bare = how->own_finalizer && !es_obj_has_finalizer(kept, how->own_finalizer);
 
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || bare)
-        env->enqueue(env->enqueue_ctx, how->id, "", name);
+        look_everywhere(env, how->id, name);
 }
 
 void es_cluster_external_secret_changed(void *ctx, const char *ns, const char *name, unsigned what,
@@ -144,43 +158,57 @@ void es_cluster_push_secret_changed(void *ctx, const char *ns, const char *name,
 struct waking {
     struct es_env *env;
     enum es_controller_id id;
+    const char *ns; /* or NULL: everywhere */
 };
 
-static void wake(void *ctx, const char *ns, const char *name)
+static void wake(void *ctx, const char *none, const char *parent)
 {
     struct waking *w = ctx;
-    w->env->enqueue(w->env->enqueue_ctx, w->id, ns, name);
+
+    (void)none;
+    if (w->ns)
+        look_at(w->env, w->id, parent, w->ns);
+    else
+        look_everywhere(w->env, w->id, parent);
 }
 
-void es_provision_child_changed(struct es_env *env, enum es_controller_id child, const char *name,
-                                unsigned what, const json_t *kept)
+/* Told by the answer to a write of ours or by the watch, an edit is one: the answer to a write that
+ * names no version may be all that tells of somebody else's. What the parent itself has written is
+ * told to nobody. */
+void es_provision_child_changed(struct es_env *env, enum es_controller_id child, const char *ns,
+                                const char *name, unsigned what, const json_t *kept)
 {
     char text[ES_PROVISION_TERM_MAX];
     const json_t *owner = es_obj_controller(kept);
 
-    if (what & ES_CHANGED_OWN || !(what & (ES_CHANGED_SPEC | ES_CHANGED_GONE)))
+    if (!(what & (ES_CHANGED_SPEC | ES_CHANGED_GONE)))
         return;
     for (size_t i = 0; i < ALL; i++) {
         struct es_cache *parents = es_provision_parents(env, all[i]);
         if (!parents || all[i]->child_id != child)
             continue;
         if (es_streq(es_obj_str(owner, "kind"), all[i]->kind->kind))
-            env->enqueue(env->enqueue_ctx, all[i]->id, "", es_obj_str(owner, "name"));
+            look_at(env, all[i]->id, es_obj_str(owner, "name"), ns);
         else if (what & ES_CHANGED_GONE) {
             es_provision_name_term(text, name);
-            es_cache_each(parents, text, wake, &(struct waking){env, all[i]->id});
+            es_cache_each(parents, text, wake, &(struct waking){env, all[i]->id, ns});
         }
     }
 }
 
-void es_provision_all_again(struct es_env *env)
+static void wake_all(struct es_env *env, const char *ns)
 {
     for (size_t i = 0; i < ALL; i++)
         if (es_provision_parents(env, all[i]))
-            es_cache_each_all(es_provision_parents(env, all[i]), wake, &(struct waking){env, all[i]->id});
+            es_cache_each_all(es_provision_parents(env, all[i]), wake, &(struct waking){env, all[i]->id, ns});
 }
 
-void es_provision_namespace_changed(struct es_env *env)
+void es_provision_all_again(struct es_env *env)
 {
-    es_provision_all_again(env);
+    wake_all(env, NULL);
+}
+
+void es_provision_namespace_changed(struct es_env *env, const char *name)
+{
+    wake_all(env, name);
 }

@@ -89,7 +89,7 @@ void es_push_secret_changed(void *ctx, const char *ns, const char *name, unsigne
 
     if (what & ES_CHANGED_GONE)
         es_denied_forget(env->denied, ES_PUSH_SECRET, ns, name);
-    es_provision_child_changed(env, ES_PUSH_SECRET, name, what, kept);
+    es_provision_child_changed(env, ES_PUSH_SECRET, ns, name, what, kept);
     /* Finalizers alone are news only when ours is missing. */
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) ||
         (deletes && !es_obj_has_finalizer(kept, ES_PUSH_FINALIZER)))

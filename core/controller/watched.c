@@ -10,6 +10,7 @@
 #include "core/controller/denied.h"
 #include "core/controller/generic_watch.h"
 #include "core/controller/provision.h"
+#include "core/controller/provision_news.h"
 #include "core/controller/push_claims.h"
 #include "core/controller/push_watched.h"
 #include "core/controller/read_terms.h"
@@ -127,7 +128,7 @@ static void external_secret_changed(void *ctx, const char *ns, const char *name,
     struct es_env *env = ctx;
     if (what & ES_CHANGED_GONE)
         es_denied_forget(env->denied, ES_EXTERNAL_SECRET, ns, name);
-    es_provision_child_changed(env, ES_EXTERNAL_SECRET, name, what, kept);
+    es_provision_child_changed(env, ES_EXTERNAL_SECRET, ns, name, what, kept);
     /* Finalizers alone are news only when ours is missing: its appearance is our
      * own doing, whoever tells of it first, and must not cut a backoff short. */
     if (what & (ES_CHANGED_SPEC | ES_CHANGED_GONE) || !es_obj_has_finalizer(kept, ES_FINALIZER))
@@ -314,7 +315,7 @@ static void namespace_changed(void *ctx, const char *ns, const char *name, unsig
     (void)what;
     (void)kept;
     es_denied_wake(ctx, name);
-    es_provision_namespace_changed(ctx);
+    es_provision_namespace_changed(ctx, name);
 }
 
 /* ---- all of it ---- */
@@ -414,7 +415,9 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     env->denied = es_denied_new();
     env->generic = es_generic_watches_new(env);
     env->push_claims = es_push_claims_new();
-    if (!env->store_table || !env->sources || !env->denied || !env->generic || !env->push_claims)
+    env->provision_news = es_provision_news_new();
+    if (!env->store_table || !env->sources || !env->denied || !env->generic || !env->push_claims ||
+        !env->provision_news)
         return es_error_nomem(err);
     if (env->metrics &&
         es_tally_new(&env->tally, env->metrics, env->clock, env->settings.metric_labels, err) < 0)
@@ -443,6 +446,8 @@ void es_controllers_fini(struct es_env *env)
     env->generic = NULL;
     es_push_claims_free(env->push_claims);
     env->push_claims = NULL;
+    es_provision_news_free(env->provision_news);
+    env->provision_news = NULL;
     es_tally_free(env->tally);
     env->tally = NULL;
 }

@@ -219,6 +219,73 @@ static void test_so_is_the_answer_to_a_patch_of_one_version(void **state)
     es_cluster_free(c);
 }
 
+/* ---- a webhook that edits whatever is written ---- */
+
+#define EDITED                                                                                               \
+    "{'apiVersion':'external-secrets.io/v1','kind':'ExternalSecret','metadata':{'name':'a','namespace':"     \
+    "'ns','resourceVersion':'7','generation':2},'spec':{'of':'the webhook'}}"
+
+static int edited_status(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                         const json_t *obj, char **ret_text, size_t *ret_len, struct es_error *err)
+{
+    json_t *o = quoted(EDITED);
+    (void)self, (void)kind, (void)ns, (void)name, (void)obj, (void)err;
+    *ret_text = es_json_text(o, ret_len);
+    json_decref(o);
+    return 0;
+}
+
+static int edited_patch(void *self, const struct es_kind *kind, const char *ns, const char *name,
+                        const json_t *patch, char **ret_text, size_t *ret_len, struct es_error *err)
+{
+    (void)patch;
+    return edited_status(self, kind, ns, name, NULL, ret_text, ret_len, err);
+}
+
+static void mark_generation(const json_t *kept, struct es_marks *ret)
+{
+    ret->spec = (uint64_t)es_obj_int(kept, "metadata", "generation");
+}
+
+static void note_edit(void *ctx, const char *ns, const char *name, unsigned what, const json_t *kept)
+{
+    (void)ctx, (void)ns, (void)name;
+    assert_int_equal(what, ES_CHANGED_SPEC | ES_CHANGED_OWN);
+    check_json(kept, EDITED);
+    told++;
+}
+
+/* The watch will not tell of it: it finds the version known. */
+static void test_an_edit_by_a_webhook_is_told(void **state)
+{
+    static const struct es_house h = {
+        .update_status = edited_status, .patch_version = edited_patch, .free = let_go};
+    static const struct es_cache_opts opts = {
+        .kind = ES, .packed = true, .marks = mark_generation, .changed = note_edit};
+    (void)state;
+
+    for (int status = 0; status < 2; status++) {
+        json_t *o = object(ES, "ns", "a", "{'metadata':{'resourceVersion':'6','generation':1}}");
+        json_t *patch = quoted("{'metadata':{'resourceVersion':'6','finalizers':['f']}}");
+        struct es_error err = ES_ERROR_INIT;
+        struct es_cluster *c = NULL;
+
+        told = 0;
+        assert_int_equal(es_cluster_new(&c, &h, NULL, &err), 0);
+        assert_int_equal(es_cluster_watch(c, &opts, &echo.cache, &err), 0);
+        es_cache_put(echo.cache, o, true);
+        assert_int_equal(status ? es_cluster_update_status(c, ES, o, &err)
+                                : es_cluster_patch_metadata(c, ES, o, patch, &err),
+                         0);
+        assert_int_equal(told, 1);
+        check_json(o, EDITED);
+        assert_kept(EDITED);
+        json_decref(patch);
+        json_decref(o);
+        es_cluster_free(c);
+    }
+}
+
 /* A proxy that answers 200 to everything, say. */
 static void test_an_answer_that_is_no_object_is_an_error(void **state)
 {
@@ -244,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_the_echo_of_a_creation_is_known),
         cmocka_unit_test(test_the_answer_to_a_status_is_kept_as_it_came),
         cmocka_unit_test(test_so_is_the_answer_to_a_patch_of_one_version),
+        cmocka_unit_test(test_an_edit_by_a_webhook_is_told),
         cmocka_unit_test(test_an_answer_that_is_no_object_is_an_error),
     };
     pthread_mutex_init(&echo.lock, NULL);

@@ -528,9 +528,14 @@ static bool keep_copy(void *ctx, const json_t *o)
 
 void world_restart(void)
 {
-    static const struct es_kind *const kinds[] = {&es_kind_secret_store,    &es_kind_cluster_secret_store,
-                                                  &es_kind_namespace,       &es_kind_secret,
-                                                  &es_kind_external_secret, &es_kind_push_secret};
+    static const struct es_kind *const kinds[] = {&es_kind_secret_store,
+                                                  &es_kind_cluster_secret_store,
+                                                  &es_kind_namespace,
+                                                  &es_kind_secret,
+                                                  &es_kind_external_secret,
+                                                  &es_kind_push_secret,
+                                                  &es_kind_cluster_external_secret,
+                                                  &es_kind_cluster_push_secret};
     json_t *objects = json_array(), *o;
     struct es_error err = ES_ERROR_INIT;
     size_t i;
