@@ -130,3 +130,16 @@ def test_flags_for_generators_do_not_keep_the_pod_from_starting(chart, kubeconfi
     assert container["args"] == ["run", "--concurrent=3"]
     assert re.findall(r"^  ignored: .*", chart.notes(kubeconfig, {"extraArgs": flags}), re.M) == [
         f"  ignored: extraArgs.{flag} (esod does not serve generators)" for flag in ("enable-generator-state", "generator-gc-grace-period")]
+
+
+def test_a_tag_of_the_reference_is_not_taken_for_one_of_esod(chart, kubeconfig):
+    def image(**values):
+        return of_kind(chart.objects({"image": values}), "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    version = chart.archive.stem[5:]
+    theirs = {"repository": "registry.example.com/external-secrets/external-secrets", "tag": "v2.9.0", "digest": "sha256:" + "0" * 64}
+    assert image(**theirs) == f"esod:{version}"
+    notes = chart.notes(kubeconfig, {"image": theirs})
+    assert re.findall(r"^  ignored: image\.(\w+) ", notes, re.M) == ["repository", "tag", "digest"] and "WARNING" not in notes
+    assert image(repository="registry.example.com/esod", tag="v2.9.0") == "registry.example.com/esod:v2.9.0"
+    for said, tag in ((True, "v2.9.0"), (False, version)):
+        assert (f"WARNING: image.tag is {tag}, and this chart is of {version}: " in chart.notes(kubeconfig, {"image": {"tag": tag}})) == said

@@ -29,6 +29,13 @@
 image.repository ({{ $what }} is another operator's image; esod is used instead)
 {{- end -}}
 {{- end -}}
+{{- if include "esod.isReferenceImage" (.Values.global.repository | default .Values.image.repository | default "esod") -}}
+{{- range $key := list "tag" "digest" -}}
+{{- if index $root.Values.image $key }}
+image.{{ $key }} (it is of another operator's image)
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.image.flavour }}
 image.flavour (esod's image has one flavour)
 {{- end -}}

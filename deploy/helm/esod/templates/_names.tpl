@@ -91,15 +91,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{/* The image. Values of External Secrets Operator name that operator's image, in which
-     there is no esod: that name is passed over, and NOTES says so. */}}
+     there is no esod: that name is passed over, with its tag and digest, and NOTES says so. */}}
 {{- define "esod.isReferenceImage" -}}
 {{- if regexMatch "(^|/)external-secrets/external-secrets$" . }}yes{{ end }}
 {{- end }}
 
 {{- define "esod.image" -}}
 {{- $repository := .Values.global.repository | default .Values.image.repository | default "esod" -}}
-{{- if include "esod.isReferenceImage" $repository }}{{ $repository = "esod" }}{{ end -}}
-{{- $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- $tag := .Values.image.tag | default .Chart.AppVersion -}}{{- $digest := .Values.image.digest -}}
+{{- if include "esod.isReferenceImage" $repository -}}
+{{- $repository = "esod" -}}{{- $tag = .Chart.AppVersion -}}{{- $digest = "" -}}
+{{- end -}}
+{{- $repository }}:{{ $tag }}{{ with $digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{- define "esod.livePort" -}}

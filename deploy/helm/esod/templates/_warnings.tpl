@@ -37,6 +37,10 @@ concurrent is 1: one object at a time, of all kinds together. esod's own default
 {{- if and $unmade $v.createOperator }}
 The kind is served, and its definition is not installed: {{ join ", " $unmade }}. Unless somebody else has installed it, esod waits for it and is not ready; switch off the kind too (processPushSecret, ...).
 {{- end -}}
+{{- $reference := include "esod.isReferenceImage" ($v.global.repository | default $v.image.repository | default "esod") -}}
+{{- if and $v.image.tag (ne $v.image.tag .Chart.AppVersion) (not $v.image.digest) (not $reference) $v.createOperator }}
+image.tag is {{ $v.image.tag }}, and this chart is of {{ .Chart.AppVersion }}: image, chart and definitions go together. Leave it out if it comes from values of another operator.
+{{- end -}}
 {{- if and $v.controllerClass $v.createOperator }}
 controllerClass is {{ $v.controllerClass }}: stores without spec.controller are served as well, also by other operators.
 {{- end -}}
