@@ -333,7 +333,8 @@ def test_a_replica_without_the_right_says_so(replica, cluster, kubeconfig, make_
                     f"--serviceaccount={space.name}:reader")
     cluster.kubectl("create", "clusterrole", f"{space.name}-all", "--verb=get,list,watch",
                     "--resource=secrets,namespaces,externalsecrets.external-secrets.io,secretstores.external-secrets.io,"
-                    "clustersecretstores.external-secrets.io,pushsecrets.external-secrets.io")
+                    "clustersecretstores.external-secrets.io,pushsecrets.external-secrets.io,"
+                    "clusterexternalsecrets.external-secrets.io,clusterpushsecrets.external-secrets.io")
     cluster.kubectl("create", "clusterrolebinding", f"{space.name}-all", f"--clusterrole={space.name}-all",
                     f"--serviceaccount={space.name}:reader")
     try:
