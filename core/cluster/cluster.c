@@ -397,21 +397,23 @@ static int settle_guarded(struct es_cluster *c, const struct es_kind *kind, json
     return 0;
 }
 
-int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
-                              const json_t *merge_patch, struct es_error *err)
+/* Replaces the status, or with a patch changes the metadata, of `obj` in the version that it has. */
+static int write_guarded(struct es_cluster *c, const struct es_kind *kind, json_t *obj, const json_t *patch,
+                         struct es_error *err)
 {
     struct es_write write;
     char *text = NULL;
     size_t len = 0;
-
-    if (!c->house->patch_version)
-        return es_error_set(err, ES_E_UNSUPPORTED, "there are only patches whose answer is parsed");
     int rc = begin(c, &write, kind, es_obj_namespace(obj), es_obj_name(obj), err);
+
     if (rc < 0)
         return rc;
     json_t *names = json_incref(json_object_get(obj, "metadata")); /* `write` points into it */
-    rc = c->house->patch_version(c->self, kind, write.ns, write.name, merge_patch, &text, &len, err);
-    if (rc >= 0 && es_json_merge_patch(obj, merge_patch) < 0)
+    if (patch)
+        rc = c->house->patch_version(c->self, kind, write.ns, write.name, patch, &text, &len, err);
+    else
+        rc = c->house->update_status(c->self, kind, write.ns, write.name, obj, &text, &len, err);
+    if (rc >= 0 && patch && es_json_merge_patch(obj, patch) < 0)
         rc = es_error_nomem(err);
     if (rc >= 0)
         rc = settle_guarded(c, kind, obj, text, len, err);
@@ -421,26 +423,20 @@ int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, 
     return rc;
 }
 
+int es_cluster_patch_metadata(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
+                              const json_t *merge_patch, struct es_error *err)
+{
+    if (!c->house->patch_version)
+        return es_error_set(err, ES_E_UNSUPPORTED, "there are only patches whose answer is parsed");
+    return write_guarded(c, kind, obj, merge_patch, err);
+}
+
 int es_cluster_update_status(struct es_cluster *c, const struct es_kind *kind, json_t *obj,
                              struct es_error *err)
 {
-    struct es_write write;
-    char *text = NULL;
-    size_t len = 0;
-
     if (!c->house->update_status)
         return es_error_set(err, ES_E_UNSUPPORTED, "there is no status to replace, only to patch");
-    int rc = begin(c, &write, kind, es_obj_namespace(obj), es_obj_name(obj), err);
-    if (rc < 0)
-        return rc;
-    json_t *names = json_incref(json_object_get(obj, "metadata")); /* `write` points into it */
-    rc = c->house->update_status(c->self, kind, write.ns, write.name, obj, &text, &len, err);
-    if (rc >= 0)
-        rc = settle_guarded(c, kind, obj, text, len, err);
-    es_mem_free(text);
-    end(c, &write, rc);
-    json_decref(names);
-    return rc;
+    return write_guarded(c, kind, obj, NULL, err);
 }
 
 struct removal {

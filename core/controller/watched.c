@@ -347,7 +347,7 @@ const struct es_controller es_controllers[ES_CONTROLLERS] = {
                                 .reconcile = es_cluster_push_secret_reconcile},
 };
 
-int es_controllers_init(struct es_env *env, struct es_error *err)
+static int watch_all(struct es_env *env, struct es_error *err)
 {
     const struct {
         bool wanted;
@@ -410,6 +410,20 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
           .changed = target_changed}},
     };
 
+    for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
+        if (!plan[i].wanted)
+            continue;
+        struct es_cache_opts opts = plan[i].opts;
+        opts.ctx = env;
+        int rc = es_cluster_watch(env->cluster, &opts, plan[i].cache, err);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int es_controllers_init(struct es_env *env, struct es_error *err)
+{
     env->store_table = es_store_table_new();
     env->sources = es_sources_new(env);
     env->denied = es_denied_new();
@@ -422,16 +436,7 @@ int es_controllers_init(struct es_env *env, struct es_error *err)
     if (env->metrics &&
         es_tally_new(&env->tally, env->metrics, env->clock, env->settings.metric_labels, err) < 0)
         return err->code;
-    for (size_t i = 0; i < sizeof plan / sizeof *plan; i++) {
-        if (!plan[i].wanted)
-            continue;
-        struct es_cache_opts opts = plan[i].opts;
-        opts.ctx = env;
-        int rc = es_cluster_watch(env->cluster, &opts, plan[i].cache, err);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    return watch_all(env, err);
 }
 
 void es_controllers_fini(struct es_env *env)
