@@ -63,6 +63,10 @@ int es_print_json(json_t *take_document, struct es_error *err);
  * just had enough (| head). */
 int es_flush_stdout(void);
 
+/* How a command ends that has printed what it found: complains of `err` if rc < 0, and sees
+ * to it that all of stdout went through. `bad`: what was found is a failure. Returns the exit code. */
+int es_end_command(int rc, bool bad, const struct es_error *err);
+
 /* Log settings of a config; `level` where it names none. The default format
  * depends on the terminal. */
 void es_log_from_config(const struct es_config *c, enum es_log_level level);

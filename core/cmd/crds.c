@@ -129,10 +129,7 @@ static int cmd_crds(int argc, char **argv)
     es_crds_free(crds);
     es_registry_free(registry);
     es_config_fini(&config);
-    if (rc < 0)
-        return es_complain(&err);
-    int flushed = es_flush_stdout();
-    return failed ? ES_EXIT_FAILED : flushed;
+    return es_end_command(rc, failed, &err);
 }
 
 /* ---- what people are told ---- */

@@ -54,6 +54,14 @@ int es_flush_stdout(void)
     return ES_EXIT_FAILED;
 }
 
+int es_end_command(int rc, bool bad, const struct es_error *err)
+{
+    if (rc < 0)
+        return es_complain(err);
+    int flushed = es_flush_stdout();
+    return bad ? ES_EXIT_FAILED : flushed;
+}
+
 const char *es_read_output(int argc, char **argv, int *i)
 {
     const char *a = argv[*i];

@@ -190,10 +190,7 @@ static int cmd_plugins(int argc, char **argv)
         rc = wish.verify ? es_verify_plugins(&config, wish.json, &bad, &err)
                          : list_plugins(&config, wish.json, &err);
     es_config_fini(&config);
-    if (rc < 0)
-        return es_complain(&err);
-    int flushed = es_flush_stdout();
-    return bad ? ES_EXIT_FAILED : flushed;
+    return es_end_command(rc, bad, &err);
 }
 
 /* ---- what people are told ---- */

@@ -283,10 +283,7 @@ static int cmd_preflight(int argc, char **argv)
     bool failed = f.report.counts[ES_FAILED] > 0;
     land(&f);
     es_config_fini(&config);
-    if (rc < 0)
-        return es_complain(&err);
-    int flushed = es_flush_stdout();
-    return failed ? ES_EXIT_FAILED : flushed;
+    return es_end_command(rc, failed, &err);
 }
 
 /* ---- what people are told ---- */

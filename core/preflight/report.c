@@ -44,15 +44,21 @@ static void mend_end(char *text)
         text[--len] = '\0';
 }
 
+/* What is too long is cut, between two characters. */
+static void format(char text[TEXT_MAX], const char *fmt, va_list args)
+{
+    vsnprintf(text, TEXT_MAX, fmt, args);
+    mend_end(text);
+}
+
 void es_report_add(struct es_report *r, const char *check, enum es_verdict verdict, const char *fmt, ...)
 {
     char text[TEXT_MAX];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    format(text, fmt, args);
     va_end(args);
-    mend_end(text);
     r->counts[verdict]++;
     if (json_array_append_new(r->items, json_pack("{s:s,s:s,s:s,s:n}", "check", check, "result",
                                                   verdicts[verdict].word, "text", text, "remedy")) < 0)
@@ -65,9 +71,8 @@ void es_report_remedy(struct es_report *r, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    format(text, fmt, args);
     va_end(args);
-    mend_end(text);
     json_t *last = json_array_get(r->items, json_array_size(r->items) - 1);
     if (!last || json_object_set_new(last, "remedy", json_string(text)) < 0)
         r->incomplete = true;
