@@ -109,6 +109,19 @@ def script(steps):
     return "\n".join(lines)
 
 
+def bounded(command, cwd, env, timeout):
+    """(exit code, stdout, stderr) of a command; what is not done in time is ended, with whatever it started."""
+    shell = subprocess.Popen(command, cwd=cwd, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        out, err = shell.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        out, err = shell.communicate()
+        err += f"\nnot done after {timeout} s"
+    return shell.returncode, out, err
+
+
 def follow(page, cwd, env, timeout, edit=lambda text: text, sections=None):
     """Runs the page's steps in one shell and looks for what the page says comes out. Returns all that came out.
 
@@ -119,17 +132,10 @@ def follow(page, cwd, env, timeout, edit=lambda text: text, sections=None):
         assert set(sections) <= {s.section for s in steps}, f"{page.name} has not all of these sections with commands: {sections}"
         steps = [s for section in sections for s in steps if s.section == section]
     assert steps, f"{page.name} has nothing to run"
-    shell = subprocess.Popen(["bash", "-c", edit(script(steps))], cwd=cwd, env=env, text=True, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    try:
-        out, err = shell.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(shell.pid, signal.SIGKILL)
-        out, err = shell.communicate()
-        err += f"\nnot done after {timeout} s"
+    code, out, err = bounded(["bash", "-c", edit(script(steps))], cwd, env, timeout)
     done = out.split(END_OF_STEP + "\n")
     where = steps[min(len(done), len(steps)) - 1]
-    assert shell.returncode == 0, f"{page.name}:{where.line}: exit code {shell.returncode} after\n{where.commands}\n{out[-6000:]}\n{err[-6000:]}"
+    assert code == 0, f"{page.name}:{where.line}: exit code {code} after\n{where.commands}\n{out[-6000:]}\n{err[-6000:]}"
     for step, output in zip(steps, done):
         seen = iter(output.splitlines())
         for line in step.expected:

@@ -8,7 +8,6 @@ import base64
 import json
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -36,16 +35,9 @@ def environment(home, **more):
 
 
 def follow(script, cwd, env, timeout):
-    """Runs the steps; whatever they started ends with them."""
-    shell = subprocess.Popen(["bash", "-eux", "-o", "pipefail", "-c", script], cwd=cwd, env=env, text=True,
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        said, _ = shell.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(shell.pid, signal.SIGKILL)
-        said, _ = shell.communicate()
-        said += f"\nnot done after {timeout} s"
-    assert shell.returncode == 0, said
+    """Runs the steps; stdout and stderr, in the order in which they came."""
+    code, said, late = pages.bounded(["bash", "-c", f"exec 2>&1; set -eux -o pipefail\n{script}"], cwd, env, timeout)
+    assert code == 0, said + late
     return said
 
 
